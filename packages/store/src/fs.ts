@@ -1,0 +1,195 @@
+/**
+ * The only module that writes to the disk. Everything else reads through node:fs and writes through here,
+ * so a test can make the n-th call fail and a reader can find every fsync of the product in one page.
+ * Synchronous calls are for the workers, asynchronous ones for the daemon's event loop.
+ */
+import { constants } from "node:fs";
+import * as fs from "node:fs";
+import { type FileHandle, open, mkdir, rename, link, rm, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
+import { randomBytes } from "node:crypto";
+import { fromErrno } from "./errors.ts";
+import { show } from "./show.ts";
+
+/** Created, never followed, never truncated: an existing file or link is an error. */
+export const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
+
+async function named<T>(what: string, path: string, action: Promise<T>): Promise<T> {
+  try {
+    return await action;
+  } catch (error) {
+    throw fromErrno(error, `cannot ${what} '${show(path)}'`);
+  }
+}
+
+function namedSync<T>(what: string, path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw fromErrno(error, `cannot ${what} '${show(path)}'`);
+  }
+}
+
+/** Makes a folder's entries durable: creations, renames and removals in it. */
+export async function syncFolder(path: string): Promise<void> {
+  const handle = await named("open", path, open(path, constants.O_RDONLY));
+  try {
+    await named("sync", path, handle.sync());
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Makes a file's bytes durable through a new descriptor. Never call it again after it failed: write the file anew. */
+export async function syncFile(path: string): Promise<void> {
+  const handle = await named("open", path, open(path, constants.O_RDONLY));
+  try {
+    await named("sync", path, handle.datasync());
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Creates the folder and its missing parents with mode 0700 below `mode`; durable only after `syncFolder`. */
+export async function createFolder(path: string, options: { mode?: number } = {}): Promise<void> {
+  await named("create", path, mkdir(path, { recursive: true, mode: options.mode ?? 0o700 }));
+}
+
+export async function createOneFolder(path: string, options: { mode?: number } = {}): Promise<void> {
+  await named("create", path, mkdir(path, { mode: options.mode ?? 0o777 }));
+}
+
+/** Atomic; durable only after `syncFolder` of the target's parent. */
+export async function renamePath(from: string, to: string): Promise<void> {
+  await named("rename", from, rename(from, to));
+}
+
+/** Fails with EEXIST (as `cause`) when `to` exists. */
+export async function linkFile(from: string, to: string): Promise<void> {
+  await named("link", to, link(from, to));
+}
+
+export async function removeFile(path: string): Promise<void> {
+  await named("remove", path, unlink(path));
+}
+
+export async function removeEmptyFolder(path: string): Promise<void> {
+  await named("remove", path, fs.promises.rmdir(path));
+}
+
+/** Removes a folder of ours with everything in it; absent is fine. */
+export async function removeTree(path: string): Promise<void> {
+  await named("remove", path, rm(path, { recursive: true, force: true }));
+}
+
+export async function createSymlink(target: string, path: string): Promise<void> {
+  await named("create", path, fs.promises.symlink(target, path));
+}
+
+export async function changeMode(path: string, mode: number): Promise<void> {
+  await named("change the mode of", path, fs.promises.chmod(path, mode));
+}
+
+/**
+ * Replaces a small file: temporary file, fsync, rename, fsync of the folder. After a crash it is old or new.
+ * With `durable: false` nothing is fsynced (old or new after a kill, undefined after a power cut).
+ */
+export async function replaceFile(
+  path: string,
+  bytes: Uint8Array | string,
+  options: { mode?: number; durable?: boolean } = {},
+): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  const handle = await named("create", temporary, open(temporary, CREATE_FLAGS, options.mode ?? 0o600));
+  try {
+    try {
+      await named("write", temporary, handle.writeFile(bytes));
+      if (options.durable !== false) await named("sync", temporary, handle.datasync());
+    } finally {
+      await handle.close();
+    }
+    await renamePath(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  if (options.durable !== false) await syncFolder(dirname(path));
+}
+
+/** Creates a file that must not exist yet and writes it whole. */
+export async function createFile(path: string, bytes: Uint8Array | string, mode = 0o600): Promise<void> {
+  const handle = await named("create", path, open(path, CREATE_FLAGS, mode));
+  try {
+    await named("write", path, handle.writeFile(bytes));
+    await named("sync", path, handle.datasync());
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A file that only grows: the journal. One writer. */
+export class AppendFile implements AsyncDisposable {
+  readonly path: string;
+  readonly #handle: FileHandle;
+
+  private constructor(path: string, handle: FileHandle) {
+    this.path = path;
+    this.#handle = handle;
+  }
+
+  static async open(path: string): Promise<AppendFile> {
+    return new AppendFile(path, await named("open", path, open(path, constants.O_RDWR | constants.O_CREAT, 0o600)));
+  }
+
+  /** Writes at `offset` and makes it durable. After an error the file must be truncated or closed. */
+  async append(bytes: Uint8Array, offset: number): Promise<void> {
+    let at = 0;
+    while (at < bytes.length) {
+      const { bytesWritten } = await named(
+        "write",
+        this.path,
+        this.#handle.write(bytes, at, bytes.length - at, offset + at),
+      );
+      at += bytesWritten;
+    }
+    await named("sync", this.path, this.#handle.datasync());
+  }
+
+  async truncate(sizeBytes: number): Promise<void> {
+    await named("truncate", this.path, this.#handle.truncate(sizeBytes));
+    await named("sync", this.path, this.#handle.datasync());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#handle.close();
+  }
+}
+
+export function createFileSync(path: string, mode = 0o600): number {
+  return namedSync("create", path, () => fs.openSync(path, CREATE_FLAGS, mode));
+}
+
+/** Writes all parts, at `position` or at the end of what was written. */
+export function writePartsSync(fd: number, path: string, parts: readonly Uint8Array[], position: number): void {
+  let at = position;
+  for (const part of parts) {
+    let done = 0;
+    while (done < part.length) {
+      const start = done;
+      done += namedSync("write", path, () => fs.writeSync(fd, part, start, part.length - start, at + start));
+    }
+    at += part.length;
+  }
+}
+
+export function changeModeSync(fd: number, path: string, mode: number): void {
+  namedSync("change the mode of", path, () => fs.fchmodSync(fd, mode));
+}
+
+export function truncateSync(fd: number, path: string, sizeBytes: number): void {
+  namedSync("set the size of", path, () => fs.ftruncateSync(fd, sizeBytes));
+}
+
+export function removeFileSync(path: string): void {
+  fs.rmSync(path, { force: true });
+}

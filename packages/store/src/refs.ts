@@ -1,0 +1,58 @@
+/** Refs of all repositories: LevelDB over the journal, which is the authority. */
+import type { Digest } from "./digest.ts";
+import type { RefName } from "./names.ts";
+
+export interface Ref {
+  readonly name: RefName;
+  readonly digest: Digest;
+}
+
+export interface RefChange {
+  readonly name: RefName;
+  /** What must be there now; "any" does not look. */
+  readonly from: Digest | "absent" | "any";
+  readonly to: Digest | "absent";
+}
+
+/** Who did what and why; kept for ever in the journal. */
+export interface RefReason {
+  /** The verb: "commit", "tag". */
+  readonly op: string;
+  /** One line: "commit: train convnext". */
+  readonly reason: string;
+  /** "Name <address>". */
+  readonly actor: string;
+}
+
+export interface ReflogEntry {
+  readonly seq: number;
+  readonly name: RefName;
+  readonly from: Digest | "absent";
+  readonly to: Digest | "absent";
+  readonly ms: number;
+  readonly op: string;
+  readonly reason: string;
+  readonly actor: string;
+}
+
+export interface RepositoryRecord {
+  readonly name: string;
+  readonly createdMs: number;
+}
+
+export interface RefStore {
+  /** Creates the repository; throws ALREADY_EXISTS, or with `reuse` returns when it is there. */
+  createRepository(name: string, reason: RefReason, options?: { reuse?: boolean }): Promise<void>;
+  listRepositories(): Promise<RepositoryRecord[]>;
+  /** Undefined when absent. */
+  read(repository: string, name: RefName): Promise<Digest | undefined>;
+  /** In the byte order of the names. */
+  list(repository: string, prefix?: string): Promise<Ref[]>;
+  /**
+   * Applies all changes or none, durable when it returns. Throws REF_CHANGED when a `from` is not what is there,
+   * REF_CONFLICT for `a` beside `a/b` and for names that differ only by case.
+   */
+  update(repository: string, changes: readonly RefChange[], reason: RefReason): Promise<void>;
+  /** Newest first. A deleted ref keeps its entries. */
+  log(repository: string, name: RefName, limit?: number): Promise<ReflogEntry[]>;
+}

@@ -1,0 +1,71 @@
+/** A store: everything below one `$SMC_HOME`. One process owns it at a time. */
+import type { Call } from "./call.ts";
+import type { Digest } from "./digest.ts";
+import type { ObjectKind } from "./objects.ts";
+import type { RefStore } from "./refs.ts";
+
+/** What tells whether a file changed without reading it. */
+export interface FileStat {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly sizeBytes: number;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  /** st_mode, with the type bits. */
+  readonly mode: number;
+}
+
+export interface StoredBlob {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+}
+
+/** A regular file, read once; `stat` was equal before and after reading. */
+export interface ReadFile extends StoredBlob {
+  readonly stat: FileStat;
+}
+
+export interface ExportFile {
+  readonly digest: Digest;
+  /** Created with O_EXCL and without following a link; may be a `/proc/self/fd/<n>/<name>` path. */
+  readonly path: string;
+  readonly executable: boolean;
+}
+
+export interface ObjectStore {
+  /** The kind and size of an object, or undefined when the store does not have it. */
+  stat(digest: Digest): Promise<{ kind: ObjectKind; sizeBytes: number } | undefined>;
+  /** Bytes of a tree, commit or tag, verified. Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT, OBJECT_INVALID (other kind). */
+  read(digest: Digest, kind: "tree" | "commit" | "tag"): Promise<Uint8Array>;
+  /** Bytes of a blob in pieces of at most 4 MiB, each verified. Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT. */
+  readBlob(digest: Digest, call: Call): AsyncIterable<Uint8Array>;
+  /** At most `limit` digests of blobs, trees, commits, tags (not bare chunks) that start with these hex digits. */
+  findPrefix(hex: string, limit: number): Promise<{ digest: Digest; kind: ObjectKind }[]>;
+  /** Writes verified blobs into new files with the worker pool; nothing is fsynced. Results in order. */
+  exportFiles(files: readonly ExportFile[], call: Call): Promise<FileStat[]>;
+  /** SHA-256 of local files with the worker pool; stores nothing. Throws FILE_CHANGED, FILE_UNSUPPORTED. */
+  hashFiles(paths: readonly string[], call: Call): Promise<ReadFile[]>;
+}
+
+/** Everything that one command writes; nothing of it is visible before `finish`. */
+export interface WriteSession extends AsyncDisposable {
+  /** Stores local files with the worker pool. Results in order. Throws FILE_CHANGED, FILE_UNSUPPORTED, DISK_FULL … */
+  addFiles(paths: readonly string[], call: Call): Promise<ReadFile[]>;
+  /** Stores a small blob (≤ 4 MiB): the target of a symbolic link, a note. */
+  putBlob(bytes: Uint8Array): Promise<StoredBlob>;
+  putObject(kind: "tree" | "commit" | "tag", bytes: Uint8Array): Promise<Digest>;
+  /** Returns when all of it would survive a power cut and is indexed. Without it, disposing forgets everything. */
+  finish(): Promise<void>;
+}
+
+export interface Store extends AsyncDisposable {
+  readonly path: string;
+  /** 32 hex digits, made by init. */
+  readonly id: string;
+  readonly objects: ObjectStore;
+  readonly refs: RefStore;
+  /** `op` names the verb; it is part of the temporary folder's name. */
+  write(op: string): WriteSession;
+  /** Undefined while the store takes writes, else why it does not. */
+  readonly readOnlyReason: string | undefined;
+}
