@@ -1,0 +1,11 @@
+/** `npm test`: runs vitest and ends with one line that counts the tests. Arguments go to vitest. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+const { status } = spawnSync(
+  process.execPath,
+  [join(root, "node_modules", "vitest", "vitest.mjs"), "run", ...process.argv.slice(2)],
+  { cwd: root, stdio: ["ignore", "inherit", "inherit"] },
+);
+process.exitCode = status ?? 1;
