@@ -116,12 +116,16 @@ export async function replaceFile(
   if (options.durable !== false) await syncFolder(dirname(path));
 }
 
-/** Creates a file that must not exist yet and writes it whole. */
-export async function createFile(path: string, bytes: Uint8Array | string, mode = 0o600): Promise<void> {
-  const handle = await named("create", path, open(path, CREATE_FLAGS, mode));
+/** Creates a file that must not exist yet and writes it whole; its name is durable after `syncFolder`. */
+export async function createFile(
+  path: string,
+  bytes: Uint8Array | string,
+  options: { mode?: number; durable?: boolean } = {},
+): Promise<void> {
+  const handle = await named("create", path, open(path, CREATE_FLAGS, options.mode ?? 0o600));
   try {
     await named("write", path, handle.writeFile(bytes));
-    await named("sync", path, handle.datasync());
+    if (options.durable !== false) await named("sync", path, handle.datasync());
   } finally {
     await handle.close();
   }

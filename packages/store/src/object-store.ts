@@ -1,0 +1,215 @@
+/** Reads objects out of packs. Every byte that leaves was checked against its SHA-256. */
+import type { Call } from "./call.ts";
+import type { Digest } from "./digest.ts";
+import { isSmcError, SmcError } from "./errors.ts";
+import { createFile } from "./fs.ts";
+import type { ObjectIndex, Place } from "./object-index.ts";
+import { decodeChunklist, type ObjectKind } from "./objects.ts";
+import { packPath } from "./pack/folder.ts";
+import type { Pool } from "./pool/pool.ts";
+import type { ExportPiece, Piece } from "./pool/tasks.ts";
+import type { ExportFile, FileStat, ObjectStore, ReadFile } from "./store.ts";
+
+const NEVER = new AbortController().signal;
+const FILES_PER_TASK_MAX = 128;
+/** Files above this are written by several workers at once, in parts of this size. */
+const PART_BYTES = 32 * 1024 * 1024;
+/** Chunks of a streamed blob that are read ahead. */
+const READ_AHEAD = 2;
+/** Places asked of the index at a time. */
+const LOOKUP_MAX = 4096;
+
+interface Context {
+  readonly path: string;
+  readonly index: ObjectIndex;
+  readonly pool: Pool;
+}
+
+interface Blob {
+  readonly sizeBytes: number;
+  readonly pieces: readonly Piece[];
+}
+
+export class PackedObjects implements ObjectStore {
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  async stat(digest: Digest): Promise<{ kind: ObjectKind; sizeBytes: number } | undefined> {
+    const list = await this.#context.index.findChunklist(digest);
+    if (list !== undefined) return { kind: "blob", sizeBytes: list.sizeBytes };
+    const place = await this.#context.index.find(digest);
+    if (place === undefined) return undefined;
+    return { kind: place.kind === "chunk" ? "blob" : place.kind, sizeBytes: place.rawBytes };
+  }
+
+  async read(digest: Digest, kind: "tree" | "commit" | "tag"): Promise<Uint8Array> {
+    const place = await this.#context.index.find(digest);
+    if (place === undefined) throw notFound(digest, kind);
+    if (place.kind !== kind) {
+      throw new SmcError("OBJECT_INVALID", `object ${digest} is a ${place.kind === "chunk" ? "blob" : place.kind}, not a ${kind}`);
+    }
+    return this.#readPlace(digest, place);
+  }
+
+  /** Tries every copy of a damaged record before it gives up. */
+  async #readPlace(digest: Digest, place: Place, signal = NEVER): Promise<Uint8Array> {
+    try {
+      const [raw] = await this.#context.pool.run("read", { pack: this.#pack(place), spans: [{ digest, ...place }] }, { signal });
+      if (raw === undefined) throw notFound(digest, place.kind);
+      return raw;
+    } catch (error) {
+      if (!isSmcError(error, "OBJECT_CORRUPT")) throw error;
+      for (const copy of await this.#context.index.findCopies(digest)) {
+        if (copy.pack !== place.pack) return this.#readPlace(digest, copy, signal);
+      }
+      throw error;
+    }
+  }
+
+  #pack(place: Place): string {
+    return packPath(this.#context.path, this.#context.index.packName(place.pack));
+  }
+
+  async *readBlob(digest: Digest, call: Call): AsyncIterable<Uint8Array> {
+    const { pieces, sizeBytes } = await this.blob(digest);
+    const ahead: Promise<Uint8Array>[] = [];
+    let done = 0;
+    for (let next = 0; next < pieces.length || ahead.length > 0; ) {
+      while (ahead.length < READ_AHEAD && next < pieces.length) {
+        const piece = pieces[next];
+        next += 1;
+        if (piece === undefined) break;
+        const bytes = this.#context.pool
+          .run("read", { pack: piece.pack, spans: [piece.span] }, { signal: call.signal })
+          .then(([raw]) => raw ?? new Uint8Array(0));
+        bytes.catch(() => undefined);
+        ahead.push(bytes);
+      }
+      const bytes = await ahead.shift();
+      if (bytes === undefined) continue;
+      done += bytes.length;
+      yield bytes;
+      call.onProgress({ phase: "read", done, total: sizeBytes, unit: "bytes" });
+    }
+  }
+
+  /** Size and chunks of a blob. Throws OBJECT_NOT_FOUND, OBJECT_MISSING for a chunk that is not there. */
+  async blob(digest: Digest): Promise<Blob> {
+    const list = await this.#context.index.findChunklist(digest);
+    if (list === undefined) {
+      const place = await this.#context.index.find(digest);
+      if (place === undefined || place.kind !== "chunk") throw notFound(digest, "blob");
+      return { sizeBytes: place.rawBytes, pieces: [{ pack: this.#pack(place), span: { digest, ...place }, at: 0 }] };
+    }
+    const place = await this.#context.index.find(list.digest);
+    if (place === undefined) throw missing(digest, list.digest);
+    const { blob, chunks, sizeBytes } = decodeChunklist(await this.#readPlace(list.digest, place));
+    if (blob !== digest) throw new SmcError("INDEX_CORRUPT", `the chunklist of ${digest} belongs to ${blob}`);
+    const pieces: Piece[] = [];
+    let at = 0;
+    for (let from = 0; from < chunks.length; from += LOOKUP_MAX) {
+      const part = chunks.slice(from, from + LOOKUP_MAX);
+      const places = await this.#context.index.findMany(part.map((chunk) => chunk.digest));
+      for (const [position, chunk] of part.entries()) {
+        const found = places[position];
+        if (found === undefined) throw missing(digest, chunk.digest);
+        pieces.push({ pack: this.#pack(found), span: { digest: chunk.digest, ...found }, at });
+        at += chunk.sizeBytes;
+      }
+    }
+    return { sizeBytes, pieces };
+  }
+
+  async findPrefix(hex: string, limit: number): Promise<{ digest: Digest; kind: ObjectKind }[]> {
+    const found = await this.#context.index.findPrefix(hex, limit * 2);
+    return found
+      .filter(({ kind }) => kind !== "chunklist")
+      .slice(0, limit)
+      .map(({ digest, kind }) => ({ digest, kind: kind === "chunk" ? "blob" : kind }));
+  }
+
+  async hashFiles(paths: readonly string[], call: Call): Promise<ReadFile[]> {
+    const tasks = slices(paths, this.#context.pool.size).map((part) =>
+      this.#context.pool.run("hash", { paths: part }, { signal: call.signal }),
+    );
+    return (await Promise.all(tasks)).flat();
+  }
+
+  async exportFiles(files: readonly ExportFile[], call: Call): Promise<FileStat[]> {
+    let done = 0;
+    const options = {
+      signal: call.signal,
+      onProgress: (bytes: number): void => {
+        done += bytes;
+        call.onProgress({ phase: "checkout", done, unit: "bytes" });
+      },
+    };
+    const stats: Promise<readonly FileStat[]>[] = [];
+    for (const part of slices(files, this.#context.pool.size)) {
+      const small: ExportPiece[] = [];
+      for (const file of part) {
+        const { sizeBytes, pieces } = await this.blob(file.digest);
+        if (sizeBytes <= PART_BYTES) {
+          small.push({ path: file.path, executable: file.executable, create: true, pieces });
+          continue;
+        }
+        if (small.length > 0) stats.push(this.#context.pool.run("export", { files: small.splice(0) }, options));
+        stats.push(this.#exportLarge(file, pieces, options));
+      }
+      if (small.length > 0) stats.push(this.#context.pool.run("export", { files: small }, options));
+    }
+    return settled(stats);
+  }
+
+  /** Creates the file, lets all workers fill it, then asks for its stat. */
+  async #exportLarge(
+    file: ExportFile,
+    pieces: readonly Piece[],
+    options: { signal: AbortSignal; onProgress(bytes: number): void },
+  ): Promise<readonly FileStat[]> {
+    await createFile(file.path, "", { mode: file.executable ? 0o777 : 0o666, durable: false });
+    const target = { path: file.path, executable: file.executable, create: false };
+    const parts: Promise<readonly FileStat[]>[] = [];
+    let part: Piece[] = [];
+    let from = 0;
+    for (const piece of pieces) {
+      part.push(piece);
+      if (piece.at - from < PART_BYTES) continue;
+      parts.push(this.#context.pool.run("export", { files: [{ ...target, pieces: part }] }, options));
+      from = piece.at;
+      part = [];
+    }
+    if (part.length > 0) parts.push(this.#context.pool.run("export", { files: [{ ...target, pieces: part }] }, options));
+    await settled(parts);
+    return this.#context.pool.run("export", { files: [{ ...target, pieces: [] }] }, options);
+  }
+}
+
+/** Waits for all, then throws the first failure: no worker may still write when the caller cleans up. */
+async function settled<T>(tasks: readonly Promise<readonly T[]>[]): Promise<T[]> {
+  const results = await Promise.allSettled(tasks);
+  return results.flatMap((result) => {
+    if (result.status === "rejected") throw result.reason;
+    return result.value;
+  });
+}
+
+function slices<T>(items: readonly T[], workers: number): T[][] {
+  const step = Math.max(1, Math.min(Math.ceil(items.length / (workers * 4)), FILES_PER_TASK_MAX));
+  const parts: T[][] = [];
+  for (let from = 0; from < items.length; from += step) parts.push(items.slice(from, from + step));
+  return parts;
+}
+
+function notFound(digest: Digest, kind: string): SmcError {
+  return new SmcError("OBJECT_NOT_FOUND", `there is no ${kind} ${digest} in the store`);
+}
+
+function missing(blob: Digest, part: Digest): SmcError {
+  return new SmcError("OBJECT_MISSING", `blob ${blob} needs ${part}, which the store does not have`, {
+    details: { blob, missing: part },
+  });
+}

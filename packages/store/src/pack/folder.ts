@@ -1,0 +1,100 @@
+/** The packs folder: where a pack lies, what lies there, and how a pack gets into the object index. */
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type Digest, isDigest } from "../digest.ts";
+import { fromErrno, SmcError } from "../errors.ts";
+import type { ChunklistPlace, ObjectIndex } from "../object-index.ts";
+import { decodeChunklist } from "../objects.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { RecordRow } from "./format.ts";
+
+const SUFFIX = ".pack";
+const LISTS_PER_TASK = 32;
+const NEVER = new AbortController().signal;
+
+/** `packs/ab/<64 hex>.pack` below the store. */
+export function packPath(storePath: string, name: Digest): string {
+  return join(storePath, "packs", name.slice(0, 2), name + SUFFIX);
+}
+
+/** The 256 folders below `packs/`. */
+export function packFolders(storePath: string): string[] {
+  return Array.from({ length: 256 }, (_, byte) => join(storePath, "packs", byte.toString(16).padStart(2, "0")));
+}
+
+/** Names of the packs on disk, and paths of anything else that lies among them. */
+export async function listPacks(storePath: string): Promise<{ names: Digest[]; foreign: string[] }> {
+  const names: Digest[] = [];
+  const foreign: string[] = [];
+  for (const folder of packFolders(storePath)) {
+    let entries;
+    try {
+      entries = await readdir(folder, { withFileTypes: true });
+    } catch (error) {
+      throw fromErrno(error, `cannot list '${folder}'`);
+    }
+    for (const entry of entries) {
+      const name = entry.name.slice(0, -SUFFIX.length);
+      const fits = entry.isFile() && entry.name.endsWith(SUFFIX) && folder.endsWith(name.slice(0, 2));
+      if (fits && isDigest(name)) names.push(name);
+      else foreign.push(join(folder, entry.name));
+    }
+  }
+  return { names, foreign };
+}
+
+interface IndexContext {
+  readonly path: string;
+  readonly index: ObjectIndex;
+  readonly pool: Pool;
+}
+
+/** Adds a pack that lies in its place to the index; reads its chunklists to learn which blobs they describe. */
+export async function indexPack(
+  { path, index, pool }: IndexContext,
+  pack: { name: Digest; sizeBytes: number; rows: readonly RecordRow[] },
+): Promise<void> {
+  const lists = pack.rows.filter(({ kind }) => kind === "chunklist");
+  const places: ChunklistPlace[] = [];
+  for (let from = 0; from < lists.length; from += LISTS_PER_TASK) {
+    const spans = lists.slice(from, from + LISTS_PER_TASK);
+    const raws = await pool.run("read", { pack: packPath(path, pack.name), spans }, { signal: NEVER });
+    for (const [position, raw] of raws.entries()) {
+      const { blob, sizeBytes } = decodeChunklist(raw);
+      const digest = spans[position]?.digest;
+      if (digest !== undefined) places.push({ digest, blob, sizeBytes });
+    }
+  }
+  await index.addPack(pack, places);
+}
+
+export interface LostPacks {
+  /** Packs that are on disk but cannot be read. */
+  readonly damaged: { readonly name: Digest; readonly message: string }[];
+  readonly foreign: readonly string[];
+}
+
+/**
+ * Makes the index agree with the packs folder: adds what it does not know; when it names a pack that is gone or
+ * knows one only in part, it is built anew. Returns what could not be read.
+ */
+export async function reconcile(context: IndexContext, options: { rebuild: boolean }): Promise<LostPacks> {
+  const { path, index, pool } = context;
+  const { names, foreign } = await listPacks(path);
+  const onDisk = new Set(names);
+  if (options.rebuild || index.packs().some(({ name }) => !onDisk.has(name))) await index.clear();
+  const known = new Set(index.packs().map(({ name }) => name));
+  const damaged: { name: Digest; message: string }[] = [];
+  for (const name of names) {
+    if (known.has(name)) continue;
+    try {
+      const contents = await pool.run("contents", { pack: packPath(path, name) }, { signal: NEVER });
+      if (contents.name !== name) throw new SmcError("PACK_CORRUPT", "its name is not that of its contents");
+      await indexPack(context, contents);
+    } catch (error) {
+      if (!(error instanceof SmcError) || error.exit !== 4) throw error;
+      damaged.push({ name, message: error.message });
+    }
+  }
+  return { damaged, foreign };
+}

@@ -1,0 +1,177 @@
+/** Reads packs and believes nothing: every byte that leaves was checked against its SHA-256. Synchronous, for workers. */
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { decodeStored } from "../codecs/registry.ts";
+import { type Digest, hashBytes } from "../digest.ts";
+import { fromErrno, isSmcError, SmcError } from "../errors.ts";
+import { show } from "../show.ts";
+import {
+  assertStored,
+  decodeFooter,
+  decodePackHeader,
+  decodeRecordHeader,
+  decodeTrailer,
+  FOOTER_ROW_BYTES,
+  HEADER_BYTES,
+  packName,
+  paddedBytes,
+  RECORD_HEADER_BYTES,
+  recordBytes,
+  type RecordRow,
+  TRAILER_BYTES,
+} from "./format.ts";
+
+/** Where a record is, without the name of its pack. */
+export interface RecordSpan {
+  readonly digest: Digest;
+  readonly offset: number;
+  readonly storedBytes: number;
+}
+
+export function openPack(path: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+  } catch (error) {
+    throw fromErrno(error, `cannot open the pack '${show(path)}'`);
+  }
+}
+
+function readExactly(fd: number, offset: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  let done = 0;
+  while (done < length) {
+    const read = readSync(fd, bytes, done, length - done, offset + done);
+    if (read === 0) throw new SmcError("PACK_CORRUPT", "the pack ends too early");
+    done += read;
+  }
+  return bytes;
+}
+
+/** Decodes one record as it stands on disk (header and stored bytes); its SHA-256 must be `digest`. */
+export function openRecord(bytes: Uint8Array, digest: Digest): Uint8Array {
+  const header = decodeRecordHeader(bytes);
+  const stored = bytes.subarray(RECORD_HEADER_BYTES, RECORD_HEADER_BYTES + header.storedBytes);
+  assertStored(header, stored);
+  const raw = decodeStored(header.codec, stored, header.rawBytes);
+  if (header.digest !== digest || hashBytes(raw) !== digest) {
+    throw new SmcError("OBJECT_CORRUPT", `the bytes of ${digest} are not what their digest says`);
+  }
+  return raw;
+}
+
+/** Names the object, the pack and the offset in any damage found below. */
+export function damaged(error: unknown, span: RecordSpan, path: string): unknown {
+  if (isSmcError(error) && ERRORS_OF_DAMAGE.has(error.code)) {
+    return new SmcError("OBJECT_CORRUPT", `object ${span.digest} is damaged: ${error.message}`, {
+      details: { digest: span.digest, pack: path, offset: span.offset },
+      cause: error,
+    });
+  }
+  return fromErrno(error, `cannot read the pack '${show(path)}'`);
+}
+
+const ERRORS_OF_DAMAGE: ReadonlySet<string> = new Set(["PACK_CORRUPT", "OBJECT_CORRUPT"]);
+
+/** Verified raw bytes of a record. Throws OBJECT_CORRUPT naming pack and offset. */
+export function readRecordSync(fd: number, path: string, span: RecordSpan): Uint8Array {
+  try {
+    return openRecord(readExactly(fd, span.offset, RECORD_HEADER_BYTES + span.storedBytes), span.digest);
+  } catch (error) {
+    throw damaged(error, span, path);
+  }
+}
+
+export interface PackContents {
+  readonly name: Digest;
+  readonly storeId: string;
+  readonly sizeBytes: number;
+  readonly footerOffset: number;
+  readonly rows: readonly RecordRow[];
+}
+
+/** What the pack says it holds, by its footer; records are not read. Throws PACK_CORRUPT. */
+export function readContentsSync(fd: number): PackContents {
+  const stat = fstatSync(fd);
+  if (!stat.isFile() || stat.size < HEADER_BYTES + TRAILER_BYTES) {
+    throw new SmcError("PACK_CORRUPT", "the pack is too short");
+  }
+  const header = readExactly(fd, 0, HEADER_BYTES);
+  const { storeId } = decodePackHeader(header);
+  const trailerBytes = readExactly(fd, stat.size - TRAILER_BYTES, TRAILER_BYTES);
+  const trailer = decodeTrailer(trailerBytes, stat.size);
+  const footer = readExactly(fd, trailer.footerOffset, paddedBytes(trailer.count * FOOTER_ROW_BYTES));
+  const rows = decodeFooter(footer, trailer);
+  const name = packName(header, trailerBytes);
+  return { name, storeId, sizeBytes: stat.size, footerOffset: trailer.footerOffset, rows };
+}
+
+/** Finds whole records by their headers, for a pack without a footer; damaged bytes are stepped over. */
+export function scanRecordsSync(fd: number): RecordRow[] {
+  const { size } = fstatSync(fd);
+  const rows: RecordRow[] = [];
+  let offset = HEADER_BYTES;
+  while (offset + RECORD_HEADER_BYTES <= size) {
+    let step = 64;
+    try {
+      const header = decodeRecordHeader(readExactly(fd, offset, RECORD_HEADER_BYTES));
+      readRecordSync(fd, "", { digest: header.digest, offset, storedBytes: header.storedBytes });
+      rows.push({ ...header, offset });
+      step = recordBytes(header.storedBytes);
+    } catch (error) {
+      if (!isSmcError(error)) throw error;
+    }
+    offset += step;
+  }
+  return rows;
+}
+
+export interface PackProblem {
+  /** Undefined when no single object is hit: the pack's own header or footer. */
+  readonly digest: Digest | undefined;
+  readonly offset: number;
+  readonly message: string;
+}
+
+/** Reads every byte of a pack: records, padding, footer. `onBytes` is told how far it is. */
+export function verifyPackSync(path: string, onBytes: (done: number) => void): PackProblem[] {
+  const problems: PackProblem[] = [];
+  const fd = openPack(path);
+  try {
+    const contents = readContentsSync(fd);
+    if (!path.endsWith(`${contents.name}.pack`)) {
+      problems.push({ digest: undefined, offset: 0, message: "the pack's name is not that of its contents" });
+    }
+    let offset = HEADER_BYTES;
+    for (const row of [...contents.rows].sort((a, b) => a.offset - b.offset)) {
+      if (row.offset !== offset) problems.push({ digest: row.digest, offset, message: "a gap between records" });
+      const problem = verifyRecord(fd, path, row);
+      if (problem !== undefined) problems.push({ digest: row.digest, offset: row.offset, message: problem });
+      offset = row.offset + recordBytes(row.storedBytes);
+      onBytes(offset);
+    }
+    if (offset !== contents.footerOffset) {
+      problems.push({ digest: undefined, offset, message: "bytes between the records and the footer" });
+    }
+  } catch (error) {
+    if (!isSmcError(error)) throw fromErrno(error, `cannot read the pack '${show(path)}'`);
+    problems.push({ digest: undefined, offset: 0, message: error.message });
+  } finally {
+    closeSync(fd);
+  }
+  return problems;
+}
+
+function verifyRecord(fd: number, path: string, row: RecordRow): string | undefined {
+  try {
+    const bytes = readExactly(fd, row.offset, recordBytes(row.storedBytes));
+    const header = decodeRecordHeader(bytes);
+    if (header.headerCrc !== row.headerCrc || header.kind !== row.kind || header.codec !== row.codec) {
+      return "the footer and the record's header differ";
+    }
+    openRecord(bytes.subarray(0, RECORD_HEADER_BYTES + row.storedBytes), row.digest);
+    const padding = bytes.subarray(RECORD_HEADER_BYTES + row.storedBytes);
+    return padding.every((byte) => byte === 0) ? undefined : "the padding is not zero";
+  } catch (error) {
+    if (isSmcError(error)) return error.message;
+    throw fromErrno(error, `cannot read the pack '${show(path)}'`);
+  }
+}

@@ -1,0 +1,79 @@
+/** What the daemon's thread and its workers say to each other. Everything here survives structured clone. */
+import type { Digest } from "../digest.ts";
+import type { ErrorJson } from "../errors.ts";
+import type { PackContents, PackProblem, RecordSpan } from "../pack/reader.ts";
+import type { WrittenPack } from "../pack/writer.ts";
+import type { FileStat, ReadFile } from "../store.ts";
+
+/** Where a write session keeps its packs until they are published. */
+export interface SessionFolder {
+  readonly op: string;
+  readonly folder: string;
+  readonly storeId: string;
+}
+
+/** A chunk of a file: which record of which pack, and where its bytes go. */
+export interface Piece {
+  readonly pack: string;
+  readonly span: RecordSpan;
+  readonly at: number;
+}
+
+export interface ExportPiece {
+  readonly path: string;
+  /** Creates the file; otherwise it exists and is written into. */
+  readonly create: boolean;
+  readonly executable: boolean;
+  readonly pieces: readonly Piece[];
+}
+
+export interface TaskTable {
+  /** Reads files, cuts them, stores what is new. */
+  add: { input: SessionFolder & { paths: readonly string[] }; output: readonly ReadFile[] };
+  /** Stores encoded objects. */
+  put: {
+    input: SessionFolder & { objects: readonly { kind: "chunk" | "tree" | "commit" | "tag"; digest: Digest; raw: Uint8Array }[] };
+    output: undefined;
+  };
+  /** Ends the session's open pack in this worker. */
+  seal: { input: { op: string }; output: undefined };
+  /** Forgets the session's open pack in this worker. */
+  drop: { input: { op: string }; output: undefined };
+  hash: { input: { paths: readonly string[] }; output: readonly ReadFile[] };
+  /** Writes verified chunks into files; a stat for each. */
+  export: { input: { files: readonly ExportPiece[] }; output: readonly FileStat[] };
+  /** Verified raw bytes of records of one pack. */
+  read: { input: { pack: string; spans: readonly RecordSpan[] }; output: readonly Uint8Array[] };
+  /** What a pack says it holds. */
+  contents: { input: { pack: string }; output: PackContents };
+  /** Reads every byte of a pack. */
+  verifyPack: { input: { pack: string }; output: readonly PackProblem[] };
+  /** SHA-256 of a blob's chunks, one after the other. */
+  hashPieces: { input: { pieces: readonly Piece[] }; output: Digest };
+}
+
+export type TaskType = keyof TaskTable;
+export type TaskInput<T extends TaskType> = TaskTable[T]["input"];
+export type TaskOutput<T extends TaskType> = TaskTable[T]["output"];
+
+export interface TaskMessage {
+  readonly id: number;
+  readonly type: TaskType;
+  readonly input: TaskInput<TaskType>;
+  /** One int32 in shared memory; not 0 means: stop. */
+  readonly stop: Int32Array;
+}
+
+export type ToWorker =
+  | { readonly kind: "task"; readonly task: TaskMessage }
+  /** Answer to "ask": one byte a digest, 1 = store it. */
+  | { readonly kind: "wanted"; readonly wanted: Uint8Array };
+
+export type FromWorker =
+  | { readonly kind: "done"; readonly id: number; readonly output: TaskOutput<TaskType> }
+  | { readonly kind: "failed"; readonly id: number; readonly error: ErrorJson; readonly errno?: string }
+  | { readonly kind: "progress"; readonly id: number; readonly bytes: number; readonly files: number }
+  /** Which of these chunks are new to the store and to the session? */
+  | { readonly kind: "ask"; readonly id: number; readonly digests: readonly Digest[] }
+  /** A pack is written whole: sync it while the worker goes on. */
+  | { readonly kind: "pack"; readonly id: number; readonly pack: WrittenPack };
