@@ -14,9 +14,20 @@ import { show } from "./show.ts";
 /** Created, never followed, never truncated: an existing file or link is an error. */
 export const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 
-async function named<T>(what: string, path: string, action: Promise<T>): Promise<T> {
+let intercept: ((what: string, path: string) => void) | undefined;
+
+/**
+ * For fault tests: `hook` runs before every call of this module with its name ("write", "sync", "rename" …) and path;
+ * what it throws is that call's failure. Undefined takes the hook away.
+ */
+export function interceptCalls(hook: ((what: string, path: string) => void) | undefined): void {
+  intercept = hook;
+}
+
+async function named<T>(what: string, path: string, action: () => Promise<T>): Promise<T> {
   try {
-    return await action;
+    intercept?.(what, path);
+    return await action();
   } catch (error) {
     throw fromErrno(error, `cannot ${what} '${show(path)}'`);
   }
@@ -24,6 +35,7 @@ async function named<T>(what: string, path: string, action: Promise<T>): Promise
 
 function namedSync<T>(what: string, path: string, action: () => T): T {
   try {
+    intercept?.(what, path);
     return action();
   } catch (error) {
     throw fromErrno(error, `cannot ${what} '${show(path)}'`);
@@ -32,9 +44,9 @@ function namedSync<T>(what: string, path: string, action: () => T): T {
 
 /** Makes a folder's entries durable: creations, renames and removals in it. */
 export async function syncFolder(path: string): Promise<void> {
-  const handle = await named("open", path, open(path, constants.O_RDONLY));
+  const handle = await named("open", path, () => open(path, constants.O_RDONLY));
   try {
-    await named("sync", path, handle.sync());
+    await named("sync", path, () => handle.sync());
   } finally {
     await handle.close();
   }
@@ -42,9 +54,9 @@ export async function syncFolder(path: string): Promise<void> {
 
 /** Makes a file's bytes durable through a new descriptor. Never call it again after it failed: write the file anew. */
 export async function syncFile(path: string): Promise<void> {
-  const handle = await named("open", path, open(path, constants.O_RDONLY));
+  const handle = await named("open", path, () => open(path, constants.O_RDONLY));
   try {
-    await named("sync", path, handle.datasync());
+    await named("sync", path, () => handle.datasync());
   } finally {
     await handle.close();
   }
@@ -52,42 +64,42 @@ export async function syncFile(path: string): Promise<void> {
 
 /** Creates the folder and its missing parents with mode 0700 below `mode`; durable only after `syncFolder`. */
 export async function createFolder(path: string, options: { mode?: number } = {}): Promise<void> {
-  await named("create", path, mkdir(path, { recursive: true, mode: options.mode ?? 0o700 }));
+  await named("create", path, () => mkdir(path, { recursive: true, mode: options.mode ?? 0o700 }));
 }
 
 export async function createOneFolder(path: string, options: { mode?: number } = {}): Promise<void> {
-  await named("create", path, mkdir(path, { mode: options.mode ?? 0o777 }));
+  await named("create", path, () => mkdir(path, { mode: options.mode ?? 0o777 }));
 }
 
 /** Atomic; durable only after `syncFolder` of the target's parent. */
 export async function renamePath(from: string, to: string): Promise<void> {
-  await named("rename", from, rename(from, to));
+  await named("rename", from, () => rename(from, to));
 }
 
 /** Fails with EEXIST (as `cause`) when `to` exists. */
 export async function linkFile(from: string, to: string): Promise<void> {
-  await named("link", to, link(from, to));
+  await named("link", to, () => link(from, to));
 }
 
 export async function removeFile(path: string): Promise<void> {
-  await named("remove", path, unlink(path));
+  await named("remove", path, () => unlink(path));
 }
 
 export async function removeEmptyFolder(path: string): Promise<void> {
-  await named("remove", path, fs.promises.rmdir(path));
+  await named("remove", path, () => fs.promises.rmdir(path));
 }
 
 /** Removes a folder of ours with everything in it; absent is fine. */
 export async function removeTree(path: string): Promise<void> {
-  await named("remove", path, rm(path, { recursive: true, force: true }));
+  await named("remove", path, () => rm(path, { recursive: true, force: true }));
 }
 
 export async function createSymlink(target: string, path: string): Promise<void> {
-  await named("create", path, fs.promises.symlink(target, path));
+  await named("create", path, () => fs.promises.symlink(target, path));
 }
 
 export async function changeMode(path: string, mode: number): Promise<void> {
-  await named("change the mode of", path, fs.promises.chmod(path, mode));
+  await named("change the mode of", path, () => fs.promises.chmod(path, mode));
 }
 
 /**
@@ -100,11 +112,11 @@ export async function replaceFile(
   options: { mode?: number; durable?: boolean } = {},
 ): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  const handle = await named("create", temporary, open(temporary, CREATE_FLAGS, options.mode ?? 0o600));
+  const handle = await named("create", temporary, () => open(temporary, CREATE_FLAGS, options.mode ?? 0o600));
   try {
     try {
-      await named("write", temporary, handle.writeFile(bytes));
-      if (options.durable !== false) await named("sync", temporary, handle.datasync());
+      await named("write", temporary, () => handle.writeFile(bytes));
+      if (options.durable !== false) await named("sync", temporary, () => handle.datasync());
     } finally {
       await handle.close();
     }
@@ -122,10 +134,10 @@ export async function createFile(
   bytes: Uint8Array | string,
   options: { mode?: number; durable?: boolean } = {},
 ): Promise<void> {
-  const handle = await named("create", path, open(path, CREATE_FLAGS, options.mode ?? 0o600));
+  const handle = await named("create", path, () => open(path, CREATE_FLAGS, options.mode ?? 0o600));
   try {
-    await named("write", path, handle.writeFile(bytes));
-    if (options.durable !== false) await named("sync", path, handle.datasync());
+    await named("write", path, () => handle.writeFile(bytes));
+    if (options.durable !== false) await named("sync", path, () => handle.datasync());
   } finally {
     await handle.close();
   }
@@ -142,26 +154,29 @@ export class AppendFile implements AsyncDisposable {
   }
 
   static async open(path: string): Promise<AppendFile> {
-    return new AppendFile(path, await named("open", path, open(path, constants.O_RDWR | constants.O_CREAT, 0o600)));
+    const flags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0);
+    return new AppendFile(path, await named("open", path, () => open(path, flags)));
   }
 
-  /** Writes at `offset` and makes it durable. After an error the file must be truncated or closed. */
-  async append(bytes: Uint8Array, offset: number): Promise<void> {
+  /** Writes at `offset`; not durable. After an error the file must be truncated or closed. */
+  async write(bytes: Uint8Array, offset: number): Promise<void> {
     let at = 0;
     while (at < bytes.length) {
-      const { bytesWritten } = await named(
-        "write",
-        this.path,
-        this.#handle.write(bytes, at, bytes.length - at, offset + at),
-      );
+      const start = at;
+      const write = () => this.#handle.write(bytes, start, bytes.length - start, offset + start);
+      const { bytesWritten } = await named("write", this.path, write);
       at += bytesWritten;
     }
-    await named("sync", this.path, this.#handle.datasync());
+  }
+
+  /** Never call it again after it failed: what was written may be lost although the next call succeeds. */
+  async sync(): Promise<void> {
+    await named("sync", this.path, () => this.#handle.datasync());
   }
 
   async truncate(sizeBytes: number): Promise<void> {
-    await named("truncate", this.path, this.#handle.truncate(sizeBytes));
-    await named("sync", this.path, this.#handle.datasync());
+    await named("truncate", this.path, () => this.#handle.truncate(sizeBytes));
+    await this.sync();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -40,6 +40,19 @@ export interface RepositoryRecord {
   readonly createdMs: number;
 }
 
+export interface WorktreeRecord {
+  /** 32 hex digits. */
+  readonly id: string;
+  /** Absolute path of the worktree's root when it was registered. */
+  readonly path: string;
+  readonly repository: string;
+}
+
+export interface UpdateOptions {
+  /** "allow" takes names that differ only by case from others; "refuse" is the default. */
+  readonly caseConflicts?: "refuse" | "allow";
+}
+
 export interface RefStore {
   /** Creates the repository; throws ALREADY_EXISTS, or with `reuse` returns when it is there. */
   createRepository(name: string, reason: RefReason, options?: { reuse?: boolean }): Promise<void>;
@@ -50,9 +63,18 @@ export interface RefStore {
   list(repository: string, prefix?: string): Promise<Ref[]>;
   /**
    * Applies all changes or none, durable when it returns. Throws REF_CHANGED when a `from` is not what is there,
-   * REF_CONFLICT for `a` beside `a/b` and for names that differ only by case.
+   * REF_CONFLICT for `a` beside `a/b` and for names that differ only by case, REPOSITORY_NOT_FOUND,
+   * LIMIT_EXCEEDED above 100,000 changes or 64 KiB of `reason` or `actor`. A change of nothing to nothing is dropped.
    */
-  update(repository: string, changes: readonly RefChange[], reason: RefReason): Promise<void>;
+  update(
+    repository: string,
+    changes: readonly RefChange[],
+    reason: RefReason,
+    options?: UpdateOptions,
+  ): Promise<void>;
   /** Newest first. A deleted ref keeps its entries. */
   log(repository: string, name: RefName, limit?: number): Promise<ReflogEntry[]>;
+  /** Remembers, durably, where a worktree is; the same id again replaces the path. */
+  registerWorktree(worktree: WorktreeRecord, reason: RefReason): Promise<void>;
+  listWorktrees(): Promise<WorktreeRecord[]>;
 }
