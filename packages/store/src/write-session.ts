@@ -13,7 +13,7 @@ import { CHUNK_BYTES_MAX, OBJECT_BYTES_MAX } from "./objects.ts";
 import { indexPack, packPath } from "./pack/folder.ts";
 import type { WrittenPack } from "./pack/writer.ts";
 import type { Pool } from "./pool/pool.ts";
-import type { TaskInput } from "./pool/tasks.ts";
+import type { TaskInput, TaskOutput } from "./pool/tasks.ts";
 import type { ReadFile, StoredBlob, WriteSession } from "./store.ts";
 
 const FILES_PER_TASK_MAX = 256;
@@ -141,7 +141,7 @@ export class PackSession implements WriteSession {
     type: T,
     input: TaskInput<T>,
     options: { signal: AbortSignal; worker?: number; onProgress?(bytes: number): void },
-  ): ReturnType<typeof this.#owner.pool.run<T>> {
+  ): Promise<TaskOutput<T>> {
     return this.#owner.pool.run(type, input, {
       ...options,
       onStart: (worker) => this.#workers.add(worker),
