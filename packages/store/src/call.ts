@@ -1,4 +1,5 @@
 /** What every verb gets besides its options: a way to stop it and a way to tell how far it is. */
+import { SmcError } from "./errors.ts";
 
 export interface Progress {
   /** What is being done, one word for people: "add", "checkout", "check". */
@@ -18,4 +19,26 @@ export function breathe(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });
+}
+
+const SLICE_MS = 10;
+
+/**
+ * For loops whose steps differ in cost: await what it returns after every step. It breathes once 10 ms went by
+ * since the last time, and throws CANCELED when the call was.
+ */
+export function createPacer(call: Call): () => Promise<void> | undefined {
+  let last = performance.now();
+  return () => {
+    throwIfCanceled(call);
+    if (performance.now() - last < SLICE_MS) return undefined;
+    return breathe().then(() => {
+      last = performance.now();
+    });
+  };
+}
+
+/** Throws CANCELED when the caller went away. */
+export function throwIfCanceled(call: Call): void {
+  if (call.signal.aborted) throw new SmcError("CANCELED", "stopped on request");
 }
