@@ -1,0 +1,90 @@
+/** What a command is: data that help, completion and the docs test read, and three functions. */
+import type { VerbInput, VerbName, VerbResult } from "@smc/daemon/client";
+import type { Connection } from "./connect.ts";
+import type { Output } from "./output.ts";
+import type { OptionSpec, OptionSpecs, Words } from "./words.ts";
+
+export interface Positional {
+  readonly name: string;
+  readonly summary: string;
+  readonly required?: boolean;
+  readonly many?: boolean;
+  /** What completion offers: names of refs, or these words. */
+  readonly completes?: "refs" | readonly string[];
+}
+
+/** Exit status of a command that did what it was asked. */
+export type AnswerExit = 0 | 1 | 4;
+
+/** What a command knows besides its words. */
+export interface CommandContext {
+  /** Absolute path of the folder the user stands in (`-C` applied). */
+  readonly folder: string;
+  /** Absolute path of the store. */
+  readonly storePath: string;
+  /** `--repo`. */
+  readonly repository: string | undefined;
+  readonly signal: AbortSignal;
+  readonly connection: Connection;
+  /** Asks the daemon; starts it when none runs. Progress is printed. */
+  call<V extends VerbName>(verb: V, input: VerbInput<V>): Promise<VerbResult<V>>;
+}
+
+export interface CommandSpec<S extends OptionSpecs, Data> {
+  /** One line for each form: "commit -m TEXT [options]". */
+  readonly usage: readonly string[];
+  /** Paragraphs below the usage. */
+  readonly description?: readonly string[];
+  readonly positionals?: readonly Positional[];
+  readonly options: S;
+  /** Command and what it does. */
+  readonly examples: readonly (readonly [string, string])[];
+  /** The command in which `-3` means `--max-count 3`. */
+  readonly digits?: string;
+  readonly run: (context: CommandContext, words: Words<S>, out: Output) => Promise<Data>;
+  /** The answer for people. */
+  readonly print: (data: Data, out: Output, words: Words<S>) => void | Promise<void>;
+  /** The answer with `-q`: names and digests only. */
+  readonly quiet: (data: Data) => readonly string[];
+  /** What `--json` prints, where it is not the data itself. */
+  readonly json?: (data: Data) => unknown;
+  /** 1 when the answer is "no", 4 when it is "damaged". */
+  readonly exitCode?: (data: Data, words: Words<S>) => AnswerExit;
+}
+
+/** A command with its types closed over: what `main` runs. */
+export interface Command {
+  readonly usage: readonly string[];
+  readonly description: readonly string[];
+  readonly positionals: readonly Positional[];
+  readonly options: Readonly<Record<string, OptionSpec>>;
+  readonly examples: readonly (readonly [string, string])[];
+  readonly digits: string | undefined;
+  execute(context: CommandContext, words: Words, mode: ExecuteMode): Promise<AnswerExit>;
+}
+
+export interface ExecuteMode {
+  readonly out: Output & { json(data: unknown): void };
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+/** Makes a command of its parts; types of options and answer are checked here and nowhere else. */
+export function defineCommand<const S extends OptionSpecs, Data>(spec: CommandSpec<S, Data>): Command {
+  return {
+    usage: spec.usage,
+    description: spec.description ?? [],
+    positionals: spec.positionals ?? [],
+    options: spec.options,
+    examples: spec.examples,
+    digits: spec.digits,
+    execute: async (context, untyped, mode) => {
+      const words = untyped as Words<S>;
+      const data = await spec.run(context, words, mode.out);
+      if (mode.json) mode.out.json(spec.json === undefined ? data : spec.json(data));
+      else if (mode.quiet) for (const line of spec.quiet(data)) mode.out.line(line);
+      else await spec.print(data, mode.out, words);
+      return spec.exitCode?.(data, words) ?? 0;
+    },
+  };
+}

@@ -1,0 +1,70 @@
+/** Every verb of the command line. Only the module of the one that runs is loaded. */
+import type { Command } from "../command.ts";
+
+export type Group = "start" | "snapshots" | "history" | "branches" | "plumbing" | "care" | "help";
+
+export const GROUPS: Readonly<Record<Group, string>> = {
+  start: "Start",
+  snapshots: "Snapshots",
+  history: "History",
+  branches: "Branches and tags",
+  plumbing: "Plumbing, for scripts",
+  care: "Store and daemon",
+  help: "Help",
+};
+
+interface CommandRow {
+  readonly group: Group;
+  readonly summary: string;
+  readonly load: () => Promise<{ readonly command: Command }>;
+}
+
+/** Verb → row, in the order in which help lists them. */
+export const COMMANDS = {
+  init: { group: "start", summary: "make a folder a worktree", load: () => import("./init.ts") },
+  config: { group: "start", summary: "read and change settings", load: () => import("./config.ts") },
+  add: { group: "snapshots", summary: "stage files for the next commit", load: () => import("./add.ts") },
+  rm: { group: "snapshots", summary: "remove files and stage that", load: () => import("./rm.ts") },
+  mv: { group: "snapshots", summary: "move or rename a file and stage that", load: () => import("./mv.ts") },
+  status: { group: "snapshots", summary: "show what differs from HEAD", load: () => import("./status.ts") },
+  commit: { group: "snapshots", summary: "keep what is staged", load: () => import("./commit.ts") },
+  restore: { group: "snapshots", summary: "bring files back", load: () => import("./restore.ts") },
+  reset: { group: "snapshots", summary: "move the branch or empty the stage", load: () => import("./reset.ts") },
+  checkout: { group: "snapshots", summary: "put a revision into the folder", load: () => import("./checkout.ts") },
+  log: { group: "history", summary: "list commits", load: () => import("./log.ts") },
+  show: { group: "history", summary: "show a commit, tag, folder or file", load: () => import("./show.ts") },
+  diff: { group: "history", summary: "compare files, metrics and params", load: () => import("./diff.ts") },
+  cat: { group: "history", summary: "write a file's bytes to stdout", load: () => import("./cat.ts") },
+  reflog: { group: "history", summary: "list where a ref has been", load: () => import("./reflog.ts") },
+  revert: { group: "history", summary: "commit the undoing of a commit", load: () => import("./revert.ts") },
+  branch: { group: "branches", summary: "list, make, rename, delete branches", load: () => import("./branch.ts") },
+  switch: { group: "branches", summary: "go to a branch", load: () => import("./switch.ts") },
+  merge: { group: "branches", summary: "join another branch into this one", load: () => import("./merge.ts") },
+  tag: { group: "branches", summary: "list, make, delete tags", load: () => import("./tag.ts") },
+  "ls-files": { group: "plumbing", summary: "list staged files", load: () => import("./ls-files.ts") },
+  "ls-tree": { group: "plumbing", summary: "list a folder of a revision", load: () => import("./ls-tree.ts") },
+  "rev-parse": { group: "plumbing", summary: "name → digest", load: () => import("./rev-parse.ts") },
+  "cat-file": { group: "plumbing", summary: "show an object as it is", load: () => import("./cat-file.ts") },
+  "hash-object": { group: "plumbing", summary: "SHA-256 of files", load: () => import("./hash-object.ts") },
+  refs: { group: "plumbing", summary: "list refs", load: () => import("./refs.ts") },
+  repos: { group: "care", summary: "list repositories of the store", load: () => import("./repos.ts") },
+  fsck: { group: "care", summary: "check the store", load: () => import("./fsck.ts") },
+  doctor: { group: "care", summary: "look for problems of this machine", load: () => import("./doctor.ts") },
+  daemon: { group: "care", summary: "start, stop and watch the daemon", load: () => import("./daemon.ts") },
+  env: { group: "help", summary: "print what to paste in a report", load: () => import("./env.ts") },
+  completion: { group: "help", summary: "print a completion script", load: () => import("./completion.ts") },
+  help: { group: "help", summary: "explain a verb or a topic", load: () => import("./help.ts") },
+  version: { group: "help", summary: "print the version", load: () => import("./version.ts") },
+} as const satisfies Record<string, CommandRow>;
+
+export type CommandName = keyof typeof COMMANDS;
+
+export function isCommandName(word: string): word is CommandName {
+  return Object.hasOwn(COMMANDS, word);
+}
+
+/** The command of a verb. */
+export async function loadCommand(name: CommandName): Promise<Command> {
+  const row: CommandRow = COMMANDS[name];
+  return (await row.load()).command;
+}

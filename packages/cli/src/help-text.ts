@@ -1,0 +1,67 @@
+/** Help pages of verbs as lines. Pure. */
+import type { Command } from "./command.ts";
+import { COMMANDS, type CommandName, GROUPS, type Group } from "./commands/index.ts";
+import { formatTable } from "./format.ts";
+import { GLOBAL_OPTIONS } from "./global-options.ts";
+import type { OptionSpec, OptionSpecs } from "./words.ts";
+
+/** "-m, --message TEXT" */
+export function optionSyntax(name: string, spec: OptionSpec): string {
+  const short = spec.short === undefined ? "" : `-${spec.short}, `;
+  if (spec.type === "boolean") return `${short}--${name}`;
+  const value = spec.type === "choice" ? spec.choices.join("|") : spec.value;
+  const more = spec.type === "string" && spec.multiple === true ? " ..." : "";
+  return `${short}--${name} ${value}${more}`;
+}
+
+function optionLines(specs: OptionSpecs): string[] {
+  const rows = Object.entries(specs).map(([name, spec]) => [`  ${optionSyntax(name, spec)}`, spec.summary]);
+  return formatTable(rows);
+}
+
+function exampleLines(examples: Command["examples"]): string[] {
+  return formatTable(examples.map(([command, says]) => [`  ${command}`, `# ${says}`]));
+}
+
+/** The page of one verb. */
+export function commandHelp(name: CommandName, command: Command): string[] {
+  const lines = [`smc ${name}: ${COMMANDS[name].summary}`, "", "Usage:"];
+  lines.push(...command.usage.map((usage) => `  smc ${usage}`));
+  for (const paragraph of command.description) lines.push("", paragraph);
+  if (command.positionals.length > 0) {
+    const rows = command.positionals.map((positional) => [
+      `  ${positional.name}${positional.many === true ? " ..." : ""}`,
+      positional.summary,
+    ]);
+    lines.push("", "Arguments:", ...formatTable(rows));
+  }
+  if (Object.keys(command.options).length > 0) lines.push("", "Options:", ...optionLines(command.options));
+  lines.push("", "Examples:", ...exampleLines(command.examples));
+  lines.push("", 'Global options: see "smc help". Exit status: see "smc help exit-codes".');
+  return lines;
+}
+
+/** The page of `smc help`: verbs in groups, topics, global options. */
+export function overviewHelp(topics: readonly (readonly [string, string])[]): string[] {
+  const lines = ["smc: git for model weights", "", "Usage:", "  smc [global options] <verb> [options] [arguments]"];
+  for (const [group, title] of Object.entries(GROUPS) as [Group, string][]) {
+    const rows = Object.entries(COMMANDS)
+      .filter(([, row]) => row.group === group)
+      .map(([name, row]) => [`  ${name}`.padEnd(14), row.summary]);
+    lines.push("", `${title}:`, ...formatTable(rows));
+  }
+  lines.push("", "Topics:", ...formatTable(topics.map(([name, says]) => [`  ${name}`.padEnd(14), says])));
+  lines.push("", "Global options:", ...optionLines(GLOBAL_OPTIONS));
+  lines.push(
+    "",
+    "Examples:",
+    ...exampleLines([
+      ["smc init", "make this folder a worktree"],
+      ['smc add . && smc commit -m "first"', "keep everything in it"],
+      ["smc tag v1.0.0", "name the version"],
+      ["smc checkout v1.0.0", "bring it back, exactly"],
+      ["smc help commit", "explain a verb"],
+    ]),
+  );
+  return lines;
+}

@@ -1,0 +1,140 @@
+/** Topics of `smc help`. Pure but for the environment that is given in. */
+import { show } from "@smc/store/show";
+import { formatTable } from "./format.ts";
+
+export const TOPICS = {
+  workflows: "the usual ways to work",
+  revisions: "how to name a commit, a file, a range",
+  "exit-codes": "what each exit status means",
+  environment: "variables that smc reads, with their values",
+  config: "settings, and where they come from",
+} as const;
+export type Topic = keyof typeof TOPICS;
+
+const EXIT_CODES: readonly (readonly [string, string])[] = [
+  ["0", "done"],
+  ["1", 'the answer is "no": differences with --exit-code, nothing to commit, doctor found something'],
+  ["2", "usage, or an invalid value"],
+  ["3", "not found: store, repository, revision, path"],
+  ["4", "integrity: bytes are not what their digest says"],
+  ["5", "refused: conflict, would overwrite, not a fast-forward, unsafe"],
+  ["6", "remote or network"],
+  ["7", "authentication or permission"],
+  ["8", "confirmation declined or impossible"],
+  ["9", "the daemon is unreachable, incompatible or busy"],
+  ["10", "a job failed"],
+  ["11", "local I/O: disk full, permission denied, read-only"],
+  ["70", "a bug of smc"],
+  ["130", "interrupted (Ctrl-C)"],
+  ["141", "the reader of the output went away"],
+];
+
+/** Variables that smc reads. */
+export const ENVIRONMENT: readonly (readonly [string, string])[] = [
+  ["SMC_HOME", "folder of the store (default ~/.smc)"],
+  ["SMC_AUTHOR", 'who commits, as "Name <address>"'],
+  ["SMC_PROGRESS", "none, plain or fancy"],
+  ["SMC_LOG", "how much the daemon logs: error, warn, info, debug"],
+  ["NO_COLOR", "any value: print without colours"],
+  ["TERM", "dumb: no colours, no progress bar"],
+];
+
+const REVISIONS: readonly (readonly [string, string])[] = [
+  ["3f1c9ab", "a digest, or at least 7 of its first digits"],
+  ["bafyrei…", "a CIDv1"],
+  ["main", "a branch"],
+  ["v1.0.0, 1.0.0", 'a tag; the "v" may be left out'],
+  ["champion", "refs/registry/champion"],
+  ["HEAD, @", "what is checked out"],
+  ["HEAD~2", "two commits before, along first parents"],
+  ["A^, A^2", "first parent, second parent of a merge"],
+  ["main@{1}", "where main was one change ago"],
+  ["main@{2026-01-15}", "where main was at that moment"],
+  ["origin/main", "refs/remotes/origin/main"],
+  ["A..B", "commits of B that A does not have"],
+  ["A...B", "commits of one of them; for diff: since they parted"],
+  ["v1.0.0:weights/best.pt", "a file or folder of a revision"],
+];
+
+const CONFIG: readonly (readonly [string, string])[] = [
+  ["user.name", "name of the author"],
+  ["user.email", "address of the author"],
+  ["init.defaultBranch", 'first branch of a new repository ("main")'],
+  ["names.allowNonportable", "take file names that other systems cannot hold"],
+  ["names.caseConflicts", '"refuse" or "allow" refs that differ only by case'],
+  ["checkout.symlinks", '"never" or "safe"'],
+  ["daemon.idleMinutes", "when an idle daemon leaves (15)"],
+  ["log.level", "error, warn, info, debug"],
+];
+
+const WORKFLOWS = [
+  "First version:",
+  "  smc init",
+  "  smc add weights/",
+  '  smc commit -m "first release" --metric acc=0.91 --param lr=0.001',
+  "  smc tag v1.0.0",
+  "",
+  "Next version, and what changed:",
+  '  smc commit -am "second release" --metric acc=0.93',
+  "  smc tag --bump minor",
+  "  smc diff v1.0.0 v1.1.0",
+  "",
+  "Back to an old one:",
+  "  smc checkout v1.0.0",
+  "  smc switch main",
+  "",
+  "Try something:",
+  "  smc switch -c experiment",
+  '  smc commit -am "larger head"',
+  "  smc switch main && smc merge experiment",
+  "",
+  "Is everything still what was committed?",
+  "  smc fsck --full",
+];
+
+function rows(table: readonly (readonly [string, string])[]): string[] {
+  return formatTable(table.map(([name, says]) => [`  ${name}`, says]));
+}
+
+/** The lines of a topic. */
+export function topicHelp(topic: Topic, env: Readonly<Record<string, string | undefined>>): string[] {
+  switch (topic) {
+    case "workflows":
+      return WORKFLOWS;
+    case "revisions":
+      return [
+        "Every verb that takes a revision understands:",
+        "",
+        ...rows(REVISIONS),
+        "",
+        "Examples:",
+        "  smc log v1.0.0..main",
+        "  smc diff HEAD~1 HEAD",
+        "  smc cat v1.0.0:config.json",
+      ];
+    case "exit-codes":
+      return ["Exit status:", "", ...rows(EXIT_CODES), "", "Examples:", '  smc diff --exit-code || echo "it differs"'];
+    case "environment": {
+      const table = ENVIRONMENT.map(([name, says]) => {
+        const value = env[name];
+        return [`  ${name}`, value === undefined ? "(not set)" : show(value, 80), says];
+      });
+      return ["Variables, their values now, and what they do:", "", ...formatTable(table), "", "Examples:", "  SMC_HOME=/data/smc smc repos"];
+    }
+    case "config":
+      return [
+        "A setting comes from the first place that has it: command line, environment,",
+        "the worktree (.smc/config.json), the store (config.json), the default.",
+        "",
+        ...rows(CONFIG),
+        "",
+        "Examples:",
+        '  smc config set user.name "Ada Lovelace"',
+        "  smc config list --show-origin",
+      ];
+  }
+}
+
+export function isTopic(word: string): word is Topic {
+  return Object.hasOwn(TOPICS, word);
+}

@@ -1,0 +1,44 @@
+/** Reading what a command takes from standard input or a file of the user. */
+import { createReadStream } from "node:fs";
+import { resolve } from "node:path";
+import type { Readable } from "node:stream";
+import { fromErrno, SmcError } from "@smc/store/errors";
+import { show } from "@smc/store/show";
+
+interface ReadSettings {
+  readonly folder: string;
+  readonly signal: AbortSignal;
+  readonly bytesMax: number;
+}
+
+function open(name: string, { folder, signal }: ReadSettings): Readable {
+  return name === "-" ? process.stdin : createReadStream(resolve(folder, name), { signal });
+}
+
+/** The text of a file, or of standard input for "-". Throws LIMIT_EXCEEDED, ARGUMENT_INVALID (not UTF-8), errno codes. */
+export async function readText(name: string, settings: ReadSettings): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  try {
+    for await (const chunk of open(name, settings) as AsyncIterable<Buffer>) {
+      sizeBytes += chunk.length;
+      if (sizeBytes > settings.bytesMax) {
+        throw new SmcError("LIMIT_EXCEEDED", `'${show(name)}' is longer than ${settings.bytesMax} bytes`);
+      }
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw fromErrno(error, `cannot read '${show(name)}'`);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+  } catch (error) {
+    throw new SmcError("ARGUMENT_INVALID", `'${show(name)}' is not valid UTF-8`, { cause: error });
+  }
+}
+
+/** Paths separated by NUL when there is one, else by line feeds. */
+export function splitPaths(text: string): string[] {
+  const separator = text.includes("\0") ? "\0" : /\r?\n/;
+  return text.split(separator).filter((path) => path !== "");
+}

@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { createProgressView } from "./progress.ts";
+
+const MIB = 1024 * 1024;
+
+test("a plain view prints a line every ten per cent and nothing for what is done at once", () => {
+  const view = createProgressView("plain", 80);
+  const lines: string[] = [];
+  for (let done = 0; done <= 100; done++) {
+    const line = view.next({ phase: "add", done: done * MIB, total: 100 * MIB, unit: "bytes" }, done * 100);
+    if (line !== undefined) lines.push(line);
+  }
+  expect(lines).toHaveLength(10);
+  expect(lines[0]).toBe("add: 10 % (10.0 MiB of 100.0 MiB)");
+  expect(lines[9]).toBe("add: 100 % (100.0 MiB of 100.0 MiB)");
+  const quick = createProgressView("plain", 80);
+  expect(quick.next({ phase: "add", done: 1, total: 1, unit: "files" }, 0)).toBeUndefined();
+});
+
+test("a fancy view redraws at most every 100 ms, tells rate and time left, and fits the terminal", () => {
+  const view = createProgressView("fancy", 80);
+  const drawn: string[] = [];
+  for (let ms = 0; ms <= 2000; ms += 10) {
+    const text = view.next({ phase: "add", done: ms * 1024, total: 4000 * 1024, unit: "bytes" }, ms);
+    if (text !== undefined) drawn.push(text);
+  }
+  expect(drawn.length).toBeGreaterThan(10);
+  expect(drawn.length).toBeLessThanOrEqual(18);
+  expect(drawn.at(-1)).toContain("50 %");
+  expect(drawn.at(-1)).toMatch(/\d KiB\/s {2}2s left$/);
+  const narrow = createProgressView("fancy", 1);
+  narrow.next({ phase: "add", done: 0, unit: "files" }, 0);
+  expect(narrow.next({ phase: "add", done: 5, unit: "files" }, 1000)).toBe("");
+});
+
+test("a view of style none says nothing", () => {
+  const view = createProgressView("none", 80);
+  view.next({ phase: "add", done: 0, total: 9, unit: "files" }, 0);
+  expect(view.next({ phase: "add", done: 9, total: 9, unit: "files" }, 5000)).toBeUndefined();
+});

@@ -1,0 +1,97 @@
+/** Progress of a call as text: a bar for terminals, a line every ten per cent elsewhere. Pure but for the clock given in. */
+import type { Progress } from "@smc/store";
+import { formatDuration, formatSize, textWidth } from "./format.ts";
+
+const REDRAW_MS = 100;
+const SAMPLES_MAX = 10;
+const BAR_WIDTH = 20;
+/** What is done sooner than this needs no progress. */
+const QUIET_MS = 300;
+const STEP_PERCENT = 10;
+
+export type ProgressStyle = "none" | "plain" | "fancy";
+
+export interface ProgressView {
+  /** What to write for this state: for "fancy" a text that replaces the last one, for "plain" a line; or nothing. */
+  next(progress: Progress, nowMs: number): string | undefined;
+}
+
+function amount(count: number, unit: Progress["unit"]): string {
+  return unit === "bytes" ? formatSize(count) : `${count}`;
+}
+
+function percent(progress: Progress): number | undefined {
+  if (progress.total === undefined) return undefined;
+  if (progress.total <= 0) return 100;
+  return Math.min(100, Math.floor((100 * progress.done) / progress.total));
+}
+
+function counts(progress: Progress): string {
+  const of = progress.total === undefined ? "" : ` of ${amount(progress.total, progress.unit)}`;
+  const unit = progress.unit === "bytes" ? "" : ` ${progress.unit}`;
+  return `${amount(progress.done, progress.unit)}${of}${unit}`;
+}
+
+/** Units a second over the last samples, or undefined while there are too few. */
+class Rate {
+  readonly #samples: { ms: number; done: number }[] = [];
+
+  add(done: number, ms: number): number | undefined {
+    this.#samples.push({ ms, done });
+    if (this.#samples.length > SAMPLES_MAX) this.#samples.shift();
+    const first = this.#samples[0];
+    if (first === undefined || ms - first.ms < REDRAW_MS || done <= first.done) return undefined;
+    return ((done - first.done) * 1000) / (ms - first.ms);
+  }
+}
+
+function fancyLine(progress: Progress, rate: number | undefined, columns: number): string {
+  const done = percent(progress);
+  const parts = [progress.phase];
+  if (done !== undefined) {
+    const full = Math.round((BAR_WIDTH * done) / 100);
+    parts.push(`▕${"█".repeat(full)}${" ".repeat(BAR_WIDTH - full)}▏`, `${done} %`.padStart(5));
+  }
+  parts.push(counts(progress));
+  if (rate !== undefined) {
+    parts.push(progress.unit === "bytes" ? `${formatSize(rate)}/s` : `${Math.round(rate)}/s`);
+    if (progress.total !== undefined && progress.total > progress.done) {
+      parts.push(`${formatDuration((progress.total - progress.done) / rate)} left`);
+    }
+  }
+  let text = parts.join("  ");
+  while (textWidth(text) > columns - 1 && text !== "") text = text.slice(0, -1);
+  return text;
+}
+
+/** A view of one style. `columns` is the width of the terminal. */
+export function createProgressView(style: ProgressStyle, columns: number): ProgressView {
+  let startedMs: number | undefined;
+  let drawnMs = Number.NEGATIVE_INFINITY;
+  let phase = "";
+  let step = 0;
+  let rate = new Rate();
+  const enter = (progress: Progress): void => {
+    if (progress.phase === phase) return;
+    phase = progress.phase;
+    step = 0;
+    rate = new Rate();
+  };
+  const plain = (progress: Progress): string | undefined => {
+    const reached = Math.floor((percent(progress) ?? 0) / STEP_PERCENT);
+    if (reached <= step) return undefined;
+    step = reached;
+    return `${progress.phase}: ${reached * STEP_PERCENT} % (${counts(progress)})`;
+  };
+  return {
+    next: (progress, nowMs) => {
+      startedMs ??= nowMs;
+      enter(progress);
+      if (style === "none" || nowMs - startedMs < QUIET_MS) return undefined;
+      if (style === "plain") return plain(progress);
+      if (nowMs - drawnMs < REDRAW_MS) return undefined;
+      drawnMs = nowMs;
+      return fancyLine(progress, rate.add(progress.done, nowMs), columns);
+    },
+  };
+}
