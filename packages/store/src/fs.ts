@@ -184,6 +184,48 @@ export class AppendFile implements AsyncDisposable {
   }
 }
 
+/** Creates a file that is written past the page cache where the file system can do so. */
+export function createDirectFileSync(path: string, mode: number): { fd: number; isDirect: boolean } {
+  if (constants.O_DIRECT !== undefined) {
+    try {
+      return { fd: fs.openSync(path, CREATE_FLAGS | constants.O_DIRECT, mode), isDirect: true };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw fromErrno(error, `cannot create '${show(path)}'`);
+      // Some file systems create the file before they refuse the flag.
+      fs.rmSync(path, { force: true });
+    }
+  }
+  return { fd: createFileSync(path, mode), isDirect: false };
+}
+
+/**
+ * Writes a whole block, aligned in memory, offset and length. Where the device wants more alignment than that, the
+ * file is opened again without O_DIRECT and the block written so.
+ */
+export function writeDirectSync(
+  file: { fd: number; isDirect: boolean },
+  path: string,
+  block: Uint8Array,
+  position: number,
+): { fd: number; isDirect: boolean } {
+  let done = 0;
+  let current = file;
+  while (done < block.length) {
+    const start = done;
+    try {
+      done += fs.writeSync(current.fd, block, start, block.length - start, position + start);
+    } catch (error) {
+      const isRefused = current.isDirect && (error as NodeJS.ErrnoException).code === "EINVAL";
+      if (!isRefused) throw fromErrno(error, `cannot write '${show(path)}'`);
+      const flags = constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0);
+      const fd = namedSync("open", path, () => fs.openSync(path, flags));
+      fs.closeSync(current.fd);
+      current = { fd, isDirect: false };
+    }
+  }
+  return current;
+}
+
 export function createFileSync(path: string, mode = 0o600): number {
   return namedSync("create", path, () => fs.openSync(path, CREATE_FLAGS, mode));
 }

@@ -25,7 +25,8 @@ interface Context {
   readonly pool: Pool;
 }
 
-interface Blob {
+/** A blob's size and where its chunks are. */
+export interface Blob {
   readonly sizeBytes: number;
   readonly pieces: readonly Piece[];
 }

@@ -5,6 +5,8 @@ import type { Codec } from "./codec.ts";
 const QUALITY = 4;
 const SLICES = 4;
 const SLICE_BYTES = 16 * 1024;
+/** 16 KiB of noise show 7.99 bits a byte, so this much is enough to tell. */
+const ENTROPY_SLICE_BYTES = 4 * 1024;
 /** Bits a byte above which a sample is as good as random. */
 const ENTROPY_MAX = 7.9;
 /** A sample has to shrink to this share before the whole is tried. */
@@ -17,11 +19,11 @@ function compress(raw: Uint8Array): Uint8Array {
 }
 
 /** Slices from evenly spread places; the whole when it is small. */
-function sample(raw: Uint8Array): Uint8Array {
-  if (raw.length <= SLICES * SLICE_BYTES) return raw;
-  const step = Math.floor((raw.length - SLICE_BYTES) / (SLICES - 1));
+function sample(raw: Uint8Array, sliceBytes: number): Uint8Array {
+  if (raw.length <= SLICES * sliceBytes) return raw;
+  const step = Math.floor((raw.length - sliceBytes) / (SLICES - 1));
   return Buffer.concat(
-    Array.from({ length: SLICES }, (_, slice) => raw.subarray(slice * step, slice * step + SLICE_BYTES)),
+    Array.from({ length: SLICES }, (_, slice) => raw.subarray(slice * step, slice * step + sliceBytes)),
   );
 }
 
@@ -42,8 +44,8 @@ export const BRO: Codec = {
   name: "BRO",
   encode(raw) {
     if (raw.length < 64) return undefined;
-    const part = sample(raw);
-    if (raw.length >= SLICE_BYTES && entropyBits(part) > ENTROPY_MAX) return undefined;
+    if (raw.length >= SLICE_BYTES && entropyBits(sample(raw, ENTROPY_SLICE_BYTES)) > ENTROPY_MAX) return undefined;
+    const part = sample(raw, SLICE_BYTES);
     if (part.length < raw.length && compress(part).length > part.length * SAMPLE_SHARE_MAX) return undefined;
     return compress(raw);
   },

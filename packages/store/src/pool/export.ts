@@ -7,7 +7,7 @@ import { changeModeSync, createFileSync, writePartsSync } from "../fs.ts";
 import { openPack, readRecordSync } from "../pack/reader.ts";
 import { show } from "../show.ts";
 import type { FileStat } from "../store.ts";
-import { fileStat } from "./ingest.ts";
+import { fileStat } from "./read-file.ts";
 import type { ExportPiece, Piece } from "./tasks.ts";
 
 const OPEN_PACKS_MAX = 32;

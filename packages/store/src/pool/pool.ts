@@ -1,10 +1,20 @@
-/** The daemon's side of the workers: a queue of tasks, one at a time a worker. Workers start with the first task. */
+/**
+ * The daemon's side of the workers: a queue of tasks, one at a time a worker. A worker is two threads: one reads files
+ * and packs, the other (started when something is stored) hashes, encodes and writes. Both start with the first task.
+ */
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
+import { MessageChannel, Worker } from "node:worker_threads";
 import type { Digest } from "../digest.ts";
 import { SmcError } from "../errors.ts";
 import type { WrittenPack } from "../pack/writer.ts";
-import type { FromWorker, TaskInput, TaskMessage, TaskOutput, TaskType } from "./tasks.ts";
+import {
+  type FromWorker,
+  STORER_TASKS,
+  type TaskInput,
+  type TaskMessage,
+  type TaskOutput,
+  type TaskType,
+} from "./tasks.ts";
 
 const WORKERS_MAX = 8;
 
@@ -15,12 +25,12 @@ export interface TaskOptions {
   /** Told which worker takes the task. */
   onStart?(worker: number): void;
   onProgress?(bytes: number, files: number): void;
-  /** Answers a worker that wants to know what to store. */
+  /** Answers a storer that wants to know what to store: one byte a digest, 1 = store it. */
   ask?(digests: readonly Digest[]): Promise<Uint8Array>;
-  onPack?(pack: WrittenPack, worker: number): void;
+  onPack?(pack: WrittenPack): void;
 }
 
-interface Queued {
+interface Task {
   readonly message: TaskMessage;
   readonly options: TaskOptions;
   readonly resolve: (output: TaskOutput<TaskType>) => void;
@@ -29,24 +39,23 @@ interface Queued {
 
 interface Lane {
   readonly worker: Worker;
-  current: Queued | undefined;
+  storer: Worker | undefined;
+  /** What the worker does; the storer may have more to do. */
+  current: Task | undefined;
+  /** Sent and not answered, by id: to the worker or the storer. */
+  readonly running: Map<number, Task>;
 }
 
-function release(lane: Lane): void {
-  lane.current = undefined;
-  lane.worker.unref();
-}
-
-function workerUrl(): URL {
+function entry(name: "worker" | "storer"): URL {
   // Tests run the sources; Node 20 cannot run a .ts worker, so they use the built one.
   const here = import.meta.url;
-  return new URL(here.endsWith(".ts") ? "../../dist/pool/worker.js" : "./worker.js", here);
+  return new URL(here.endsWith(".ts") ? `../../dist/pool/${name}.js` : `./${name}.js`, here);
 }
 
 export class Pool implements AsyncDisposable {
   readonly size = Math.max(1, Math.min(availableParallelism(), WORKERS_MAX));
   readonly #lanes: (Lane | undefined)[] = Array.from({ length: this.size }, () => undefined);
-  readonly #queue: Queued[] = [];
+  readonly #queue: Task[] = [];
   #nextId = 1;
   #isClosed = false;
 
@@ -62,7 +71,9 @@ export class Pool implements AsyncDisposable {
     };
     options.signal.addEventListener("abort", onAbort, { once: true });
     const done = new Promise<TaskOutput<TaskType>>((resolve, reject) => {
-      this.#queue.push({ message, options, resolve, reject });
+      const task = { message, options, resolve, reject };
+      if (STORER_TASKS.has(type)) this.#sendToStorer(task);
+      else this.#queue.push(task);
       this.#dispatch();
     });
     // A worker answers a task of type T with that type's output.
@@ -70,94 +81,134 @@ export class Pool implements AsyncDisposable {
   }
 
   #dispatch(): void {
-    for (let index = 0; index < this.#queue.length; ) {
-      const queued = this.#queue[index];
-      const lane = queued === undefined ? undefined : this.#freeLane(queued.options.worker);
-      if (queued === undefined || lane === undefined) {
-        index += 1;
-        continue;
-      }
-      this.#queue.splice(index, 1);
-      if (queued.options.signal.aborted && queued.options.worker === undefined) {
-        queued.reject(new SmcError("CANCELED", "stopped"));
-        continue;
-      }
-      lane.current = queued;
-      lane.worker.ref();
-      queued.options.onStart?.(this.#lanes.indexOf(lane));
-      lane.worker.postMessage({ kind: "task", task: queued.message });
+    while (this.#queue.length > 0) {
+      const index = this.#freeLane();
+      if (index === undefined) return;
+      const task = this.#queue.shift();
+      if (task === undefined) return;
+      if (task.options.signal.aborted) task.reject(new SmcError("CANCELED", "stopped"));
+      else this.#sendToWorker(index, task);
     }
   }
 
-  #freeLane(wanted: number | undefined): Lane | undefined {
-    if (wanted !== undefined) {
-      const lane = this.#lane(wanted);
-      return lane.current === undefined ? lane : undefined;
-    }
-    const idle = this.#lanes.find((lane) => lane !== undefined && lane.current === undefined);
-    if (idle !== undefined) return idle;
+  #freeLane(): number | undefined {
+    const idle = this.#lanes.findIndex((lane) => lane !== undefined && lane.current === undefined);
+    if (idle >= 0) return idle;
     const unused = this.#lanes.indexOf(undefined);
-    return unused < 0 ? undefined : this.#lane(unused);
+    return unused < 0 ? undefined : unused;
+  }
+
+  #sendToWorker(index: number, task: Task): void {
+    const lane = this.#lane(index);
+    if (task.message.type === "add") this.#storer(index, lane);
+    lane.current = task;
+    lane.running.set(task.message.id, task);
+    lane.worker.ref();
+    task.options.onStart?.(index);
+    lane.worker.postMessage({ kind: "task", task: task.message });
+  }
+
+  #sendToStorer(task: Task): void {
+    const index = task.options.worker ?? 0;
+    const lane = this.#lane(index);
+    const storer = this.#storer(index, lane);
+    lane.running.set(task.message.id, task);
+    storer.ref();
+    task.options.onStart?.(index);
+    storer.postMessage({ kind: "task", task: task.message });
   }
 
   #lane(index: number): Lane {
     const known = this.#lanes[index];
     if (known !== undefined) return known;
-    const worker = new Worker(workerUrl(), { stdout: false, stderr: false });
-    const lane: Lane = { worker, current: undefined };
+    const lane: Lane = { worker: new Worker(entry("worker")), storer: undefined, current: undefined, running: new Map() };
     this.#lanes[index] = lane;
-    worker.unref();
-    worker.on("message", (message: FromWorker) => this.#receive(index, lane, message));
-    const lost = (error: unknown): void => {
-      if (this.#lanes[index] === lane) this.#lanes[index] = undefined;
-      lane.current?.reject(new SmcError("INTERNAL", "a worker died", { cause: error }));
-      lane.current = undefined;
-      if (!this.#isClosed) this.#dispatch();
-    };
-    worker.on("error", lost);
-    worker.on("exit", lost);
+    this.#watch(index, lane, lane.worker);
     return lane;
   }
 
-  #receive(index: number, lane: Lane, message: FromWorker): void {
-    const current = lane.current;
-    if (current === undefined || message.id !== current.message.id) return;
+  #storer(index: number, lane: Lane): Worker {
+    if (lane.storer !== undefined) return lane.storer;
+    const storer = new Worker(entry("storer"));
+    lane.storer = storer;
+    const { port1, port2 } = new MessageChannel();
+    lane.worker.postMessage({ kind: "storer", port: port1 }, [port1]);
+    storer.postMessage({ kind: "cutter", port: port2 }, [port2]);
+    this.#watch(index, lane, storer);
+    return storer;
+  }
+
+  #watch(index: number, lane: Lane, thread: Worker): void {
+    thread.unref();
+    thread.on("message", (message: FromWorker) => this.#receive(lane, thread, message));
+    const lost = (cause: unknown): void => {
+      if (this.#lanes[index] !== lane) return;
+      this.#lanes[index] = undefined;
+      for (const task of lane.running.values()) task.reject(new SmcError("INTERNAL", "a worker died", { cause }));
+      void lane.worker.terminate();
+      void lane.storer?.terminate();
+      if (!this.#isClosed) this.#dispatch();
+    };
+    thread.on("error", lost);
+    thread.on("exit", lost);
+  }
+
+  #receive(lane: Lane, thread: Worker, message: FromWorker): void {
+    const task = lane.running.get(message.id);
+    if (task === undefined) {
+      // Its command failed meanwhile; the storer still waits for an answer.
+      if (message.kind === "ask") thread.postMessage({ kind: "wanted", wanted: new Uint8Array(message.digests.length) });
+      return;
+    }
     switch (message.kind) {
       case "progress":
-        return current.options.onProgress?.(message.bytes, message.files);
+        return task.options.onProgress?.(message.bytes, message.files);
       case "pack":
-        return current.options.onPack?.(message.pack, index);
+        return task.options.onPack?.(message.pack);
       case "ask":
-        void this.#answer(lane, current, message.digests);
+        void answer(thread, task, message.digests);
         return;
       case "done":
-        release(lane);
-        current.resolve(message.output);
-        return this.#dispatch();
+        task.resolve(message.output);
+        return this.#release(lane, task);
       case "failed":
-        release(lane);
-        current.reject(SmcError.fromJSON(message.error));
-        return this.#dispatch();
+        task.reject(SmcError.fromJSON(message.error));
+        return this.#release(lane, task);
     }
   }
 
-  async #answer(lane: Lane, current: Queued, digests: readonly Digest[]): Promise<void> {
-    let wanted: Uint8Array;
-    try {
-      wanted = (await current.options.ask?.(digests)) ?? new Uint8Array(digests.length).fill(1);
-    } catch (error) {
-      // The worker cannot go on without an answer: it stores nothing more and the task fails.
-      Atomics.store(current.message.stop, 0, 1);
-      current.reject(error);
-      wanted = new Uint8Array(digests.length);
+  #release(lane: Lane, task: Task): void {
+    lane.running.delete(task.message.id);
+    if (lane.current === task) lane.current = undefined;
+    if (lane.running.size === 0) {
+      lane.worker.unref();
+      lane.storer?.unref();
     }
-    lane.worker.postMessage({ kind: "wanted", wanted });
+    this.#dispatch();
   }
 
   /** Ends the workers; what they were doing fails. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    for (const queued of this.#queue.splice(0)) queued.reject(new SmcError("DAEMON_STOPPING", "the store is being closed"));
-    await Promise.all(this.#lanes.map((lane) => lane?.worker.terminate()));
+    const closing = new SmcError("DAEMON_STOPPING", "the store is being closed");
+    for (const task of this.#queue.splice(0)) task.reject(closing);
+    for (const lane of this.#lanes) {
+      for (const task of lane?.running.values() ?? []) task.reject(closing);
+      await lane?.worker.terminate();
+      await lane?.storer?.terminate();
+    }
   }
+}
+
+async function answer(thread: Worker, task: Task, digests: readonly Digest[]): Promise<void> {
+  let wanted: Uint8Array;
+  try {
+    wanted = (await task.options.ask?.(digests)) ?? new Uint8Array(digests.length).fill(1);
+  } catch (error) {
+    // The storer cannot go on without an answer: it stores nothing more and the task fails.
+    Atomics.store(task.message.stop, 0, 1);
+    task.reject(error);
+    wanted = new Uint8Array(digests.length);
+  }
+  thread.postMessage({ kind: "wanted", wanted });
 }

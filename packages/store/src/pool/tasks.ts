@@ -1,4 +1,5 @@
 /** What the daemon's thread and its workers say to each other. Everything here survives structured clone. */
+import type { MessagePort } from "node:worker_threads";
 import type { Digest } from "../digest.ts";
 import type { ErrorJson } from "../errors.ts";
 import type { PackContents, PackProblem, RecordSpan } from "../pack/reader.ts";
@@ -53,6 +54,8 @@ export interface TaskTable {
 }
 
 export type TaskType = keyof TaskTable;
+/** Tasks that the storer does; the worker does the others. */
+export const STORER_TASKS: ReadonlySet<TaskType> = new Set(["put", "seal", "drop"]);
 export type TaskInput<T extends TaskType> = TaskTable[T]["input"];
 export type TaskOutput<T extends TaskType> = TaskTable[T]["output"];
 
@@ -66,14 +69,29 @@ export interface TaskMessage {
 
 export type ToWorker =
   | { readonly kind: "task"; readonly task: TaskMessage }
+  /** The other half of this worker, for the tasks that store. */
+  | { readonly kind: "storer"; readonly port: MessagePort };
+
+export type ToStorer =
+  | { readonly kind: "task"; readonly task: TaskMessage }
+  | { readonly kind: "cutter"; readonly port: MessagePort }
   /** Answer to "ask": one byte a digest, 1 = store it. */
   | { readonly kind: "wanted"; readonly wanted: Uint8Array };
 
+/** From a worker to its storer, on behalf of task `id`. */
+export type StoreRequest = { readonly id: number; readonly session: SessionFolder } & (
+  | { readonly kind: "chunks"; readonly window: SharedArrayBuffer; readonly spans: Int32Array }
+  | { readonly kind: "lists"; readonly raws: readonly Uint8Array[] }
+);
+
+/** In the order of the requests. */
+export type StoreReply = { readonly digests: readonly Digest[] } | { readonly error: ErrorJson };
+
 export type FromWorker =
   | { readonly kind: "done"; readonly id: number; readonly output: TaskOutput<TaskType> }
-  | { readonly kind: "failed"; readonly id: number; readonly error: ErrorJson; readonly errno?: string }
+  | { readonly kind: "failed"; readonly id: number; readonly error: ErrorJson }
   | { readonly kind: "progress"; readonly id: number; readonly bytes: number; readonly files: number }
-  /** Which of these chunks are new to the store and to the session? */
+  /** Which of these records are new to the store and to the session? */
   | { readonly kind: "ask"; readonly id: number; readonly digests: readonly Digest[] }
-  /** A pack is written whole: sync it while the worker goes on. */
+  /** A pack is written whole: sync it while the storer goes on. */
   | { readonly kind: "pack"; readonly id: number; readonly pack: WrittenPack };

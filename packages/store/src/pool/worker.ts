@@ -1,22 +1,23 @@
 /** Entry of a worker thread: runs one task at a time; files and packs are read and written here, never in the daemon's thread. */
 import { closeSync } from "node:fs";
-import { join } from "node:path";
-import { parentPort, threadId } from "node:worker_threads";
+import { type MessagePort, parentPort } from "node:worker_threads";
+import type { Digest } from "../digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { openPack, readContentsSync, verifyPackSync } from "../pack/reader.ts";
-import { PackWriter } from "../pack/writer.ts";
-import type { RecordKind } from "../pack/format.ts";
-import type { Digest } from "../digest.ts";
+import { Cutter, type Storer } from "./cutter.ts";
 import { exportPiece, hashPieces, OpenPacks } from "./export.ts";
-import { hashFile, Ingest } from "./ingest.ts";
-import type {
-  FromWorker,
-  SessionFolder,
-  TaskInput,
-  TaskMessage,
-  TaskOutput,
-  TaskType,
-  ToWorker,
+import { hashFile } from "./read-file.ts";
+import {
+  type FromWorker,
+  type SessionFolder,
+  STORER_TASKS,
+  type StoreReply,
+  type StoreRequest,
+  type TaskInput,
+  type TaskMessage,
+  type TaskOutput,
+  type TaskType,
+  type ToWorker,
 } from "./tasks.ts";
 
 const HASH_BUFFER_BYTES = 1024 * 1024;
@@ -27,10 +28,35 @@ const port = parentPort;
 if (port === null) throw new Error("worker.ts runs in a worker thread");
 const send = (message: FromWorker): void => port.postMessage(message);
 
-let answer: ((wanted: Uint8Array) => void) | undefined;
-let ingest: Ingest | undefined;
-const writers = new Map<string, PackWriter>();
-let packCount = 0;
+let storer: MessagePort | undefined;
+/** Requests that the storer has not answered yet, oldest first. */
+const waiting: ((reply: StoreReply) => void)[] = [];
+
+/** Sends windows and chunklists of one task to the other half of this worker. */
+class StorerPort implements Storer {
+  readonly #id: number;
+  readonly #session: SessionFolder;
+
+  constructor(id: number, { op, folder, storeId }: SessionFolder) {
+    this.#id = id;
+    this.#session = { op, folder, storeId };
+  }
+
+  storeChunks(window: SharedArrayBuffer, spans: Int32Array): Promise<readonly Digest[]> {
+    return this.#send({ id: this.#id, session: this.#session, kind: "chunks", window, spans });
+  }
+
+  async storeChunklists(raws: readonly Uint8Array[]): Promise<void> {
+    await this.#send({ id: this.#id, session: this.#session, kind: "lists", raws });
+  }
+
+  #send(request: StoreRequest): Promise<readonly Digest[]> {
+    return new Promise((resolve, reject) => {
+      waiting.push((reply) => ("error" in reply ? reject(SmcError.fromJSON(reply.error)) : resolve(reply.digests)));
+      storer?.postMessage(request);
+    });
+  }
+}
 
 /** What one running task tells the daemon. */
 class Running {
@@ -40,6 +66,10 @@ class Running {
 
   constructor(task: TaskMessage) {
     this.#task = task;
+  }
+
+  get id(): number {
+    return this.#task.id;
   }
 
   onBytes(bytes: number): void {
@@ -57,63 +87,19 @@ class Running {
     this.#bytes = 0;
     this.#files = 0;
   }
-
-  ask(digests: readonly Digest[]): Promise<Uint8Array> {
-    return new Promise((resolve) => {
-      answer = resolve;
-      send({ kind: "ask", id: this.#task.id, digests });
-    });
-  }
-
-  sealed(op: string): void {
-    const writer = writers.get(op);
-    if (writer === undefined) return;
-    writers.delete(op);
-    send({ kind: "pack", id: this.#task.id, pack: writer.finish() });
-  }
-
-  /** Appends to the session's pack of this worker; starts the next one when it is full. */
-  store(session: SessionFolder, kind: RecordKind, digest: Digest, raw: Uint8Array): void {
-    let writer = writers.get(session.op);
-    if (writer === undefined) {
-      packCount += 1;
-      writer = new PackWriter(join(session.folder, `${threadId}-${packCount}.pack`), session.storeId);
-      writers.set(session.op, writer);
-    }
-    writer.add(kind, digest, raw);
-    if (writer.isFull()) this.sealed(session.op);
-  }
 }
 
-type TaskRunners = { readonly [T in TaskType]: (input: TaskInput<T>, running: Running) => Promise<TaskOutput<T>> };
+type WorkerTask = Exclude<TaskType, "put" | "seal" | "drop">;
+type TaskRunners = { readonly [T in WorkerTask]: (input: TaskInput<T>, running: Running) => Promise<TaskOutput<T>> };
 
 const RUNNERS: TaskRunners = {
   async add(input, running) {
-    const files = [];
-    const cutter = new Ingest({
-      ask: (digests) => running.ask(digests),
-      store: (kind, digest, raw) => running.store(input, kind, digest, raw),
-      onRead: (bytes) => running.onBytes(bytes),
-    });
+    const cutter = new Cutter(new StorerPort(running.id, input), (bytes) => running.onBytes(bytes));
     for (const path of input.paths) {
-      files.push(await cutter.addFile(path));
+      await cutter.addFile(path);
       running.onFile();
     }
-    await cutter.finish();
-    return files;
-  },
-  async put(input, running) {
-    for (const { kind, digest, raw } of input.objects) running.store(input, kind, digest, raw);
-    return undefined;
-  },
-  async seal({ op }, running) {
-    running.sealed(op);
-    return undefined;
-  },
-  async drop({ op }) {
-    writers.get(op)?.abandon();
-    writers.delete(op);
-    return undefined;
+    return cutter.finish();
   },
   async hash({ paths }, running) {
     const buffer = new Uint8Array(HASH_BUFFER_BYTES);
@@ -156,7 +142,7 @@ const RUNNERS: TaskRunners = {
   },
 };
 
-async function run<T extends TaskType>(task: TaskMessage, type: T): Promise<void> {
+async function run<T extends WorkerTask>(task: TaskMessage, type: T): Promise<void> {
   const running = new Running(task);
   try {
     // The daemon's side is typed by the same table: `input` belongs to `type`.
@@ -170,7 +156,16 @@ async function run<T extends TaskType>(task: TaskMessage, type: T): Promise<void
   }
 }
 
+function isWorkerTask(type: TaskType): type is WorkerTask {
+  return !STORER_TASKS.has(type);
+}
+
 port.on("message", (message: ToWorker) => {
-  if (message.kind === "wanted") answer?.(message.wanted);
-  else void run(message.task, message.task.type);
+  if (message.kind === "storer") {
+    storer = message.port;
+    storer.on("message", (reply: StoreReply) => waiting.shift()?.(reply));
+    storer.unref();
+  } else if (isWorkerTask(message.task.type)) {
+    void run(message.task, message.task.type);
+  }
 });

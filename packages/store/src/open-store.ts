@@ -1,0 +1,249 @@
+/** Makes, opens and recovers a store. Order of opening: owner lock, format, journal, LevelDB, packs. */
+import { randomBytes } from "node:crypto";
+import { lstat, readdir, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { type Db, openDb } from "./db.ts";
+import { fromErrno, isSmcError, SmcError } from "./errors.ts";
+import { createFolder, removeTree, renamePath, syncFolder } from "./fs.ts";
+import { type Journal, openJournal } from "./journal.ts";
+import { acquireLock, type Lock } from "./lock.ts";
+import { ObjectIndex } from "./object-index.ts";
+import { PackedObjects } from "./object-store.ts";
+import { listPacks, type LostPacks, packFolders, reconcile } from "./pack/folder.ts";
+import { Pool } from "./pool/pool.ts";
+import { createRefStore, type StoredRefs } from "./ref-store.ts";
+import { show } from "./show.ts";
+import type { Store, WriteSession } from "./store.ts";
+import { readFormat, STORE_VERSION, type StoreFormat, writeFormat } from "./store-format.ts";
+import { PackSession } from "./write-session.ts";
+
+const PATH_BYTES_MAX = 3800;
+const DAMAGED_DB_MAX = 100;
+
+export interface OpenOptions {
+  /** Makes the store when there is none. */
+  readonly create?: boolean;
+  /** Builds LevelDB anew from packs and journal. */
+  readonly rebuild?: boolean;
+}
+
+/** What opening found and did. */
+export interface Recovery extends LostPacks {
+  /** Why LevelDB was built anew, or undefined. */
+  readonly rebuilt: string | undefined;
+}
+
+interface Parts {
+  readonly lock: Lock;
+  readonly journal: Journal;
+  readonly pool: Pool;
+  db: Db;
+  index: ObjectIndex;
+  refs: StoredRefs;
+}
+
+/** A store that this process owns. */
+export class OwnedStore implements Store {
+  readonly path: string;
+  readonly id: string;
+  readonly #parts: Parts;
+  objects: PackedObjects;
+  recovery: Recovery;
+
+  constructor(path: string, format: StoreFormat, parts: Parts, recovery: Recovery) {
+    this.path = path;
+    this.id = format.storeId;
+    this.#parts = parts;
+    this.recovery = recovery;
+    this.objects = new PackedObjects({ path, index: parts.index, pool: parts.pool });
+  }
+
+  get refs(): StoredRefs {
+    return this.#parts.refs;
+  }
+
+  get index(): ObjectIndex {
+    return this.#parts.index;
+  }
+
+  get journal(): Journal {
+    return this.#parts.journal;
+  }
+
+  get pool(): Pool {
+    return this.#parts.pool;
+  }
+
+  get readOnlyReason(): string | undefined {
+    if (this.recovery.damaged.length > 0) return undefined;
+    return this.#parts.journal.failure;
+  }
+
+  assertWritable(): void {
+    const reason = this.readOnlyReason;
+    if (reason !== undefined) {
+      throw new SmcError("READ_ONLY", `the store takes no writes: ${reason}`, { hint: 'check it with "smc fsck --full"' });
+    }
+  }
+
+  write(op: string): WriteSession {
+    return new PackSession(this, op);
+  }
+
+  /** Forgets the object index and the refs in LevelDB and builds both from packs and journal. */
+  async rebuild(): Promise<Recovery> {
+    const { index, pool, refs } = this.#parts;
+    const lost = await reconcile({ path: this.path, index, pool }, { rebuild: true });
+    await refs.rebuild();
+    this.recovery = { ...lost, rebuilt: "asked for" };
+    return this.recovery;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { pool, db, journal, lock } = this.#parts;
+    await pool[Symbol.asyncDispose]();
+    await db[Symbol.asyncDispose]();
+    await journal[Symbol.asyncDispose]();
+    await lock.release();
+  }
+}
+
+/**
+ * Opens the store below `path` for this process alone. Throws STORE_NOT_FOUND, STORE_LOCKED (naming the pid),
+ * UNSAFE_OWNER, FORMAT_UNSUPPORTED, STORE_CORRUPT, JOURNAL_CORRUPT.
+ */
+export async function openStore(path: string, options: OpenOptions = {}): Promise<OwnedStore> {
+  const root = await checkPath(path, options.create === true);
+  if ((await readFormat(root)) === undefined && options.create !== true) throw noStore(root);
+  await createFolder(join(root, "run"));
+  const lock = await acquireLock(join(root, "run", "lock"));
+  try {
+    const format = (await readFormat(root)) ?? (await createStore(root));
+    return await openParts(root, format, lock, options);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+function noStore(path: string): SmcError {
+  return new SmcError("STORE_NOT_FOUND", `there is no store at '${show(path)}'`, { hint: 'make one with "smc init"' });
+}
+
+async function checkPath(path: string, create: boolean): Promise<string> {
+  if (path === "") throw new SmcError("ARGUMENT_INVALID", "the path of the store is empty");
+  const root = resolve(path);
+  if (Buffer.byteLength(root) > PATH_BYTES_MAX) {
+    throw new SmcError("PATH_INVALID", `the path of the store is longer than ${PATH_BYTES_MAX} bytes`);
+  }
+  if (create) await createFolder(root);
+  let found;
+  try {
+    found = await stat(root);
+  } catch (error) {
+    const known = fromErrno(error, `cannot open the store '${show(root)}'`);
+    throw isSmcError(known, "PATH_NOT_FOUND") ? noStore(root) : known;
+  }
+  if (!found.isDirectory()) throw new SmcError("STORE_NOT_FOUND", `'${show(root)}' is not a folder`);
+  const uid = process.getuid?.();
+  if (uid !== undefined && found.uid !== uid) {
+    throw new SmcError("UNSAFE_OWNER", `the store '${show(root)}' is owned by uid ${found.uid}, not by you (${uid})`);
+  }
+  return root;
+}
+
+/** Everything but `format.json` may be half made by a predecessor that was killed: it is made anew. */
+async function createStore(root: string): Promise<StoreFormat> {
+  await assertNoData(root);
+  const storeId = randomBytes(16).toString("hex");
+  await removeTree(join(root, "db"));
+  await removeTree(join(root, "journal"));
+  for (const folder of [...packFolders(root), ...["incoming", "journal", "logs"].map((name) => join(root, name))]) {
+    await createFolder(folder);
+  }
+  const signal = new AbortController().signal;
+  await using journal = await openJournal(join(root, "journal"), { storeId, create: true, signal });
+  await using db = await openDb(join(root, "db"), { storeId, create: true });
+  void journal;
+  void db;
+  for (const folder of ["packs", "journal", "."]) await syncFolder(join(root, folder));
+  await syncFolder(dirname(root));
+  const format = { version: STORE_VERSION, features: [], storeId, createdMs: Date.now() };
+  await writeFormat(root, format);
+  return format;
+}
+
+async function assertNoData(root: string): Promise<void> {
+  const isThere = await lstat(join(root, "packs")).then(
+    () => true,
+    () => false,
+  );
+  const packs = isThere ? await readdir(join(root, "packs"), { recursive: true }) : [];
+  if (packs.some((name) => name.endsWith(".pack"))) {
+    throw new SmcError("STORE_CORRUPT", `'${show(root)}' holds packs but no format.json; nothing was changed`, {
+      hint: "restore format.json from a copy of the store",
+    });
+  }
+}
+
+async function openParts(root: string, format: StoreFormat, lock: Lock, options: OpenOptions): Promise<OwnedStore> {
+  const { storeId } = format;
+  await removeTree(join(root, "incoming"));
+  await createFolder(join(root, "incoming"));
+  for (const folder of packFolders(root)) await createFolder(folder);
+  const opened = await openDbOrAnew(root, storeId);
+  const { db } = opened;
+  try {
+    const signal = new AbortController().signal;
+    const journal = await openJournal(join(root, "journal"), { storeId, signal, applied: await db.applied() });
+    const pool = new Pool();
+    const index = await ObjectIndex.open(db);
+    const refs = await createRefStore({ db, journal });
+    const rebuild = options.rebuild === true || opened.rebuilt !== undefined || !(await isWhole(index, db));
+    const lost = await reconcile({ path: root, index, pool }, { rebuild });
+    const rebuilt = opened.rebuilt ?? (rebuild ? "rows of the object index were missing" : undefined);
+    return new OwnedStore(root, format, { lock, db, journal, pool, index, refs }, { ...lost, rebuilt });
+  } catch (error) {
+    await db[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** After an unclean stop the tail of LevelDB's log may be gone: every pack must have all its rows. */
+async function isWhole(index: ObjectIndex, db: Db): Promise<boolean> {
+  if (!db.wasUnclean) return true;
+  const counts = await index.countRows();
+  return index.packs().every(({ no, count }) => counts.get(no) === count);
+}
+
+/** Opens LevelDB; when it is gone or damaged, sets it aside and makes an empty one to be filled again. */
+async function openDbOrAnew(root: string, storeId: string): Promise<{ db: Db; rebuilt: string | undefined }> {
+  const path = join(root, "db");
+  try {
+    return { db: await openDb(path, { storeId, create: false }), rebuilt: undefined };
+  } catch (error) {
+    if (!isSmcError(error, "INDEX_CORRUPT")) throw error;
+    await setAside(root, path);
+    return { db: await openDb(path, { storeId, create: true }), rebuilt: error.message };
+  }
+}
+
+async function setAside(root: string, path: string): Promise<void> {
+  for (let number = 1; number <= DAMAGED_DB_MAX; number++) {
+    const target = join(root, `db.damaged-${number}`);
+    const isFree = await lstat(target).then(
+      () => false,
+      () => true,
+    );
+    if (!isFree) continue;
+    try {
+      await renamePath(path, target);
+    } catch (error) {
+      if (!isSmcError(error, "PATH_NOT_FOUND")) throw error;
+    }
+    return;
+  }
+  await removeTree(path);
+}
+
+export { listPacks };

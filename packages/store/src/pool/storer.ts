@@ -1,0 +1,132 @@
+/**
+ * Entry of a storer thread, the second half of a worker: hashes chunks, asks which are new, encodes them and appends
+ * them to the session's pack. Takes one thing at a time, in order.
+ */
+import { join } from "node:path";
+import { type MessagePort, parentPort, threadId } from "node:worker_threads";
+import { type Digest, hashBytes } from "../digest.ts";
+import { fromErrno, isSmcError, SmcError } from "../errors.ts";
+import type { RecordKind } from "../pack/format.ts";
+import { PackWriter } from "../pack/writer.ts";
+import type { FromWorker, SessionFolder, StoreReply, StoreRequest, TaskMessage, ToStorer } from "./tasks.ts";
+
+const parent = parentPort;
+if (parent === null) throw new Error("storer.ts runs in a worker thread");
+const send = (message: FromWorker): void => parent.postMessage(message);
+
+const writers = new Map<string, PackWriter>();
+let packCount = 0;
+let answer: ((wanted: Uint8Array) => void) | undefined;
+let last: Promise<void> = Promise.resolve();
+
+function ask(id: number, digests: readonly Digest[]): Promise<Uint8Array> {
+  return new Promise((resolve) => {
+    answer = resolve;
+    send({ kind: "ask", id, digests });
+  });
+}
+
+function seal(id: number, op: string): void {
+  const writer = writers.get(op);
+  if (writer === undefined) return;
+  writers.delete(op);
+  send({ kind: "pack", id, pack: writer.finish() });
+}
+
+interface NewRecord {
+  readonly kind: RecordKind;
+  readonly digest: Digest;
+  readonly raw: Uint8Array;
+}
+
+/** Appends to the session's pack; starts the next one when it is full. */
+function store(id: number, session: SessionFolder, { kind, digest, raw }: NewRecord): void {
+  let writer = writers.get(session.op);
+  if (writer === undefined) {
+    packCount += 1;
+    writer = new PackWriter(join(session.folder, `${threadId}-${packCount}.pack`), session.storeId);
+    writers.set(session.op, writer);
+  }
+  writer.add(kind, digest, raw);
+  if (writer.isFull()) seal(id, session.op);
+}
+
+async function storeNew(id: number, session: SessionFolder, records: readonly NewRecord[]): Promise<void> {
+  const wanted = await ask(
+    id,
+    records.map(({ digest }) => digest),
+  );
+  for (const [index, record] of records.entries()) {
+    if (wanted[index] === 1) store(id, session, record);
+  }
+}
+
+async function handle(request: StoreRequest): Promise<readonly Digest[]> {
+  const { id, session } = request;
+  if (request.kind === "lists") {
+    const lists = request.raws.map((raw) => ({ kind: "chunklist" as const, digest: hashBytes(raw), raw }));
+    await storeNew(id, session, lists);
+    return [];
+  }
+  const window = new Uint8Array(request.window);
+  const records: NewRecord[] = [];
+  for (let index = 0; index < request.spans.length; index += 2) {
+    const start = request.spans[index] ?? 0;
+    const raw = window.subarray(start, start + (request.spans[index + 1] ?? 0));
+    records.push({ kind: "chunk", digest: hashBytes(raw), raw });
+  }
+  await storeNew(id, session, records);
+  return records.map(({ digest }) => digest);
+}
+
+function runTask({ id, type, input }: TaskMessage): void {
+  if (type === "put" && "objects" in input) {
+    for (const object of input.objects) store(id, input, object);
+  } else if (type === "seal" && "op" in input) {
+    seal(id, input.op);
+  } else if (type === "drop" && "op" in input) {
+    writers.get(input.op)?.abandon();
+    writers.delete(input.op);
+  }
+}
+
+function failure(error: unknown): SmcError {
+  const known = fromErrno(error, "a worker failed");
+  return isSmcError(known) ? known : new SmcError("INTERNAL", error instanceof Error ? String(error.stack) : String(error));
+}
+
+/** Runs after everything that came before, whether that failed or not. */
+function enqueue(action: () => Promise<void>): void {
+  last = last.then(action);
+}
+
+function serve(port: MessagePort): void {
+  const reply = (message: StoreReply): void => port.postMessage(message);
+  port.on("message", (request: StoreRequest) => {
+    enqueue(async () => {
+      try {
+        reply({ digests: await handle(request) });
+      } catch (error) {
+        reply({ error: failure(error).toJSON() });
+      }
+    });
+  });
+}
+
+parent.on("message", (message: ToStorer) => {
+  switch (message.kind) {
+    case "wanted":
+      return answer?.(message.wanted);
+    case "cutter":
+      return serve(message.port);
+    case "task":
+      return enqueue(async () => {
+        try {
+          runTask(message.task);
+          send({ kind: "done", id: message.task.id, output: undefined });
+        } catch (error) {
+          send({ kind: "failed", id: message.task.id, error: failure(error).toJSON() });
+        }
+      });
+  }
+});
