@@ -1,6 +1,5 @@
 /** What a command is: data that help, completion and the docs test read, and three functions. */
-import type { VerbInput, VerbName, VerbResult } from "@smc/daemon/client";
-import type { Connection } from "./connect.ts";
+import type { Client, VerbInput, VerbName, VerbResult } from "@smc/daemon/client";
 import type { Output } from "./output.ts";
 import type { OptionSpec, OptionSpecs, Words } from "./words.ts";
 
@@ -13,19 +12,14 @@ export interface Positional {
   readonly completes?: "refs" | readonly string[];
 }
 
-/** Exit status of a command that did what it was asked. */
-export type AnswerExit = 0 | 1 | 4;
-
 /** What a command knows besides its words. */
 export interface CommandContext {
   /** Absolute path of the folder the user stands in (`-C` applied). */
   readonly folder: string;
   /** Absolute path of the store. */
   readonly storePath: string;
-  /** `--repo`. */
-  readonly repository: string | undefined;
   readonly signal: AbortSignal;
-  readonly connection: Connection;
+  readonly client: Client;
   /** Asks the daemon; starts it when none runs. Progress is printed. */
   call<V extends VerbName>(verb: V, input: VerbInput<V>): Promise<VerbResult<V>>;
 }
@@ -39,8 +33,10 @@ export interface CommandSpec<S extends OptionSpecs, Data> {
   readonly options: S;
   /** Command and what it does. */
   readonly examples: readonly (readonly [string, string])[];
-  /** The command in which `-3` means `--max-count 3`. */
+  /** Option that `-3` stands for. */
   readonly digits?: string;
+  /** The command ends by itself after Ctrl-C. */
+  readonly foreground?: boolean;
   readonly run: (context: CommandContext, words: Words<S>, out: Output) => Promise<Data>;
   /** The answer for people. */
   readonly print: (data: Data, out: Output, words: Words<S>) => void | Promise<void>;
@@ -48,8 +44,8 @@ export interface CommandSpec<S extends OptionSpecs, Data> {
   readonly quiet: (data: Data) => readonly string[];
   /** What `--json` prints, where it is not the data itself. */
   readonly json?: (data: Data) => unknown;
-  /** 1 when the answer is "no", 4 when it is "damaged". */
-  readonly exitCode?: (data: Data, words: Words<S>) => AnswerExit;
+  /** Exit status of a command that did what it was asked: 1 when the answer is "no", 4 when it is "damaged". */
+  readonly exitCode?: (data: Data, words: Words<S>) => number;
 }
 
 /** A command with its types closed over: what `main` runs. */
@@ -60,7 +56,8 @@ export interface Command {
   readonly options: Readonly<Record<string, OptionSpec>>;
   readonly examples: readonly (readonly [string, string])[];
   readonly digits: string | undefined;
-  execute(context: CommandContext, words: Words, mode: ExecuteMode): Promise<AnswerExit>;
+  readonly foreground: boolean;
+  execute(context: CommandContext, words: Words, mode: ExecuteMode): Promise<number>;
 }
 
 export interface ExecuteMode {
@@ -78,6 +75,7 @@ export function defineCommand<const S extends OptionSpecs, Data>(spec: CommandSp
     options: spec.options,
     examples: spec.examples,
     digits: spec.digits,
+    foreground: spec.foreground === true,
     execute: async (context, untyped, mode) => {
       const words = untyped as Words<S>;
       const data = await spec.run(context, words, mode.out);

@@ -4,10 +4,9 @@ import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { fromErrno, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
-import type { VerbInput, VerbName, VerbResult } from "@smc/daemon/client";
+import { type Client, createClient, type VerbInput, type VerbName, type VerbResult } from "@smc/daemon/client";
 import type { Progress } from "@smc/store";
 import type { CommandContext } from "./command.ts";
-import { Connection } from "./connect.ts";
 import type { GLOBAL_OPTIONS } from "./global-options.ts";
 import type { Printer } from "./output.ts";
 import type { OptionValues } from "./words.ts";
@@ -85,34 +84,34 @@ function assertStoreFolder(path: string, mustExist: boolean): void {
 const MAKES_STORE = new Set(["init", "daemon"]);
 
 /** Lazy throughout: a command that needs no folder and no daemon touches neither. */
-export function createContext(settings: ContextSettings): CommandContext & AsyncDisposable {
+export function createContext(settings: ContextSettings): CommandContext {
   const { globals, name, printer, signal } = settings;
   const { repo, store, chdir } = globals;
-  let connection: Connection | undefined;
-  const context = {
+  let client: Client | undefined;
+  const context: CommandContext = {
     get folder() {
       return userFolder(chdir);
     },
     get storePath() {
       return storeFolder(store, process.env);
     },
-    repository: repo,
-    signal,
-    get connection() {
-      if (connection !== undefined) return connection;
+    get client() {
+      if (client !== undefined) return client;
       const { storePath } = context;
       assertStoreFolder(storePath, store !== undefined && !MAKES_STORE.has(name));
-      connection = new Connection(storePath, signal);
-      return connection;
+      client = createClient({ storePath });
+      return client;
     },
+    signal,
     call: async <V extends VerbName>(verb: V, input: VerbInput<V>): Promise<VerbResult<V>> => {
-      const at = { folder: context.folder, ...(repo === undefined ? {} : { repository: repo }) };
-      const client = await context.connection.client();
+      const author = process.env["SMC_AUTHOR"];
+      const at = {
+        folder: context.folder,
+        ...(repo === undefined ? {} : { repository: repo }),
+        ...(author === undefined || author === "" ? {} : { author }),
+      };
       const onProgress = (progress: Progress): void => printer.progress(progress);
-      return await client.call(verb, { at, input }, { signal, onProgress });
-    },
-    [Symbol.asyncDispose]: async () => {
-      await connection?.close();
+      return await context.client.call(verb, { at, input }, { signal, onProgress });
     },
   };
   return context;

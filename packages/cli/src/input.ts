@@ -42,3 +42,26 @@ export function splitPaths(text: string): string[] {
   const separator = text.includes("\0") ? "\0" : /\r?\n/;
   return text.split(separator).filter((path) => path !== "");
 }
+
+const PATHS_BYTES_MAX = 64 * 1024 * 1024;
+
+interface PathWords {
+  readonly words: readonly string[];
+  readonly rest: readonly string[] | undefined;
+}
+
+/** The paths among the words, and those of `--pathspec-from-file`. Throws ARGUMENT_INVALID for an empty path. */
+export async function pathspecs(
+  context: { readonly folder: string; readonly signal: AbortSignal },
+  { words, rest }: PathWords,
+  fromFile?: string,
+): Promise<string[]> {
+  const named = [...words, ...(rest ?? [])];
+  if (named.includes("")) {
+    throw new SmcError("ARGUMENT_INVALID", "a path is empty", { hint: 'write "." for this folder' });
+  }
+  if (fromFile === undefined) return named;
+  if (named.length > 0) throw new SmcError("USAGE", "give paths as words or with --pathspec-from-file, not both");
+  const { folder, signal } = context;
+  return splitPaths(await readText(fromFile, { folder, signal, bytesMax: PATHS_BYTES_MAX }));
+}

@@ -97,7 +97,7 @@ function progressOption(globals: GlobalValues): "none" | "plain" | "fancy" | und
 }
 
 async function run({ name, command, words, globals }: Plan, printer: Printer, signal: AbortSignal): Promise<number> {
-  await using context = createContext({ globals, name, printer, signal });
+  const context = createContext({ globals, name, printer, signal });
   const mode = { out: printer, json: globals.json, quiet: globals.quiet };
   const exit = await command.execute(context, words, mode);
   await printer.flush();
@@ -140,7 +140,9 @@ export async function main(args: readonly string[]): Promise<number> {
     const { json, quiet } = planned.globals;
     printer = new Printer({ json, quiet, color: !planned.globals["no-color"], progress: progressOption(planned.globals) });
     const interrupted = whenAborted(abort.signal);
-    return await Promise.race([run(planned, printer, abort.signal), interrupted]);
+    interrupted.catch(() => undefined);
+    const running = run(planned, printer, abort.signal);
+    return await (planned.command.foreground ? running : Promise.race([running, interrupted]));
   } catch (error) {
     const reason = abort.signal.aborted ? new SmcError("CANCELED", "interrupted") : error;
     return await report(reason, printer, verbose).catch((failure: unknown) =>

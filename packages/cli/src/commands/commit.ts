@@ -1,0 +1,66 @@
+import { SmcError } from "@smc/store/errors";
+import { defineCommand } from "../command.ts";
+import { shortDigest, shortRef } from "../format.ts";
+import { readText } from "../input.ts";
+import { parseMetrics, parseScalars } from "../pairs.ts";
+
+const MESSAGE_BYTES_MAX = 1024 * 1024 + 1;
+
+export const command = defineCommand({
+  usage: ["commit -m TEXT [options]", "commit -F FILE [options]"],
+  description: ["Keeps what is staged, with a message, metrics and params. When it returns the commit survives a power cut."],
+  options: {
+    message: { type: "string", short: "m", value: "TEXT", multiple: true, summary: "the message; each further -m is a paragraph" },
+    file: { type: "string", short: "F", value: "FILE", summary: "read the message from FILE, or - for stdin" },
+    all: { type: "boolean", short: "a", summary: "stage changed and deleted files that are tracked" },
+    amend: { type: "boolean", summary: "replace the last commit of the branch" },
+    metric: { type: "string", value: "K=V", multiple: true, summary: "record a number" },
+    param: { type: "string", value: "K=V", multiple: true, summary: "record a parameter" },
+    meta: { type: "string", value: "K=V", multiple: true, summary: "record anything else" },
+    tag: { type: "string", value: "NAME", summary: "tag the commit as well" },
+    author: { type: "string", value: "NAME", summary: 'who made it, as "Name <address>"' },
+    date: { type: "string", value: "DATE", summary: "when it was made, in ISO 8601" },
+    "allow-empty": { type: "boolean", summary: "commit even when nothing changed" },
+    "allow-nonportable": { type: "boolean", summary: "with -a: take names that other systems cannot hold" },
+  },
+  examples: [
+    ['smc commit -m "first release" --metric acc=0.91', "commit what is staged"],
+    ['smc commit -am "lower rate" --param lr=0.0005', "stage what changed, commit"],
+    ["smc commit --amend -m \"better words\"", "replace the last commit"],
+    ["git log -1 --format=%B | smc commit -F -", "take the message from another program"],
+  ],
+  run: async (context, { options }) => {
+    const { folder, signal } = context;
+    if (options.message.length > 0 && options.file !== undefined) {
+      throw new SmcError("USAGE", "give the message with -m or with -F, not with both");
+    }
+    const message =
+      options.file === undefined
+        ? options.message.join("\n\n")
+        : await readText(options.file, { folder, signal, bytesMax: MESSAGE_BYTES_MAX });
+    const given = options.message.length > 0 || options.file !== undefined;
+    if (!given && !options.amend) {
+      throw new SmcError("MESSAGE_INVALID", "there is no message; nothing was committed", {
+        hint: "give a message with -m",
+      });
+    }
+    return await context.call("commit", {
+      ...(given ? { message } : {}),
+      all: options.all,
+      amend: options.amend,
+      allowEmpty: options["allow-empty"],
+      allowNonportable: options["allow-nonportable"],
+      metrics: parseMetrics(options.metric),
+      params: parseScalars("--param", options.param),
+      meta: parseScalars("--meta", options.meta),
+      ...(options.tag === undefined ? {} : { tag: options.tag }),
+      ...(options.author === undefined ? {} : { author: options.author }),
+      ...(options.date === undefined ? {} : { date: options.date }),
+    });
+  },
+  print: (data, out) => {
+    const branch = data.ref === "HEAD" ? "detached HEAD" : shortRef(data.ref);
+    out.line(`[${branch} ${out.paint("yellow", shortDigest(data.digest))}] committed`);
+  },
+  quiet: (data) => [data.digest],
+});

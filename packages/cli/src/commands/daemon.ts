@@ -1,0 +1,143 @@
+import { spawn } from "node:child_process";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { DaemonStatus } from "@smc/daemon/client";
+import { fromErrno, isSmcError, SmcError } from "@smc/store/errors";
+import { show } from "@smc/store/show";
+import { type CommandContext, defineCommand } from "../command.ts";
+import { formatCount, formatDuration, formatSize, formatTable } from "../format.ts";
+import type { Output } from "../output.ts";
+
+const ACTIONS = ["start", "stop", "status", "restart", "logs", "run"] as const;
+type Action = (typeof ACTIONS)[number];
+
+const LINES_DEFAULT = 100;
+const LINES_MAX = 100_000;
+const TAIL_BYTES_MAX = 16 * 1024 * 1024;
+
+type Answer =
+  | { readonly action: "start" | "status" | "restart"; readonly running: true; readonly daemon: DaemonStatus }
+  | { readonly action: "status" | "stop"; readonly running: false; readonly stopped: boolean }
+  | { readonly action: "logs"; readonly path: string; readonly lines: readonly string[] }
+  | { readonly action: "run"; readonly exit: number };
+
+/** The last lines of the log; none when no daemon ever wrote one. */
+async function tail(path: string, count: number): Promise<string[]> {
+  try {
+    await using file = await open(path, "r");
+    const { size } = await file.stat();
+    const from = Math.max(0, size - TAIL_BYTES_MAX);
+    const bytes = Buffer.alloc(size - from);
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, from);
+    const lines = bytes.toString("utf8", 0, bytesRead).split("\n");
+    return lines.filter((line) => line !== "").slice(-count);
+  } catch (error) {
+    const known = fromErrno(error, `cannot read '${show(path)}'`);
+    if (isSmcError(known, "PATH_NOT_FOUND")) return [];
+    throw known;
+  }
+}
+
+/** Runs the daemon as a child in the foreground; Ctrl-C reaches it as well and it leaves in order. */
+function runInForeground(context: CommandContext): Promise<number> {
+  const bin = fileURLToPath(new URL("bin.js", import.meta.resolve("@smc/daemon")));
+  const env = { ...process.env, SMC_HOME: context.storePath };
+  const child = spawn(process.execPath, [bin, context.storePath], { stdio: "inherit", env });
+  const pass = (signal: NodeJS.Signals): void => {
+    child.kill(signal);
+  };
+  process.on("SIGTERM", pass);
+  return new Promise((resolve, reject) => {
+    child.on("error", (error) => reject(fromErrno(error, "cannot run the daemon")));
+    child.on("exit", (code, signal) => {
+      process.off("SIGTERM", pass);
+      resolve(code ?? (signal === "SIGINT" ? 130 : 143));
+    });
+  });
+}
+
+async function act(context: CommandContext, action: Action, lines: number): Promise<Answer> {
+  const { client, signal } = context;
+  switch (action) {
+    case "start":
+      return { action, running: true, daemon: await client.start({ signal }) };
+    case "restart":
+      await client.stop({ signal });
+      return { action, running: true, daemon: await client.start({ signal }) };
+    case "stop":
+      return { action, running: false, stopped: await client.stop({ signal }) };
+    case "status": {
+      const daemon = await client.daemonStatus({ signal });
+      return daemon === undefined ? { action, running: false, stopped: false } : { action, running: true, daemon };
+    }
+    case "logs": {
+      const path = join(context.storePath, "logs", "daemon.log");
+      return { action, path, lines: await tail(path, lines) };
+    }
+    case "run":
+      return { action, exit: await runInForeground(context) };
+  }
+}
+
+function printStatus(daemon: DaemonStatus, out: Output): void {
+  const rows = [
+    ["pid", String(daemon.pid)],
+    ["version", show(daemon.version, 40)],
+    ["store", show(daemon.storePath)],
+    ["socket", show(daemon.socket)],
+    ["up", formatDuration(daemon.uptimeMs / 1000)],
+    ["memory", `${formatSize(daemon.rssBytes)} (at most ${formatSize(daemon.rssBytesMax)})`],
+    ["requests", formatCount(daemon.activeRequests, "active request")],
+    ["leaves", daemon.idleMs === 0 ? "never by itself" : `after ${formatDuration(daemon.idleMs / 1000)} without work`],
+    ...(daemon.readOnlyReason === null ? [] : [["read-only", show(daemon.readOnlyReason)]]),
+  ];
+  for (const line of formatTable(rows)) out.line(line);
+}
+
+function isAction(word: string): word is Action {
+  return ACTIONS.some((action) => action === word);
+}
+
+export const command = defineCommand({
+  usage: ["daemon start|stop|status|restart", "daemon logs [-n COUNT]", "daemon run"],
+  description: [
+    "The daemon owns the store. Every verb starts it when none runs, and it leaves after 15 minutes without work.",
+    "status ends with 1 when no daemon runs. run stays in the foreground.",
+  ],
+  positionals: [{ name: "action", summary: ACTIONS.join(", "), required: true, completes: ACTIONS }],
+  foreground: true,
+  options: {
+    lines: { type: "integer", short: "n", value: "COUNT", min: 1, max: LINES_MAX, summary: "logs: how many lines (100)" },
+  },
+  examples: [
+    ["smc daemon status", "does one run, and how is it?"],
+    ["smc daemon restart", "after an update of smc"],
+    ["smc daemon logs -n 20", "the last lines of its log"],
+  ],
+  run: async (context, { words, options }) => {
+    const action = words[0] ?? "";
+    if (!isAction(action)) {
+      throw new SmcError("USAGE", `'smc daemon' does not know '${show(action, 40)}'`, {
+        hint: `it knows ${ACTIONS.join(", ")}`,
+      });
+    }
+    if (options.lines !== undefined && action !== "logs") throw new SmcError("USAGE", "--lines is for 'smc daemon logs'");
+    return await act(context, action, options.lines ?? LINES_DEFAULT);
+  },
+  print: (data, out) => {
+    if (data.action === "logs") for (const line of data.lines) out.line(show(line));
+    else if (data.action === "run") return;
+    else if (!data.running) out.line(data.stopped ? "daemon stopped" : "no daemon runs");
+    else if (data.action === "status") printStatus(data.daemon, out);
+    else out.line(`daemon runs, pid ${data.daemon.pid}`);
+  },
+  quiet: (data) => {
+    if (data.action === "logs") return data.lines;
+    return "daemon" in data ? [String(data.daemon.pid)] : [];
+  },
+  exitCode: (data) => {
+    if (data.action === "run") return data.exit;
+    return data.action === "status" && !data.running ? 1 : 0;
+  },
+});
