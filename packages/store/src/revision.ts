@@ -162,7 +162,7 @@ async function resolveBase(
 
 async function resolveStaged(repository: Repository, text: string): Promise<Resolved> {
   const path = rootPath(repository, text);
-  const entry = (await readStage(requireWorktree(repository))).entries.get(path);
+  const entry = (await readStage(requireWorktree(repository).root))?.entries.get(path);
   if (entry === undefined) throw new SmcError("PATH_NOT_FOUND", `'${show(path)}' is not in the stage`);
   return { digest: entry.digest, kind: "blob", path, mode: entry.mode };
 }

@@ -6,6 +6,7 @@ import type { TreeEntry } from "./objects.ts";
 import type { Repository } from "./repository.ts";
 import { show } from "./show.ts";
 import { readTree, type TreeSource } from "./tree-read.ts";
+import { PathFilter, resolvePaths } from "./worktree/paths.ts";
 
 /** The entry at a path from the root of the tree, or undefined. Throws as `readTree`. */
 export async function findPath(objects: TreeSource, tree: Digest, path: string): Promise<TreeEntry | undefined> {
@@ -39,4 +40,11 @@ export function rootPath(repository: Repository, text: string): string {
     }
   }
   return parts.join("/");
+}
+
+/** Paths as typed after a verb: from where the user stands. Throws as `resolvePath`, LIMIT_EXCEEDED. */
+export async function resolvePathFilter(repository: Repository, texts: readonly string[]): Promise<PathFilter> {
+  const { worktree } = repository;
+  if (worktree !== undefined) return resolvePaths(worktree, texts);
+  return new PathFilter(texts.map((text) => rootPath(repository, text)));
 }

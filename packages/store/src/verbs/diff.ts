@@ -1,0 +1,120 @@
+/** What changed between two versions: files, metrics, params. */
+import type { Call } from "../call.ts";
+import type { Digest } from "../digest.ts";
+import { SmcError } from "../errors.ts";
+import { mergeBases, readCommit } from "../graph.ts";
+import { diffMetrics, diffParams, type MetricRow, type ParamRow } from "../meta-diff.ts";
+import type { CommitMeta } from "../objects.ts";
+import { shortRefName } from "../ref-find.ts";
+import { type Repository, requireWorktree } from "../repository.ts";
+import { resolveCommit, resolveRevision, resolveTree } from "../revision.ts";
+import { parseRange } from "../revision-text.ts";
+import { type FileChange, type FileChanges, diffTrees, groupChanges } from "../tree-diff.ts";
+import { resolvePathFilter } from "../tree-find.ts";
+import type { PathFilter } from "../worktree/paths.ts";
+import { readHead } from "../worktree/head.ts";
+
+export interface DiffOptions {
+  /** None, `A`, `A` and `B`, `A..B`, `A...B` (from where B left A). */
+  readonly revisions?: readonly string[];
+  /** The stage against HEAD, or against `A`. */
+  readonly staged?: boolean;
+  /** Only these files and folders, as seen from where the user stands. */
+  readonly paths?: readonly string[];
+  /** Rows of metrics and params that are equal, too. */
+  readonly all?: boolean;
+}
+
+export interface DiffResult {
+  /** What was compared, for people: `v1.0.0`, `stage`, `worktree`, `nothing`. */
+  readonly from: string;
+  readonly to: string;
+  readonly files: FileChanges;
+  readonly metrics: readonly MetricRow[];
+  readonly params: readonly ParamRow[];
+}
+
+/** One side of a comparison of trees. */
+interface Side {
+  readonly label: string;
+  readonly tree: Digest | undefined;
+  readonly meta: CommitMeta;
+}
+
+/**
+ * Compares two revisions; with fewer than two, a revision or the stage with the files of the worktree.
+ * Throws as resolveRevision, ARGUMENT_INVALID for more than two, WORKTREE_NOT_FOUND.
+ */
+export async function diff(repository: Repository, options: DiffOptions, call: Call): Promise<DiffResult> {
+  const texts = await splitRange(repository, options.revisions ?? [], call);
+  const limit = options.staged === true ? 1 : 2;
+  if (texts.length > limit) {
+    throw new SmcError("ARGUMENT_INVALID", `${texts.length} revisions: at most ${limit} can be compared here`);
+  }
+  const paths = options.paths ?? [];
+  const filter = paths.length === 0 ? undefined : await resolvePathFilter(repository, paths);
+  const [from, to] = texts;
+  if (from !== undefined && to !== undefined) {
+    const sides = { from: await sideOf(repository, from, call), to: await sideOf(repository, to, call) };
+    return compareSides(repository, { ...sides, filter, all: options.all === true }, call);
+  }
+  return diffWorktree(repository, { from, filter, isStaged: options.staged === true }, call);
+}
+
+/** A commit against another one, or against nothing. Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT, LIMIT_EXCEEDED. */
+export async function diffCommits(
+  repository: Repository,
+  commits: { from: Digest | undefined; to: Digest },
+  call: Call,
+): Promise<DiffResult> {
+  const side = async (digest: Digest): Promise<Side> => {
+    const commit = await readCommit(repository.store, digest);
+    return { label: digest, tree: commit.tree, meta: commit.meta };
+  };
+  const from = commits.from === undefined ? NOTHING : await side(commits.from);
+  return compareSides(repository, { from, to: await side(commits.to), filter: undefined, all: false }, call);
+}
+
+const NOTHING: Side = { label: "nothing", tree: undefined, meta: {} };
+
+async function splitRange(repository: Repository, texts: readonly string[], call: Call): Promise<string[]> {
+  const [text = ""] = texts;
+  const range = texts.length === 1 ? parseRange(text) : undefined;
+  if (range === undefined) return [...texts];
+  if (!range.symmetric) return [range.from, range.to];
+  const from = await resolveCommit(repository, range.from, call);
+  const to = await resolveCommit(repository, range.to, call);
+  const [base] = await mergeBases(repository.store, from, to, call);
+  if (base === undefined) throw new SmcError("REVISION_NOT_FOUND", `${range.from} and ${range.to} have no commit in common`);
+  return [base, range.to];
+}
+
+async function sideOf(repository: Repository, text: string, call: Call): Promise<Side> {
+  const found = await resolveRevision(repository, text, call);
+  const tree = await resolveTree(repository, text, call);
+  const label = found.ref === undefined ? text : shortRefName(found.ref);
+  const isVersion = found.path === undefined && (found.kind === "commit" || found.kind === "tag");
+  if (!isVersion) return { label, tree, meta: {} };
+  const commit = await readCommit(repository.store, await resolveCommit(repository, text, call));
+  return { label, tree: commit.tree, meta: commit.meta };
+}
+
+async function compareSides(
+  repository: Repository,
+  sides: { from: Side; to: Side; filter: PathFilter | undefined; all: boolean },
+  call: Call,
+): Promise<DiffResult> {
+  const { from, to, filter, all } = sides;
+  const changes = await diffTrees(repository.store.objects, { from: from.tree, to: to.tree }, call);
+  return {
+    from: from.label,
+    to: to.label,
+    files: groupChanges(onlyMatching(changes, filter)),
+    metrics: diffMetrics(from.meta, to.meta, all),
+    params: diffParams(from.meta, to.meta, all),
+  };
+}
+
+function onlyMatching(changes: readonly FileChange[], filter: PathFilter | undefined): readonly FileChange[] {
+  return filter === undefined ? changes : changes.filter((change) => filter.matches(change.path));
+}

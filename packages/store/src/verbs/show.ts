@@ -1,0 +1,73 @@
+/** One object, told for people: a commit with what it changed, a tag, a folder, a file. */
+import type { Call } from "../call.ts";
+import { formatMoment } from "../dates.ts";
+import type { Digest } from "../digest.ts";
+import { SmcError } from "../errors.ts";
+import { readCommit, readTag } from "../graph.ts";
+import { formatEntry, formatIdentity, type LogEntry, readDecorations } from "../log-entry.ts";
+import type { Repository } from "../repository.ts";
+import { resolveRevision, type RevisionKind } from "../revision.ts";
+import { diffCommits, type DiffResult } from "./diff.ts";
+import { lsTree, type LsTreeRow } from "./ls-tree.ts";
+
+export interface ShowOptions {
+  /** HEAD when left out. */
+  readonly revision?: string;
+}
+
+export interface ShownTag {
+  readonly digest: Digest;
+  readonly name: string;
+  readonly tagger: string;
+  readonly date: string;
+  readonly message: string;
+  readonly target: Digest;
+  readonly targetKind: string;
+}
+
+export interface ShowResult {
+  readonly kind: RevisionKind;
+  readonly digest: Digest;
+  readonly path: string | null;
+  /** Tags on the way, outermost first. */
+  readonly tags: readonly ShownTag[];
+  readonly commit: LogEntry | null;
+  /** Against the first parent. */
+  readonly diff: DiffResult | null;
+  readonly entries: readonly LsTreeRow[] | null;
+  /** For a file; its bytes are read by digest. */
+  readonly sizeBytes: number | null;
+}
+
+const TAGS_MAX = 100;
+
+/** `kind` is that of the object behind the tags. Throws as resolveRevision. */
+export async function show(repository: Repository, options: ShowOptions, call: Call): Promise<ShowResult> {
+  const { store } = repository;
+  const found = await resolveRevision(repository, options.revision ?? "HEAD", call);
+  const tags: ShownTag[] = [];
+  let { digest, kind } = found;
+  while (kind === "tag") {
+    if (tags.length >= TAGS_MAX) throw new SmcError("LIMIT_EXCEEDED", `more than ${TAGS_MAX} tags of tags`);
+    const tag = await readTag(store, digest);
+    const { name, message, target, targetKind } = tag;
+    const date = formatMoment(tag.tagged);
+    tags.push({ digest, name, tagger: formatIdentity(tag.tagger), date, message, target, targetKind });
+    ({ target: digest, targetKind: kind } = tag);
+  }
+  const nothing = { commit: null, diff: null, entries: null, sizeBytes: null };
+  const shown = { kind, digest, path: found.path ?? null, tags, ...nothing };
+  if (kind === "commit") return { ...shown, ...(await showCommit(repository, digest, call)) };
+  if (kind === "tree") return { ...shown, entries: await lsTree(repository, { revision: digest }, call) };
+  return { ...shown, sizeBytes: (await store.objects.stat(digest))?.sizeBytes ?? null };
+}
+
+async function showCommit(
+  repository: Repository,
+  digest: Digest,
+  call: Call,
+): Promise<{ commit: LogEntry; diff: DiffResult }> {
+  const commit = await readCommit(repository.store, digest);
+  const entry = formatEntry(digest, commit, await readDecorations(repository, call));
+  return { commit: entry, diff: await diffCommits(repository, { from: commit.parents[0], to: digest }, call) };
+}
