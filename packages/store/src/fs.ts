@@ -190,8 +190,27 @@ export class AppendFile implements AsyncDisposable {
   }
 }
 
+/** An open file that is written past the page cache, or not. */
+export interface DirectFile {
+  readonly fd: number;
+  readonly isDirect: boolean;
+}
+
+/** Opens a file of ours for writing past the page cache where the file system can do so. */
+export function openDirectFileSync(path: string): DirectFile {
+  const flags = constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0);
+  if (constants.O_DIRECT !== undefined) {
+    try {
+      return { fd: fs.openSync(path, flags | constants.O_DIRECT), isDirect: true };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw fromErrno(error, `cannot open '${show(path)}'`);
+    }
+  }
+  return { fd: namedSync("open", path, () => fs.openSync(path, flags)), isDirect: false };
+}
+
 /** Creates a file that is written past the page cache where the file system can do so. */
-export function createDirectFileSync(path: string, mode: number): { fd: number; isDirect: boolean } {
+export function createDirectFileSync(path: string, mode: number): DirectFile {
   if (constants.O_DIRECT !== undefined) {
     try {
       return { fd: fs.openSync(path, CREATE_FLAGS | constants.O_DIRECT, mode), isDirect: true };
@@ -208,12 +227,7 @@ export function createDirectFileSync(path: string, mode: number): { fd: number; 
  * Writes a whole block, aligned in memory, offset and length. Where the device wants more alignment than that, the
  * file is opened again without O_DIRECT and the block written so.
  */
-export function writeDirectSync(
-  file: { fd: number; isDirect: boolean },
-  path: string,
-  block: Uint8Array,
-  position: number,
-): { fd: number; isDirect: boolean } {
+export function writeDirectSync(file: DirectFile, path: string, block: Uint8Array, position: number): DirectFile {
   let done = 0;
   let current = file;
   while (done < block.length) {

@@ -7,7 +7,7 @@ import type { ObjectIndex, Place } from "./object-index.ts";
 import { decodeChunklist, type ObjectKind } from "./objects.ts";
 import { packPath } from "./pack/folder.ts";
 import type { Pool } from "./pool/pool.ts";
-import type { ExportPiece, Piece } from "./pool/tasks.ts";
+import type { ExportPart, Piece } from "./pool/tasks.ts";
 import type { ExportFile, FileStat, ObjectStore, ReadFile } from "./store.ts";
 
 const NEVER = new AbortController().signal;
@@ -149,16 +149,17 @@ export class PackedObjects implements ObjectStore {
       },
     };
     const stats: Promise<readonly FileStat[]>[] = [];
-    for (const part of slices(files, this.#context.pool.size)) {
-      const small: ExportPiece[] = [];
-      for (const file of part) {
-        const { sizeBytes, pieces } = await this.blob(file.digest);
+    for (const slice of slices(files, this.#context.pool.size)) {
+      const small: ExportPart[] = [];
+      for (const { path, executable, digest } of slice) {
+        const { sizeBytes, pieces } = await this.blob(digest);
+        const whole = { path, executable, create: true, from: 0, to: sizeBytes, pieces };
         if (sizeBytes <= PART_BYTES) {
-          small.push({ path: file.path, executable: file.executable, create: true, pieces });
+          small.push(whole);
           continue;
         }
         if (small.length > 0) stats.push(this.#context.pool.run("export", { files: small.splice(0) }, options));
-        stats.push(this.#exportLarge(file, pieces, options));
+        stats.push(this.#exportLarge(whole, options));
       }
       if (small.length > 0) stats.push(this.#context.pool.run("export", { files: small }, options));
     }
@@ -167,25 +168,23 @@ export class PackedObjects implements ObjectStore {
 
   /** Creates the file, lets all workers fill it, then asks for its stat. */
   async #exportLarge(
-    file: ExportFile,
-    pieces: readonly Piece[],
+    whole: ExportPart,
     options: { signal: AbortSignal; onProgress(bytes: number): void },
   ): Promise<readonly FileStat[]> {
-    await createFile(file.path, "", { mode: file.executable ? 0o777 : 0o666, durable: false });
-    const target = { path: file.path, executable: file.executable, create: false };
+    await createFile(whole.path, "", { mode: whole.executable ? 0o777 : 0o666, durable: false });
     const parts: Promise<readonly FileStat[]>[] = [];
-    let part: Piece[] = [];
-    let from = 0;
-    for (const piece of pieces) {
-      part.push(piece);
-      if (piece.at - from < PART_BYTES) continue;
-      parts.push(this.#context.pool.run("export", { files: [{ ...target, pieces: part }] }, options));
-      from = piece.at;
-      part = [];
+    let first = 0;
+    for (let from = 0; from < whole.to; from += PART_BYTES) {
+      const to = Math.min(from + PART_BYTES, whole.to);
+      let next = first;
+      while (next < whole.pieces.length && (whole.pieces[next]?.at ?? to) < to) next += 1;
+      const part = { ...whole, create: false, from, to, pieces: whole.pieces.slice(first, next) };
+      parts.push(this.#context.pool.run("export", { files: [part] }, options));
+      // The last piece may reach into the next part.
+      first = Math.max(next - 1, 0);
     }
-    if (part.length > 0) parts.push(this.#context.pool.run("export", { files: [{ ...target, pieces: part }] }, options));
     await settled(parts);
-    return this.#context.pool.run("export", { files: [{ ...target, pieces: [] }] }, options);
+    return this.#context.pool.run("export", { files: [{ ...whole, create: false, from: 0, to: 0, pieces: [] }] }, options);
   }
 }
 

@@ -4,9 +4,9 @@
  * down by a flood of dirty pages. Memory: one block.
  */
 import { closeSync } from "node:fs";
-import { createDirectFileSync, truncateSync, writeDirectSync } from "../fs.ts";
+import { type DirectFile, truncateSync, writeDirectSync } from "../fs.ts";
 
-const BLOCK_BYTES = 4 * 1024 * 1024;
+export const BLOCK_BYTES = 4 * 1024 * 1024;
 /** Alignment that O_DIRECT may want of memory, offset and length. */
 const SECTOR_BYTES = 4096;
 const PAGE_BYTES = 64 * 1024;
@@ -16,51 +16,58 @@ declare const WebAssembly: { readonly Memory: new (options: { initial: number })
 
 export class BlockFile {
   readonly path: string;
-  #file: { fd: number; isDirect: boolean };
+  #file: DirectFile;
   // Memory of WebAssembly is the only memory of JavaScript that is sure to start on a page.
-  readonly #block = new Uint8Array(new WebAssembly.Memory({ initial: BLOCK_BYTES / PAGE_BYTES }).buffer);
+  readonly #block: Uint8Array;
   #used = 0;
-  #written = 0;
+  #position: number;
 
-  constructor(path: string, mode: number) {
+  /** Writes from `position`, a multiple of 4096, on; `block` is memory of `alignedMemory` to use again. */
+  constructor(path: string, file: DirectFile, position = 0, block = alignedMemory(BLOCK_BYTES)) {
     this.path = path;
-    this.#file = createDirectFileSync(path, mode);
+    this.#file = file;
+    this.#position = position;
+    this.#block = block;
   }
 
-  get sizeBytes(): number {
-    return this.#written + this.#used;
+  /** Where the next byte goes. */
+  get position(): number {
+    return this.#position + this.#used;
   }
 
   append(bytes: Uint8Array): void {
     let at = 0;
     while (at < bytes.length) {
-      const length = Math.min(bytes.length - at, BLOCK_BYTES - this.#used);
+      const length = Math.min(bytes.length - at, this.#block.length - this.#used);
       this.#block.set(bytes.subarray(at, at + length), this.#used);
       this.#used += length;
       at += length;
-      if (this.#used === BLOCK_BYTES) this.#flush(BLOCK_BYTES);
+      if (this.#used === this.#block.length) this.#flush(this.#used);
     }
   }
 
   #flush(length: number): void {
-    this.#file = writeDirectSync(this.#file, this.path, this.#block.subarray(0, length), this.#written);
-    this.#written += this.#used;
+    this.#file = writeDirectSync(this.#file, this.path, this.#block.subarray(0, length), this.#position);
+    this.#position += this.#used;
     this.#used = 0;
   }
 
-  /** Writes what is left and closes the file; it is not synced. */
-  finish(): void {
-    const sizeBytes = this.sizeBytes;
-    if (this.#used > 0) {
-      const length = Math.ceil(this.#used / SECTOR_BYTES) * SECTOR_BYTES;
-      this.#block.fill(0, this.#used, length);
-      this.#flush(length);
-    }
-    truncateSync(this.#file.fd, this.path, sizeBytes);
-    closeSync(this.#file.fd);
+  /** Writes what is left, cuts the file there when it is not aligned, and returns the descriptor. It is not synced. */
+  finish(): number {
+    const end = this.position;
+    const length = Math.ceil(this.#used / SECTOR_BYTES) * SECTOR_BYTES;
+    this.#block.fill(0, this.#used, length);
+    if (length > 0) this.#flush(length);
+    if (end % SECTOR_BYTES !== 0) truncateSync(this.#file.fd, this.path, end);
+    return this.#file.fd;
   }
 
   abandon(): void {
     closeSync(this.#file.fd);
   }
+}
+
+/** Zeroed memory that starts on a page. */
+export function alignedMemory(sizeBytes: number): Uint8Array {
+  return new Uint8Array(new WebAssembly.Memory({ initial: Math.ceil(sizeBytes / PAGE_BYTES) }).buffer, 0, sizeBytes);
 }

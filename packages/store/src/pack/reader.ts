@@ -35,8 +35,8 @@ export function openPack(path: string): number {
   }
 }
 
-function readExactly(fd: number, offset: number, length: number): Buffer {
-  const bytes = Buffer.allocUnsafe(length);
+function readExactly(fd: number, offset: number, length: number, memory?: Uint8Array): Uint8Array {
+  const bytes = memory === undefined || memory.length < length ? new Uint8Array(length) : memory.subarray(0, length);
   let done = 0;
   while (done < length) {
     const read = readSync(fd, bytes, done, length - done, offset + done);
@@ -71,10 +71,13 @@ export function damaged(error: unknown, span: RecordSpan, path: string): unknown
 
 const ERRORS_OF_DAMAGE: ReadonlySet<string> = new Set(["PACK_CORRUPT", "OBJECT_CORRUPT"]);
 
-/** Verified raw bytes of a record. Throws OBJECT_CORRUPT naming pack and offset. */
-export function readRecordSync(fd: number, path: string, span: RecordSpan): Uint8Array {
+/**
+ * Verified raw bytes of a record. Throws OBJECT_CORRUPT naming pack and offset. With `memory`, the result may lie
+ * in it and is good until the next read.
+ */
+export function readRecordSync(fd: number, path: string, span: RecordSpan, memory?: Uint8Array): Uint8Array {
   try {
-    return openRecord(readExactly(fd, span.offset, RECORD_HEADER_BYTES + span.storedBytes), span.digest);
+    return openRecord(readExactly(fd, span.offset, RECORD_HEADER_BYTES + span.storedBytes, memory), span.digest);
   } catch (error) {
     throw damaged(error, span, path);
   }

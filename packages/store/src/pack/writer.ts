@@ -1,9 +1,10 @@
 /** Writes one pack, record after record. Synchronous: it runs in a worker. */
 import { randomBytes } from "node:crypto";
+import { closeSync } from "node:fs";
 import { encodeBest } from "../codecs/registry.ts";
 import type { EncodeHints } from "../codecs/codec.ts";
 import type { Digest } from "../digest.ts";
-import { removeFileSync } from "../fs.ts";
+import { createDirectFileSync, removeFileSync } from "../fs.ts";
 import { BlockFile } from "./block-file.ts";
 import {
   encodeFooter,
@@ -33,14 +34,15 @@ export class PackWriter {
   readonly #header: Buffer;
   readonly #rows: RecordRow[] = [];
 
-  constructor(path: string, storeId: string) {
+  /** `block` is aligned memory that no other open pack uses. */
+  constructor(path: string, storeId: string, block?: Uint8Array) {
     this.#header = encodePackHeader({ nonce: randomBytes(16), storeId });
-    this.#file = new BlockFile(path, 0o600);
+    this.#file = new BlockFile(path, createDirectFileSync(path, 0o600), 0, block);
     this.#file.append(this.#header);
   }
 
   isFull(): boolean {
-    return this.#file.sizeBytes >= PACK_BYTES_TARGET || this.#rows.length >= PACK_RECORDS_MAX;
+    return this.#file.position >= PACK_BYTES_TARGET || this.#rows.length >= PACK_RECORDS_MAX;
   }
 
   /** Appends one record in its shortest form; returns the id of the codec that made it. */
@@ -48,7 +50,7 @@ export class PackWriter {
     const { codec, stored } = encodeBest(raw, hints);
     const record = { digest, kind, codec, flags: 0, rawBytes: raw.length, storedBytes: stored.length };
     const { bytes, headerCrc } = encodeRecordHeader(record, stored);
-    this.#rows.push({ ...record, offset: this.#file.sizeBytes, headerCrc });
+    this.#rows.push({ ...record, offset: this.#file.position, headerCrc });
     this.#file.append(bytes);
     this.#file.append(stored);
     this.#file.append(ZEROS.subarray(0, paddedBytes(stored.length) - stored.length));
@@ -57,10 +59,10 @@ export class PackWriter {
 
   /** Writes the footer and closes the file. */
   finish(): WrittenPack {
-    const footer = encodeFooter(this.#rows, this.#file.sizeBytes);
+    const footer = encodeFooter(this.#rows, this.#file.position);
     this.#file.append(footer);
-    const sizeBytes = this.#file.sizeBytes;
-    this.#file.finish();
+    const sizeBytes = this.#file.position;
+    closeSync(this.#file.finish());
     const name = packName(this.#header, footer.subarray(-TRAILER_BYTES));
     return { path: this.#file.path, name, sizeBytes, rows: this.#rows };
   }

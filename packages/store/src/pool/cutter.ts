@@ -39,7 +39,8 @@ interface PendingChunk {
   readonly file: Chunk[];
 }
 
-class Window {
+/** Memory that is used again for the next task. */
+export class Window {
   readonly memory = new SharedArrayBuffer(WINDOW_BYTES);
   readonly bytes = new Uint8Array(this.memory);
   /** Settled when the storer is done with it. */
@@ -52,16 +53,22 @@ export class Cutter {
   /** Throws CANCELED when the command was stopped. */
   readonly #onRead: (bytes: number) => void;
   readonly #files: CutFile[] = [];
-  #window = new Window();
-  #other = new Window();
+  #window: Window;
+  #other: Window;
   #used = 0;
   /** Start of the bytes that are not cut yet. */
   #start = 0;
   #pending: PendingChunk[] = [];
 
-  constructor(storer: Storer, onRead: (bytes: number) => void) {
+  constructor(storer: Storer, windows: readonly [Window, Window], onRead: (bytes: number) => void) {
     this.#storer = storer;
+    [this.#window, this.#other] = windows;
     this.#onRead = onRead;
+  }
+
+  /** Waits until the storer has let go of both windows. */
+  async settle(): Promise<void> {
+    await Promise.allSettled([this.#window.busy, this.#other.busy]);
   }
 
   async addFile(path: string): Promise<void> {

@@ -1,23 +1,40 @@
 /** The worker's side of checkout and of reading back: verified chunks into files. */
 import { createHash } from "node:crypto";
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync } from "node:fs";
 import type { Digest } from "../digest.ts";
-import { fromErrno } from "../errors.ts";
-import { changeModeSync, createFileSync, writePartsSync } from "../fs.ts";
+import {
+  changeModeSync,
+  createDirectFileSync,
+  createFileSync,
+  openDirectFileSync,
+  writePartsSync,
+} from "../fs.ts";
+import { CHUNK_BYTES_MAX } from "../objects.ts";
+import { alignedMemory, BLOCK_BYTES, BlockFile } from "../pack/block-file.ts";
+import { RECORD_HEADER_BYTES } from "../pack/format.ts";
 import { openPack, readRecordSync } from "../pack/reader.ts";
-import { show } from "../show.ts";
 import type { FileStat } from "../store.ts";
 import { fileStat } from "./read-file.ts";
-import type { ExportPiece, Piece } from "./tasks.ts";
+import type { ExportPart, Piece } from "./tasks.ts";
 
 const OPEN_PACKS_MAX = 32;
+const DIRECT_BYTES_MIN = 8 * 1024 * 1024;
 
-/** Open packs of one task, the least recently used closed first. */
+/** Open packs of one task, the least recently used closed first, and the memory that reading and writing use again. */
 export class OpenPacks implements Disposable {
   readonly #fds = new Map<string, number>();
+  #memory: Uint8Array | undefined;
+  #block: Uint8Array | undefined;
 
+  /** Good until the next read. */
   read(piece: Piece): Uint8Array {
-    return readRecordSync(this.#open(piece.pack), piece.pack, piece.span);
+    this.#memory ??= new Uint8Array(RECORD_HEADER_BYTES + CHUNK_BYTES_MAX);
+    return readRecordSync(this.#open(piece.pack), piece.pack, piece.span, this.#memory);
+  }
+
+  get block(): Uint8Array {
+    this.#block ??= alignedMemory(BLOCK_BYTES);
+    return this.#block;
   }
 
   #open(path: string): number {
@@ -43,33 +60,60 @@ export class OpenPacks implements Disposable {
   }
 }
 
-function openTarget(file: ExportPiece): number {
-  if (file.create) return createFileSync(file.path, file.executable ? 0o777 : 0o666);
+/** Writes one file or a part of it and tells its stat. Nothing is fsynced. */
+export function exportPart(packs: OpenPacks, part: ExportPart, onWritten: (bytes: number) => void): FileStat {
+  const fd = part.to - part.from >= DIRECT_BYTES_MIN ? writeBlocks(packs, part, onWritten) : writeWhole(packs, part, onWritten);
   try {
-    return openSync(file.path, constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0));
-  } catch (error) {
-    throw fromErrno(error, `cannot write '${show(file.path)}'`);
+    const stat = fileStat(fd);
+    const isExecutable = (stat.mode & 0o100) !== 0;
+    if (isExecutable === part.executable) return stat;
+    changeModeSync(fd, part.path, part.executable ? stat.mode | 0o111 : stat.mode & ~0o111);
+    return fileStat(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 
-/** Writes the pieces of one file and tells its stat. Nothing is fsynced. */
-export function exportPiece(packs: OpenPacks, file: ExportPiece, onWritten: (bytes: number) => void): FileStat {
-  const fd = openTarget(file);
+function writeWhole(packs: OpenPacks, part: ExportPart, onWritten: (bytes: number) => void): number {
+  const fd = part.create ? createFileSync(part.path, fileMode(part)) : openDirectFileSync(part.path).fd;
   try {
-    for (const piece of file.pieces) {
-      const raw = packs.read(piece);
-      writePartsSync(fd, file.path, [raw], piece.at);
-      onWritten(raw.length);
+    for (const { bytes, at } of bytesOf(packs, part)) {
+      writePartsSync(fd, part.path, [bytes], at);
+      onWritten(bytes.length);
     }
-    const stat = fileStat(fd);
-    const isExecutable = (stat.mode & 0o100) !== 0;
-    if (isExecutable !== file.executable) {
-      changeModeSync(fd, file.path, file.executable ? stat.mode | 0o111 : stat.mode & ~0o111);
-      return fileStat(fd);
-    }
-    return stat;
-  } finally {
+    return fd;
+  } catch (error) {
     closeSync(fd);
+    throw error;
+  }
+}
+
+/** Large files go past the page cache: several times the rate, and what others have in it stays there. */
+function writeBlocks(packs: OpenPacks, part: ExportPart, onWritten: (bytes: number) => void): number {
+  const target = part.create ? createDirectFileSync(part.path, fileMode(part)) : openDirectFileSync(part.path);
+  const file = new BlockFile(part.path, target, part.from, packs.block);
+  try {
+    for (const { bytes } of bytesOf(packs, part)) {
+      file.append(bytes);
+      onWritten(bytes.length);
+    }
+    return file.finish();
+  } catch (error) {
+    file.abandon();
+    throw error;
+  }
+}
+
+function fileMode(part: ExportPart): number {
+  return part.executable ? 0o777 : 0o666;
+}
+
+/** The verified bytes of the pieces that fall into the part, and their place in the file. */
+function* bytesOf(packs: OpenPacks, part: ExportPart): Iterable<{ bytes: Uint8Array; at: number }> {
+  for (const piece of part.pieces) {
+    const raw = packs.read(piece);
+    const start = Math.max(part.from - piece.at, 0);
+    yield { bytes: raw.subarray(start, part.to - piece.at), at: piece.at + start };
   }
 }
 

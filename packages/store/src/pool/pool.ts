@@ -2,6 +2,7 @@
  * The daemon's side of the workers: a queue of tasks, one at a time a worker. A worker is two threads: one reads files
  * and packs, the other (started when something is stored) hashes, encodes and writes. Both start with the first task.
  */
+import { setMaxListeners } from "node:events";
 import { availableParallelism } from "node:os";
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { Digest } from "../digest.ts";
@@ -69,6 +70,8 @@ export class Pool implements AsyncDisposable {
     const onAbort = (): void => {
       Atomics.store(stop, 0, 1);
     };
+    // One command may have thousands of tasks.
+    setMaxListeners(0, options.signal);
     options.signal.addEventListener("abort", onAbort, { once: true });
     const done = new Promise<TaskOutput<TaskType>>((resolve, reject) => {
       const task = { message, options, resolve, reject };

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type MessagePort, parentPort, threadId } from "node:worker_threads";
 import { type Digest, hashBytes } from "../digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
+import { alignedMemory, BLOCK_BYTES } from "../pack/block-file.ts";
 import type { RecordKind } from "../pack/format.ts";
 import { PackWriter } from "../pack/writer.ts";
 import type { FromWorker, SessionFolder, StoreReply, StoreRequest, TaskMessage, ToStorer } from "./tasks.ts";
@@ -14,7 +15,14 @@ const parent = parentPort;
 if (parent === null) throw new Error("storer.ts runs in a worker thread");
 const send = (message: FromWorker): void => parent.postMessage(message);
 
-const writers = new Map<string, PackWriter>();
+interface OpenPack {
+  readonly writer: PackWriter;
+  readonly block: Uint8Array;
+}
+
+const open = new Map<string, OpenPack>();
+/** Memory of packs that are done, for the next ones. */
+const blocks: Uint8Array[] = [];
 let packCount = 0;
 let answer: ((wanted: Uint8Array) => void) | undefined;
 let last: Promise<void> = Promise.resolve();
@@ -27,10 +35,19 @@ function ask(id: number, digests: readonly Digest[]): Promise<Uint8Array> {
 }
 
 function seal(id: number, op: string): void {
-  const writer = writers.get(op);
-  if (writer === undefined) return;
-  writers.delete(op);
-  send({ kind: "pack", id, pack: writer.finish() });
+  const pack = open.get(op);
+  if (pack === undefined) return;
+  open.delete(op);
+  blocks.push(pack.block);
+  send({ kind: "pack", id, pack: pack.writer.finish() });
+}
+
+function drop(op: string): void {
+  const pack = open.get(op);
+  if (pack === undefined) return;
+  open.delete(op);
+  blocks.push(pack.block);
+  pack.writer.abandon();
 }
 
 interface NewRecord {
@@ -41,14 +58,16 @@ interface NewRecord {
 
 /** Appends to the session's pack; starts the next one when it is full. */
 function store(id: number, session: SessionFolder, { kind, digest, raw }: NewRecord): void {
-  let writer = writers.get(session.op);
-  if (writer === undefined) {
+  let pack = open.get(session.op);
+  if (pack === undefined) {
     packCount += 1;
-    writer = new PackWriter(join(session.folder, `${threadId}-${packCount}.pack`), session.storeId);
-    writers.set(session.op, writer);
+    const block = blocks.pop() ?? alignedMemory(BLOCK_BYTES);
+    const writer = new PackWriter(join(session.folder, `${threadId}-${packCount}.pack`), session.storeId, block);
+    pack = { writer, block };
+    open.set(session.op, pack);
   }
-  writer.add(kind, digest, raw);
-  if (writer.isFull()) seal(id, session.op);
+  pack.writer.add(kind, digest, raw);
+  if (pack.writer.isFull()) seal(id, session.op);
 }
 
 async function storeNew(id: number, session: SessionFolder, records: readonly NewRecord[]): Promise<void> {
@@ -85,8 +104,7 @@ function runTask({ id, type, input }: TaskMessage): void {
   } else if (type === "seal" && "op" in input) {
     seal(id, input.op);
   } else if (type === "drop" && "op" in input) {
-    writers.get(input.op)?.abandon();
-    writers.delete(input.op);
+    drop(input.op);
   }
 }
 

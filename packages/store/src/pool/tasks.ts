@@ -20,11 +20,16 @@ export interface Piece {
   readonly at: number;
 }
 
-export interface ExportPiece {
+/** A file, or a part of a large file, to be written from chunks. */
+export interface ExportPart {
   readonly path: string;
   /** Creates the file; otherwise it exists and is written into. */
   readonly create: boolean;
   readonly executable: boolean;
+  /** The bytes to write; both are multiples of 4096 or the end of the file. */
+  readonly from: number;
+  readonly to: number;
+  /** All chunks with bytes between `from` and `to`, in order. */
   readonly pieces: readonly Piece[];
 }
 
@@ -42,7 +47,7 @@ export interface TaskTable {
   drop: { input: { op: string }; output: undefined };
   hash: { input: { paths: readonly string[] }; output: readonly ReadFile[] };
   /** Writes verified chunks into files; a stat for each. */
-  export: { input: { files: readonly ExportPiece[] }; output: readonly FileStat[] };
+  export: { input: { files: readonly ExportPart[] }; output: readonly FileStat[] };
   /** Verified raw bytes of records of one pack. */
   read: { input: { pack: string; spans: readonly RecordSpan[] }; output: readonly Uint8Array[] };
   /** What a pack says it holds. */

@@ -4,8 +4,8 @@ import { type MessagePort, parentPort } from "node:worker_threads";
 import type { Digest } from "../digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { openPack, readContentsSync, verifyPackSync } from "../pack/reader.ts";
-import { Cutter, type Storer } from "./cutter.ts";
-import { exportPiece, hashPieces, OpenPacks } from "./export.ts";
+import { Cutter, type Storer, Window } from "./cutter.ts";
+import { exportPart, hashPieces, OpenPacks } from "./export.ts";
 import { hashFile } from "./read-file.ts";
 import {
   type FromWorker,
@@ -28,6 +28,7 @@ const port = parentPort;
 if (port === null) throw new Error("worker.ts runs in a worker thread");
 const send = (message: FromWorker): void => port.postMessage(message);
 
+let windows: [Window, Window] | undefined;
 let storer: MessagePort | undefined;
 /** Requests that the storer has not answered yet, oldest first. */
 const waiting: ((reply: StoreReply) => void)[] = [];
@@ -94,12 +95,17 @@ type TaskRunners = { readonly [T in WorkerTask]: (input: TaskInput<T>, running: 
 
 const RUNNERS: TaskRunners = {
   async add(input, running) {
-    const cutter = new Cutter(new StorerPort(running.id, input), (bytes) => running.onBytes(bytes));
-    for (const path of input.paths) {
-      await cutter.addFile(path);
-      running.onFile();
+    windows ??= [new Window(), new Window()];
+    const cutter = new Cutter(new StorerPort(running.id, input), windows, (bytes) => running.onBytes(bytes));
+    try {
+      for (const path of input.paths) {
+        await cutter.addFile(path);
+        running.onFile();
+      }
+      return await cutter.finish();
+    } finally {
+      await cutter.settle();
     }
-    return cutter.finish();
   },
   async hash({ paths }, running) {
     const buffer = new Uint8Array(HASH_BUFFER_BYTES);
@@ -112,14 +118,14 @@ const RUNNERS: TaskRunners = {
   async export({ files }, running) {
     using packs = new OpenPacks();
     return files.map((file) => {
-      const stat = exportPiece(packs, file, (bytes) => running.onBytes(bytes));
+      const stat = exportPart(packs, file, (bytes) => running.onBytes(bytes));
       running.onFile();
       return stat;
     });
   },
   async read({ pack, spans }) {
     using packs = new OpenPacks();
-    return spans.map((span) => packs.read({ pack, span, at: 0 }));
+    return spans.map((span) => packs.read({ pack, span, at: 0 }).slice());
   },
   async contents({ pack }) {
     const fd = openPack(pack);
