@@ -1,0 +1,105 @@
+/** What a verb starts from: HEAD, the files of its commit, the stage. */
+import { join } from "node:path";
+import type { Call } from "../call.ts";
+import type { Digest } from "../digest.ts";
+import { isSmcError, SmcError } from "../errors.ts";
+import { readCommit } from "../graph.ts";
+import type { Repository } from "../repository.ts";
+import type { RefReason } from "../refs.ts";
+import { show } from "../show.ts";
+import { flattenTree, type FlatTree } from "../tree-read.ts";
+import { isSameFile } from "./compare.ts";
+import { type Head, readHead } from "./head.ts";
+import { emptyStage, readStage, type Stage, type StageEntry } from "./stage.ts";
+import { lstatMany } from "./stat.ts";
+import type { Worktree } from "./worktree.ts";
+
+/** The commit HEAD is at, and its tree; both undefined before the first commit. */
+export interface Tip {
+  readonly head: Head;
+  readonly tree: Digest | undefined;
+}
+
+export async function readTip(repository: Repository): Promise<Tip> {
+  const head = await readHead(repository);
+  const tree = head.digest === undefined ? undefined : (await readCommit(repository.store, head.digest)).tree;
+  return { head, tree };
+}
+
+/** The files of a tree; none for undefined. Throws LIMIT_EXCEEDED, OBJECT_CORRUPT … */
+export async function filesOf(repository: Repository, tree: Digest | undefined, call: Call): Promise<FlatTree> {
+  return tree === undefined ? new Map() : flattenTree(repository.store.objects, tree, call);
+}
+
+/** The stage; made from HEAD's commit when the file is missing. Throws STAGE_CORRUPT. */
+export async function loadStage(repository: Repository, worktree: Worktree, tip: Tip, call: Call): Promise<Stage> {
+  return (await readStage(worktree.root)) ?? (await stageOfTree(repository, worktree, tip.tree, call));
+}
+
+/** As `loadStage`, but a damaged stage counts as missing: for verbs that write it anew. */
+export async function loadStageLeniently(
+  repository: Repository,
+  worktree: Worktree,
+  tip: Tip,
+  call: Call,
+): Promise<Stage> {
+  try {
+    return await loadStage(repository, worktree, tip, call);
+  } catch (error) {
+    if (!isSmcError(error, "STAGE_CORRUPT")) throw error;
+    return stageOfTree(repository, worktree, tip.tree, call);
+  }
+}
+
+async function stageOfTree(
+  repository: Repository,
+  worktree: Worktree,
+  tree: Digest | undefined,
+  call: Call,
+): Promise<Stage> {
+  const stage = emptyStage();
+  stage.tree = tree;
+  const links: string[] = [];
+  for (const [path, { mode, digest, sizeBytes }] of await filesOf(repository, tree, call)) {
+    stage.entries.set(path, { mode, digest, sizeBytes });
+    if (mode === "120000") links.push(path);
+  }
+  const stats = await lstatMany(links.map((path) => join(worktree.root, path)));
+  for (const [index, path] of links.entries()) {
+    const entry = stage.entries.get(path);
+    if (stats[index] === undefined && entry !== undefined) stage.entries.set(path, { ...entry, isSkipped: true });
+  }
+  return stage;
+}
+
+export interface StagedChange {
+  readonly path: string;
+  readonly change: "added" | "modified" | "deleted";
+}
+
+/** What a commit of the stage would change against a tree, in the order of the paths. */
+export function compareToTree(files: FlatTree, entries: ReadonlyMap<string, StageEntry>): StagedChange[] {
+  const changes: StagedChange[] = [];
+  for (const [path, entry] of entries) {
+    const before = files.get(path);
+    if (before === undefined) changes.push({ path, change: "added" });
+    else if (!isSameFile(before, entry)) changes.push({ path, change: "modified" });
+  }
+  for (const path of files.keys()) if (!entries.has(path)) changes.push({ path, change: "deleted" });
+  return changes.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** The reason of a ref change by a verb: one line that says what. */
+export function reasonOf(repository: Repository, op: string, text: string): RefReason {
+  const { name, email } = repository.actor;
+  const line = text.split("\n", 1)[0] ?? "";
+  return { op, reason: `${op}: ${show(line, 200)}`, actor: `${name} <${email}>` };
+}
+
+/** Throws REVISION_NOT_FOUND unless HEAD has a commit. */
+export function requireCommit(head: Head): Digest {
+  if (head.digest !== undefined) return head.digest;
+  throw new SmcError("REVISION_NOT_FOUND", "there is no commit yet", {
+    hint: 'make one with "smc add" and "smc commit"',
+  });
+}
