@@ -24,6 +24,11 @@ export interface CommandContext {
   call<V extends VerbName>(verb: V, input: VerbInput<V>): Promise<VerbResult<V>>;
 }
 
+/** What was asked, for the functions that print the answer. */
+export interface Asked<S extends OptionSpecs> extends Words<S> {
+  readonly context: CommandContext;
+}
+
 export interface CommandSpec<S extends OptionSpecs, Data> {
   /** One line for each form: "commit -m TEXT [options]". */
   readonly usage: readonly string[];
@@ -37,15 +42,15 @@ export interface CommandSpec<S extends OptionSpecs, Data> {
   readonly digits?: string;
   /** The command ends by itself after Ctrl-C. */
   readonly foreground?: boolean;
-  readonly run: (context: CommandContext, words: Words<S>, out: Output) => Promise<Data>;
+  readonly run: (context: CommandContext, words: Words<S>) => Promise<Data>;
   /** The answer for people. */
-  readonly print: (data: Data, out: Output, words: Words<S>) => void | Promise<void>;
+  readonly print: (data: Data, out: Output, asked: Asked<S>) => void | Promise<void>;
   /** The answer with `-q`: names and digests only. */
   readonly quiet: (data: Data) => readonly string[];
   /** What `--json` prints, where it is not the data itself. */
   readonly json?: (data: Data) => unknown;
   /** Exit status of a command that did what it was asked: 1 when the answer is "no", 4 when it is "damaged". */
-  readonly exitCode?: (data: Data, words: Words<S>) => number;
+  readonly exitCode?: (data: Data, asked: Asked<S>) => number;
 }
 
 /** A command with its types closed over: what `main` runs. */
@@ -78,11 +83,12 @@ export function defineCommand<const S extends OptionSpecs, Data>(spec: CommandSp
     foreground: spec.foreground === true,
     execute: async (context, untyped, mode) => {
       const words = untyped as Words<S>;
-      const data = await spec.run(context, words, mode.out);
+      const asked = { ...words, context };
+      const data = await spec.run(context, words);
       if (mode.json) mode.out.json(spec.json === undefined ? data : spec.json(data));
       else if (mode.quiet) for (const line of spec.quiet(data)) mode.out.line(line);
-      else await spec.print(data, mode.out, words);
-      return spec.exitCode?.(data, words) ?? 0;
+      else await spec.print(data, mode.out, asked);
+      return spec.exitCode?.(data, asked) ?? 0;
     },
   };
 }

@@ -10,6 +10,7 @@ export function optionSyntax(name: string, spec: OptionSpec): string {
   const short = spec.short === undefined ? "" : `-${spec.short}, `;
   if (spec.type === "boolean") return `${short}--${name}`;
   const value = spec.type === "choice" ? spec.choices.join("|") : spec.value;
+  if (spec.type === "integer" && spec.bare !== undefined) return `${short}--${name}[=${value}]`;
   const more = spec.type === "string" && spec.multiple === true ? " ..." : "";
   return `${short}--${name} ${value}${more}`;
 }

@@ -8,6 +8,7 @@ const SPECS = {
   count: { type: "integer", short: "n", value: "N", min: 1, max: 64, summary: "" },
   bump: { type: "choice", choices: ["major", "minor"], summary: "" },
   "no-color": { type: "boolean", summary: "" },
+  short: { type: "integer", value: "N", bare: 7, min: 4, max: 64, summary: "" },
 } as const satisfies OptionSpecs;
 
 const fault = (...args: string[]): string => {
@@ -28,6 +29,7 @@ test("parseWords() reads short groups, joined values, and values that start with
     count: undefined,
     bump: undefined,
     "no-color": false,
+    short: undefined,
   });
   expect(words).toEqual(["x"]);
   expect(rest).toEqual(["-y"]);
@@ -60,6 +62,12 @@ test.each(["0", "-1", "65", "1e1", "0x10", "\uff11", "NaN", "", "1.5", "99999999
     expect(fault(`--count=${text}`)).toContain("is not a number from 1 to 64");
   },
 );
+
+test("parseWords() takes an optional value only behind =", () => {
+  expect(parseWords(["--short", "HEAD"], SPECS)).toMatchObject({ options: { short: 7 }, words: ["HEAD"] });
+  expect(parseWords(["--short=12"], SPECS).options.short).toBe(12);
+  expect(fault("--short=3")).toContain("not a number from 4 to 64");
+});
 
 test("splitAtVerb() finds the verb behind global options with values", () => {
   const found = splitAtVerb(["-m", "x", "--all", "commit", "--unknown", "y"], SPECS);

@@ -18,7 +18,14 @@ export type OptionSpec =
   | (OptionBase & { readonly type: "boolean" })
   | (OptionBase & { readonly type: "string"; readonly value: string; readonly multiple?: boolean })
   | (OptionBase & { readonly type: "choice"; readonly choices: readonly string[] })
-  | (OptionBase & { readonly type: "integer"; readonly value: string; readonly min: number; readonly max: number });
+  | (OptionBase & {
+      readonly type: "integer";
+      readonly value: string;
+      readonly min: number;
+      readonly max: number;
+      /** What the option means without a value; with one it is written `--name=value`. */
+      readonly bare?: number;
+    });
 
 /** Long name, without dashes → option. */
 export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
@@ -47,11 +54,15 @@ export interface Words<S extends OptionSpecs = OptionSpecs> {
 type Token = NonNullable<ReturnType<typeof parseArgs<ParseArgsConfig & { tokens: true }>>["tokens"]>[number];
 type OptionToken = Extract<Token, { kind: "option" }>;
 
+function isBare(spec: OptionSpec): spec is OptionSpec & { readonly type: "integer"; readonly bare: number } {
+  return spec.type === "integer" && spec.bare !== undefined;
+}
+
 function tokenize(args: readonly string[], specs: OptionSpecs): readonly Token[] {
   const options: NonNullable<ParseArgsConfig["options"]> = {};
   for (const [name, spec] of Object.entries(specs)) {
     options[name] = {
-      type: spec.type === "boolean" ? "boolean" : "string",
+      type: spec.type === "boolean" || isBare(spec) ? "boolean" : "string",
       multiple: true,
       ...(spec.short === undefined ? {} : { short: spec.short }),
     };
@@ -100,6 +111,7 @@ function parseValue(name: string, spec: OptionSpec, token: OptionToken): string 
     if (token.value === undefined) return true;
     throw new SmcError("USAGE", `option '--${name}' takes no value`);
   }
+  if (token.value === undefined && isBare(spec)) return spec.bare;
   if (token.value === undefined) throw new SmcError("USAGE", `option '${token.rawName}' needs a value`);
   if (spec.type === "integer") return parseInteger(token.value, { what: `--${name}`, min: spec.min, max: spec.max });
   if (spec.type === "choice" && !spec.choices.includes(token.value)) {

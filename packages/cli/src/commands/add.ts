@@ -40,7 +40,7 @@ export const command = defineCommand({
     printChanges(data, out);
     const count = data.added.length + data.modified.length + data.deleted.length;
     if (count === 0) out.line("nothing to add: everything named is staged as it is");
-    else out.line(`${formatCount(count, "file")} staged`);
+    else out.line(`${formatCount(count, "file")} ${data.dryRun ? "would be staged" : "staged"}`);
   },
   quiet: (data) => [...data.added, ...data.modified, ...data.deleted],
 });

@@ -26,20 +26,18 @@ export const command = defineCommand({
     const forms = FORMS.filter((form) => options[form]);
     if (forms.length > 1) throw new SmcError("USAGE", `--${forms.join(" and --")} do not go together`);
     const [revision = ""] = words;
-    const data = await context.call("cat-file", { revision, exists: options.exists });
-    return { ...data, form: forms[0] ?? "pretty", context };
+    return await context.call("cat-file", { revision, exists: options.exists });
   },
-  print: async (data, out) => {
-    if (data.form === "exists") return;
-    if (data.form === "type") out.line(data.kind ?? "");
-    else if (data.form === "size") out.line(String(data.sizeBytes));
-    else if (data.form === "cid") out.line(data.cid ?? "");
-    else if (data.kind === "blob" && data.digest !== null) await printBlob(data.context, data.digest, out);
+  print: async (data, out, { options, context }) => {
+    if (options.exists) return;
+    if (options.type) out.line(data.kind ?? "");
+    else if (options.size) out.line(String(data.sizeBytes));
+    else if (options.cid) out.line(data.cid ?? "");
+    else if (data.kind === "blob" && data.digest !== null) await printBlob(context, data.digest, out);
     else if (data.content?.type === "tree") {
       for (const entry of data.content.entries) out.line(`${entry.mode} ${entry.digest} ${show(entry.name)}`);
     } else out.line(formatJson(data.content, true));
   },
-  quiet: (data) => (data.digest === null || data.form === "exists" ? [] : [data.digest]),
-  json: ({ context: _context, form: _form, ...data }) => data,
+  quiet: (data) => (data.digest === null ? [] : [data.digest]),
   exitCode: (data) => (data.exists ? 0 : 1),
 });

@@ -11,11 +11,7 @@ export const command = defineCommand({
     ["smc cat v1.0.0:best.pt | sha256sum", "check it"],
     ["smc cat --json v1.0.0:best.pt", "digest and size only"],
   ],
-  run: async (context, { words }) => {
-    const data = await context.call("cat", { revision: words[0] ?? "" });
-    return { ...data, context };
-  },
-  print: (data, out) => printBlob(data.context, data.digest, out),
+  run: (context, { words }) => context.call("cat", { revision: words[0] ?? "" }),
+  print: (data, out, { context }) => printBlob(context, data.digest, out),
   quiet: (data) => [data.digest],
-  json: ({ context: _context, ...data }) => data,
 });

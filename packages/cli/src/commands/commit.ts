@@ -1,4 +1,5 @@
 import { SmcError } from "@smc/store/errors";
+import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
 import { shortDigest, shortRef } from "../format.ts";
 import { readText } from "../input.ts";
@@ -21,7 +22,6 @@ export const command = defineCommand({
     author: { type: "string", value: "NAME", summary: 'who made it, as "Name <address>"' },
     date: { type: "string", value: "DATE", summary: "when it was made, in ISO 8601" },
     "allow-empty": { type: "boolean", summary: "commit even when nothing changed" },
-    "allow-nonportable": { type: "boolean", summary: "with -a: take names that other systems cannot hold" },
   },
   examples: [
     ['smc commit -m "first release" --metric acc=0.91', "commit what is staged"],
@@ -49,7 +49,6 @@ export const command = defineCommand({
       all: options.all,
       amend: options.amend,
       allowEmpty: options["allow-empty"],
-      allowNonportable: options["allow-nonportable"],
       metrics: parseMetrics(options.metric),
       params: parseScalars("--param", options.param),
       meta: parseScalars("--meta", options.meta),
@@ -60,7 +59,10 @@ export const command = defineCommand({
   },
   print: (data, out) => {
     const branch = data.ref === "HEAD" ? "detached HEAD" : shortRef(data.ref);
-    out.line(`[${branch} ${out.paint("yellow", shortDigest(data.digest))}] committed`);
+    const { added, modified, deleted } = data.files;
+    out.line(`[${branch} ${out.paint("yellow", shortDigest(data.digest))}] ${show(data.subject, 200)}`);
+    out.line(`${added} added, ${modified} modified, ${deleted} deleted`);
+    if (data.tag !== null) out.line(`tagged ${show(data.tag, 300)}`);
   },
   quiet: (data) => [data.digest],
 });

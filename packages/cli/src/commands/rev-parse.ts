@@ -7,7 +7,14 @@ export const command = defineCommand({
   description: ["Prints the digest that each revision names. What a range leaves out is printed with ^ in front."],
   positionals: [{ name: "REV", summary: "any revision", many: true, completes: "refs" }],
   options: {
-    short: { type: "integer", value: "DIGITS", min: 4, max: 64, summary: "print at least so many digits, more when needed" },
+    short: {
+      type: "integer",
+      value: "DIGITS",
+      bare: 7,
+      min: 4,
+      max: 64,
+      summary: "print at least so many digits (7), more when needed",
+    },
     "abbrev-ref": { type: "boolean", summary: "print the short name of the ref" },
     cid: { type: "boolean", summary: "print CIDv1" },
     "show-toplevel": { type: "boolean", summary: "print the root of the worktree" },

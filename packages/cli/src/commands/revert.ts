@@ -1,0 +1,25 @@
+import { defineCommand } from "../command.ts";
+import { shortDigest, shortRef } from "../format.ts";
+
+export const command = defineCommand({
+  usage: ["revert [options] REV"],
+  description: ["Makes a new commit that undoes what a commit changed. History stays as it is."],
+  positionals: [{ name: "REV", summary: "the commit to undo", required: true, completes: "refs" }],
+  options: {
+    message: { type: "string", short: "m", value: "TEXT", summary: "message of the new commit" },
+  },
+  examples: [
+    ["smc revert HEAD", "undo the last commit"],
+    ['smc revert -m "the new head is worse" 3f1c9ab', "undo any commit, say why"],
+  ],
+  run: (context, { words, options }) =>
+    context.call("revert", {
+      revision: words[0] ?? "",
+      ...(options.message === undefined ? {} : { message: options.message }),
+    }),
+  print: (data, out) => {
+    const branch = data.ref === "HEAD" ? "detached HEAD" : shortRef(data.ref);
+    out.line(`[${branch} ${out.paint("yellow", shortDigest(data.digest))}] reverted`);
+  },
+  quiet: (data) => [data.digest],
+});

@@ -1,0 +1,34 @@
+import { show } from "@smc/store/show";
+import { printBlob } from "../blob.ts";
+import { commitLines } from "../commit-text.ts";
+import { defineCommand } from "../command.ts";
+import { printDiff } from "../diff-text.ts";
+import { formatDate } from "../format.ts";
+
+export const command = defineCommand({
+  usage: ["show [REV]", "show REV:path"],
+  description: ["Shows a commit with what it changed, a tag with its commit, a folder's list, or a file's bytes."],
+  positionals: [{ name: "REV", summary: "any revision (HEAD)", completes: "refs" }],
+  options: {},
+  examples: [
+    ["smc show", "the last commit"],
+    ["smc show v1.0.0", "a tag and its commit"],
+    ["smc show v1.0.0:config.json", "a file as it was"],
+  ],
+  run: (context, { words }) => context.call("show", words[0] === undefined ? {} : { revision: words[0] }),
+  print: async (data, out, { context }) => {
+    for (const tag of data.tags) {
+      out.line(out.paint("yellow", `tag ${show(tag.name, 300)}`));
+      out.line(`Tagger:  ${show(tag.tagger, 400)}`);
+      out.line(`Date:    ${formatDate(tag.date)}`);
+      out.line();
+      for (const line of show(tag.message.trimEnd(), Number.MAX_SAFE_INTEGER, true).split("\n")) out.line(`    ${line}`);
+      out.line();
+    }
+    if (data.commit !== null) for (const line of commitLines(data.commit, out)) out.line(line);
+    if (data.diff !== null) printDiff(data.diff, out);
+    for (const row of data.entries ?? []) out.line(`${show(row.path)}${row.kind === "tree" ? "/" : ""}`);
+    if (data.kind === "blob") await printBlob(context, data.digest, out);
+  },
+  quiet: (data) => [data.digest],
+});
