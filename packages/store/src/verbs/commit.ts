@@ -1,0 +1,238 @@
+/** `smc commit`: the stage → trees, a commit, and the branch moved to it in one durable step. */
+import type { Call } from "../call.ts";
+import { momentAt, parseMoment } from "../dates.ts";
+import type { Digest } from "../digest.ts";
+import { SmcError } from "../errors.ts";
+import { readCommit } from "../graph.ts";
+import { assertMessage, parseIdentity, refName, type RefName } from "../names.ts";
+import { type Commit, type CommitMeta, encodeCommit, type MetaMap } from "../objects.ts";
+import type { RefChange } from "../refs.ts";
+import { type Repository, requireWorktree } from "../repository.ts";
+import { show } from "../show.ts";
+import type { WriteSession } from "../store.ts";
+import { writeTree } from "../tree-write.ts";
+import { changedFiles, putEntries, storeFiles } from "../worktree/edit.ts";
+import { branchOf, type Head, worktreeRef, writeHead } from "../worktree/head.ts";
+import { scan, TrackedPaths } from "../worktree/scan.ts";
+import { type Stage, writeStage } from "../worktree/stage.ts";
+import { compareToTree, filesOf, loadStage, readTip, reasonOf, type Tip } from "../worktree/state.ts";
+import { exclusively, type Worktree } from "../worktree/worktree.ts";
+
+export interface CommitOptions {
+  /** Needed unless `amend`. */
+  readonly message?: string;
+  /** Stages changes and deletions of tracked files first. */
+  readonly all?: boolean;
+  /** Replaces the commit HEAD is at; what is not given is taken from it. */
+  readonly amend?: boolean;
+  readonly allowEmpty?: boolean;
+  readonly metrics?: Readonly<Record<string, number>>;
+  readonly params?: Readonly<Record<string, string | number | boolean | null>>;
+  /** Any further keys but `metrics` and `params`. */
+  readonly meta?: MetaMap;
+  /** Name of a new tag on the commit. */
+  readonly tag?: string;
+  /** "Name <address>"; the default is who acts. */
+  readonly author?: string;
+  /** When it was made, in ISO 8601; the default is now. */
+  readonly date?: string;
+}
+
+export interface CommitResult {
+  readonly digest: Digest;
+  readonly tree: Digest;
+  readonly parents: readonly Digest[];
+  /** The branch that moved, or "HEAD" when it is detached. */
+  readonly ref: string;
+  readonly branch: string | null;
+  /** First line of the message. */
+  readonly subject: string;
+  readonly tag: string | null;
+  /** How many files changed against the first parent. */
+  readonly files: { readonly added: number; readonly modified: number; readonly deleted: number };
+}
+
+/**
+ * Commits the stage; durable when it returns. Throws NOTHING_TO_COMMIT when the tree would be HEAD's,
+ * MESSAGE_INVALID, IDENTITY_INVALID, DATE_INVALID, ARGUMENT_INVALID for a metric that is no number, ALREADY_EXISTS
+ * for a tag, REF_CHANGED when the branch moved since this worktree was at it, NAME_COLLISION, STAGE_CORRUPT,
+ * with `all` also what `add` throws.
+ */
+export async function commit(repository: Repository, options: CommitOptions, call: Call): Promise<CommitResult> {
+  const worktree = requireWorktree(repository);
+  const checked = checkOptions(options);
+  return exclusively(worktree, call, () => commitStage(repository, { worktree, options, ...checked }, call));
+}
+
+interface Checked {
+  readonly tag: RefName | undefined;
+  readonly meta: CommitMeta;
+}
+
+/** All that can be wrong without looking at the store. */
+function checkOptions(options: CommitOptions): Checked {
+  if (options.message !== undefined || options.amend !== true) assertMessage(options.message ?? "");
+  if (options.author !== undefined) parseIdentity(options.author);
+  if (options.date !== undefined) parseMoment(options.date);
+  for (const [name, value] of Object.entries(options.metrics ?? {})) {
+    if (typeof value === "number" && Number.isFinite(value)) continue;
+    throw new SmcError("ARGUMENT_INVALID", `metric '${show(name, 80)}' is not a finite number`);
+  }
+  const reserved = ["metrics", "params"].find((name) => Object.hasOwn(options.meta ?? {}, name));
+  if (reserved !== undefined) {
+    throw new SmcError("ARGUMENT_INVALID", `meta '${reserved}' has options of its own: --metric and --param`);
+  }
+  const meta: CommitMeta = {
+    ...options.meta,
+    ...(isEmpty(options.metrics) ? {} : { metrics: { ...options.metrics } }),
+    ...(isEmpty(options.params) ? {} : { params: { ...options.params } }),
+  };
+  const tag = options.tag === undefined ? undefined : refName("refs/tags/", options.tag);
+  return { tag, meta };
+}
+
+function isEmpty(values: object | undefined): boolean {
+  return values === undefined || Object.keys(values).length === 0;
+}
+
+interface Input extends Checked {
+  readonly worktree: Worktree;
+  readonly options: CommitOptions;
+}
+
+async function commitStage(repository: Repository, input: Input, call: Call): Promise<CommitResult> {
+  const { worktree, options, tag } = input;
+  const tip = await readTip(repository);
+  await assertNotMoved(repository, worktree, tip.head);
+  if (tag !== undefined) await assertNewTag(repository, tag);
+  const stage = await loadStage(repository, worktree, tip, call);
+  const old = await readReplaced(repository, tip, options);
+  await using session = repository.store.write("commit");
+  if (options.all === true) await stageTracked(repository, { worktree, stage, session }, call);
+  const isTip = tip.tree !== undefined && stage.tree === tip.tree;
+  const tree = isTip ? tip.tree : await writeTree(session, stage.entries, call);
+  const parents = old === undefined ? (tip.head.digest === undefined ? [] : [tip.head.digest]) : old.parents;
+  const before = await treeOf(repository, parents[0]);
+  const isSame = before === undefined ? stage.entries.size === 0 : tree === before;
+  if (isSame && options.allowEmpty !== true && old === undefined) {
+    throw new SmcError("NOTHING_TO_COMMIT", "nothing to commit: what is staged is what HEAD has");
+  }
+  const made = makeCommit(repository, { ...input, old, tree, parents });
+  const digest = await session.putObject("commit", encodeCommit(made));
+  stage.tree = tree;
+  await session.finish();
+  const ref = await publish(repository, { worktree, tip, digest, tag, options, message: made.message });
+  await writeStage(worktree.root, stage, { durable: false });
+  const changes = compareToTree(await filesOf(repository, before, call), stage.entries);
+  const count = (kind: string): number => changes.filter(({ change }) => change === kind).length;
+  return {
+    digest,
+    tree,
+    parents,
+    ref,
+    branch: branchOf(tip.head),
+    subject: made.message.split("\n", 1)[0] ?? "",
+    tag: options.tag ?? null,
+    files: { added: count("added"), modified: count("modified"), deleted: count("deleted") },
+  };
+}
+
+async function treeOf(repository: Repository, commitDigest: Digest | undefined): Promise<Digest | undefined> {
+  return commitDigest === undefined ? undefined : (await readCommit(repository.store, commitDigest)).tree;
+}
+
+/** Another worktree may have moved the branch: committing this stage on top would undo its change. */
+async function assertNotMoved(repository: Repository, worktree: Worktree, head: Head): Promise<void> {
+  const known = await repository.store.refs.read(repository.name, worktreeRef(worktree));
+  if (head.kind === "detached" || known === undefined || known === head.digest) return;
+  throw new SmcError("REF_CHANGED", `branch '${show(branchOf(head) ?? "")}' moved since this worktree was at it`, {
+    hint: 'see "smc status"; "smc reset" starts from the branch as it is now and keeps your files',
+    details: { ref: head.ref, worktreeWasAt: known, branchIsAt: head.digest ?? null },
+  });
+}
+
+async function assertNewTag(repository: Repository, tag: RefName): Promise<void> {
+  if ((await repository.store.refs.read(repository.name, tag)) === undefined) return;
+  const name = tag.slice("refs/tags/".length);
+  throw new SmcError("ALREADY_EXISTS", `there is a tag '${show(name)}' already; nothing was committed`, {
+    hint: `choose another name, or delete it with "smc tag -d ${name}"`,
+  });
+}
+
+async function readReplaced(repository: Repository, tip: Tip, options: CommitOptions): Promise<Commit | undefined> {
+  if (options.amend !== true) return undefined;
+  if (tip.head.digest === undefined) throw new SmcError("REVISION_NOT_FOUND", "there is no commit to amend yet");
+  return readCommit(repository.store, tip.head.digest);
+}
+
+async function stageTracked(
+  repository: Repository,
+  { worktree, stage, session }: { worktree: Worktree; stage: Stage; session: WriteSession },
+  call: Call,
+): Promise<void> {
+  const tracked = new TrackedPaths(stage.entries);
+  const wantsStat = (path: string): boolean => stage.entries.has(path);
+  const options = { from: [""], tracked, leaveOut: repository.store.path, wantsStat };
+  const { files, faults } = await scan(worktree.root, options, call);
+  const fault = faults.find(({ path }) => tracked.hasFile(path));
+  if (fault !== undefined) throw fault.error;
+  const here = [...files.values()].filter(({ path }) => tracked.hasFile(path));
+  const entries = await storeFiles(worktree, session, changedFiles(stage, here), call);
+  for (const [path, entry] of stage.entries) {
+    if (files.has(path) || entry.isSkipped === true) continue;
+    stage.entries.delete(path);
+    stage.tree = undefined;
+  }
+  putEntries(stage, entries);
+}
+
+function makeCommit(
+  repository: Repository,
+  input: Input & { old: Commit | undefined; tree: Digest; parents: readonly Digest[] },
+): Commit {
+  const { options, meta, old, tree, parents } = input;
+  const now = momentAt(Date.now());
+  const authored = options.date === undefined ? undefined : parseMoment(options.date);
+  return {
+    tree,
+    parents,
+    author: options.author === undefined ? (old?.author ?? repository.actor) : parseIdentity(options.author),
+    authored: authored ?? old?.authored ?? now,
+    committer: repository.actor,
+    committed: now,
+    message: options.message ?? old?.message ?? "",
+    meta: old === undefined ? meta : mergeMeta(old.meta, meta),
+  };
+}
+
+/** An amended commit keeps what is not given anew. */
+function mergeMeta(old: CommitMeta, given: CommitMeta): CommitMeta {
+  const merged: Record<string, MetaMap[string]> = { ...old, ...given };
+  if (old.metrics !== undefined) merged.metrics = { ...old.metrics, ...given.metrics };
+  if (old.params !== undefined) merged.params = { ...old.params, ...given.params };
+  return merged as CommitMeta;
+}
+
+/** Branch, worktree and tag in one journal record: the commit point. */
+async function publish(
+  repository: Repository,
+  input: {
+    worktree: Worktree;
+    tip: Tip;
+    digest: Digest;
+    tag: RefName | undefined;
+    options: CommitOptions;
+    message: string;
+  },
+): Promise<string> {
+  const { worktree, tip, digest, tag, options, message } = input;
+  const { head } = tip;
+  const changes: RefChange[] = [{ name: worktreeRef(worktree), from: "any", to: digest }];
+  if (head.kind === "branch") changes.unshift({ name: head.ref, from: head.digest ?? "absent", to: digest });
+  if (tag !== undefined) changes.push({ name: tag, from: "absent", to: digest });
+  const op = options.amend === true ? "commit (amend)" : head.digest === undefined ? "commit (initial)" : "commit";
+  await repository.store.refs.update(repository.name, changes, { ...reasonOf(repository, op, message), op: "commit" });
+  if (head.kind === "branch") return head.ref;
+  await writeHead(worktree, { kind: "detached", digest });
+  return "HEAD";
+}
