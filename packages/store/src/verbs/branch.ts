@@ -4,14 +4,14 @@ import { formatMoment } from "../dates.ts";
 import type { Digest } from "../digest.ts";
 import { SmcError } from "../errors.ts";
 import { isAncestor, readCommit } from "../graph.ts";
-import { formatIdentity, subjectOf } from "../log-entry.ts";
+import { subjectOf } from "../log-entry.ts";
 import { foldName, type RefName, refName } from "../names.ts";
 import { notFound, shortRefName, suggestRefs } from "../ref-find.ts";
-import type { RefReason } from "../refs.ts";
 import type { Repository } from "../repository.ts";
 import { resolveCommit } from "../revision.ts";
 import { show } from "../show.ts";
 import { type Head, readHead, writeHead } from "../worktree/head.ts";
+import { reasonOf } from "../worktree/state.ts";
 
 const NAMES_MAX = 10_000;
 
@@ -68,10 +68,6 @@ function currentOf(head: Head): string | null {
   return head.ref === undefined ? null : shortRefName(head.ref);
 }
 
-function reasonOf(repository: Repository, reason: string): RefReason {
-  return { op: "branch", reason, actor: formatIdentity(repository.actor) };
-}
-
 async function rowOf(repository: Repository, head: Head, ref: RefName, digest: Digest | undefined): Promise<BranchRow> {
   const commit = digest === undefined ? undefined : await readCommit(repository.store, digest);
   return {
@@ -112,7 +108,7 @@ async function createBranch(repository: Repository, head: Head, options: Creatio
       hint: 'move it with "smc reset"',
     });
   }
-  const reason = reasonOf(repository, `branch: ${there === undefined ? "created" : "moved"} from ${show(options.revision ?? "HEAD", 200)}`);
+  const reason = reasonOf(repository, "branch", `${there === undefined ? "created" : "moved"} from ${show(options.revision ?? "HEAD", 200)}`);
   await refs.update(repository.name, [{ name: ref, from: there ?? "absent", to: target }], reason);
   const action = there === undefined ? "create" : "move";
   return { action, branches: [await rowOf(repository, head, ref, target)], current: currentOf(head) };
@@ -150,7 +146,7 @@ async function deleteBranches(repository: Repository, head: Head, options: Delet
   }
   const changes = branches.map(({ ref, digest }) => ({ name: ref, from: digest ?? ("absent" as const), to: "absent" as const }));
   const names = branches.map((row) => row.name).join(", ");
-  await repository.store.refs.update(repository.name, changes, reasonOf(repository, `branch: deleted ${names}`.slice(0, 500)));
+  await repository.store.refs.update(repository.name, changes, reasonOf(repository, "branch", `deleted ${names}`));
   return { action: "delete", branches, current: currentOf(head) };
 }
 
@@ -188,7 +184,7 @@ async function renameBranch(
   const { ref, digest } = await requireBranch(repository, from);
   const there = await refs.read(repository.name, to);
   if (there !== undefined && ref !== to && !options.force) throw alreadyExists(options.to);
-  const reason = reasonOf(repository, `branch: renamed ${from} to ${options.to}`);
+  const reason = reasonOf(repository, "branch", `renamed ${from} to ${options.to}`);
   const removal = { name: ref, from: digest, to: "absent" as const };
   const creation = { name: to, from: there ?? ("absent" as const), to: digest };
   if (ref !== to && isCurrent && repository.worktree !== undefined && canStandBeside(ref, to)) {

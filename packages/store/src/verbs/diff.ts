@@ -1,5 +1,5 @@
 /** What changed between two versions: files, metrics, params. */
-import type { Call } from "../call.ts";
+import { type Call, createPacer } from "../call.ts";
 import type { Digest } from "../digest.ts";
 import { SmcError } from "../errors.ts";
 import { mergeBases, readCommit } from "../graph.ts";
@@ -9,10 +9,19 @@ import { shortRefName } from "../ref-find.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
 import { resolveCommit, resolveRevision, resolveTree } from "../revision.ts";
 import { parseRange } from "../revision-text.ts";
-import { type FileChange, type FileChanges, diffTrees, groupChanges } from "../tree-diff.ts";
+import {
+  compareFiles,
+  diffTrees,
+  type FileChange,
+  type FileChanges,
+  type FileVersion,
+  groupChanges,
+} from "../tree-diff.ts";
 import { resolvePathFilter } from "../tree-find.ts";
+import type { FlatEntry, FlatTree } from "../tree-read.ts";
+import { readWorktreeFiles } from "../worktree/contents.ts";
 import type { PathFilter } from "../worktree/paths.ts";
-import { readHead } from "../worktree/head.ts";
+import { filesOf, loadStage, readTip } from "../worktree/state.ts";
 
 export interface DiffOptions {
   /** None, `A`, `A` and `B`, `A..B`, `A...B` (from where B left A). */
@@ -117,4 +126,44 @@ async function compareSides(
 
 function onlyMatching(changes: readonly FileChange[], filter: PathFilter | undefined): readonly FileChange[] {
   return filter === undefined ? changes : changes.filter((change) => filter.matches(change.path));
+}
+
+interface LocalComparison {
+  readonly from: string | undefined;
+  readonly isStaged: boolean;
+  readonly filter: PathFilter | undefined;
+}
+
+/** A revision or the stage against the stage or the files of the worktree. These have no metrics and params. */
+async function diffWorktree(repository: Repository, wanted: LocalComparison, call: Call): Promise<DiffResult> {
+  const worktree = requireWorktree(repository);
+  const tip = await readTip(repository);
+  const stage = await loadStage(repository, worktree, tip, call);
+  const isStageFirst = wanted.from === undefined && !wanted.isStaged;
+  let from: FlatTree = stage.entries;
+  if (!isStageFirst) {
+    const tree = wanted.from === undefined ? tip.tree : await resolveTree(repository, wanted.from, call);
+    from = await filesOf(repository, tree, call);
+  }
+  const { filter } = wanted;
+  const to = wanted.isStaged ? stage.entries : await readWorktreeFiles(repository, { worktree, stage, filter }, call);
+  const changes: FileChange[] = [];
+  const pace = createPacer(call);
+  for (const path of new Set([...from.keys(), ...to.keys()])) {
+    const change = compareFiles(path, versionOf(from.get(path)), versionOf(to.get(path)));
+    if (change !== undefined) changes.push(change);
+    await pace();
+  }
+  return {
+    from: isStageFirst ? "stage" : (wanted.from ?? "HEAD"),
+    to: wanted.isStaged ? "stage" : "worktree",
+    files: groupChanges(onlyMatching(changes, filter)),
+    metrics: [],
+    params: [],
+  };
+}
+
+function versionOf(entry: FlatEntry | undefined): FileVersion | undefined {
+  if (entry === undefined) return undefined;
+  return { digest: entry.digest, sizeBytes: entry.sizeBytes, mode: entry.mode };
 }

@@ -8,11 +8,11 @@ import { commitOfRef, formatIdentity, subjectOf } from "../log-entry.ts";
 import { assertMessage, type RefName, refName } from "../names.ts";
 import { encodeTag } from "../objects.ts";
 import { notFound, suggestRefs } from "../ref-find.ts";
-import type { RefReason } from "../refs.ts";
 import type { Repository } from "../repository.ts";
 import { resolveRevision } from "../revision.ts";
 import { show } from "../show.ts";
 import { matchesPattern } from "../worktree/paths.ts";
+import { reasonOf } from "../worktree/state.ts";
 
 const PREFIX = "refs/tags/";
 const NAMES_MAX = 10_000;
@@ -65,10 +65,6 @@ export async function tag(repository: Repository, options: TagOptions, call: Cal
   const name = options.bump === undefined ? options.name : await nextVersion(repository, options.bump);
   if (name !== undefined) return createTag(repository, { ...options, name }, call);
   return listTags(repository, options.pattern, call);
-}
-
-function reasonOf(repository: Repository, reason: string): RefReason {
-  return { op: "tag", reason: reason.slice(0, 500), actor: formatIdentity(repository.actor) };
 }
 
 async function rowOf(repository: Repository, ref: RefName, digest: Digest): Promise<TagRow> {
@@ -152,7 +148,7 @@ async function createTag(repository: Repository, options: Creation, call: Call):
     digest = await session.putObject("tag", encoded);
     await session.finish();
   }
-  const reason = reasonOf(repository, `tag: ${there === undefined ? "created" : "replaced"} ${name}`);
+  const reason = reasonOf(repository, "tag", `${there === undefined ? "created" : "replaced"} ${name}`);
   await store.refs.update(repository.name, [{ name: ref, from: there ?? "absent", to: digest }], reason);
   return { action: there === undefined ? "create" : "replace", tags: [await rowOf(repository, ref, digest)] };
 }
@@ -171,7 +167,7 @@ async function deleteTags(repository: Repository, names: readonly string[]): Pro
     tags.push(await rowOf(repository, ref, digest));
   }
   const changes = tags.map((row) => ({ name: row.ref, from: row.digest, to: "absent" as const }));
-  const reason = reasonOf(repository, `tag: deleted ${tags.map((row) => row.name).join(", ")}`);
+  const reason = reasonOf(repository, "tag", `deleted ${tags.map((row) => row.name).join(", ")}`);
   await repository.store.refs.update(repository.name, changes, reason);
   return { action: "delete", tags };
 }

@@ -1,0 +1,58 @@
+/** Which kind of file system holds a path: /proc/mounts, where there is one. */
+import { readFile } from "node:fs/promises";
+
+const MOUNTS_MAX = 10_000;
+
+export interface Mount {
+  readonly folder: string;
+  readonly type: string;
+}
+
+/** Reads the text of /proc/mounts. */
+export function parseMounts(text: string): Mount[] {
+  const mounts: Mount[] = [];
+  for (const line of text.split("\n").slice(0, MOUNTS_MAX)) {
+    const [, folder, type] = line.split(" ");
+    if (folder === undefined || type === undefined) continue;
+    const plain = folder.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+    mounts.push({ folder: plain, type });
+  }
+  return mounts;
+}
+
+/** The mount that a path is on: the longest that holds it, of two the later. */
+export function findMount(mounts: readonly Mount[], path: string): Mount | undefined {
+  let best: Mount | undefined;
+  for (const mount of mounts) {
+    const folder = mount.folder === "/" ? "/" : `${mount.folder}/`;
+    if (!`${path}/`.startsWith(folder)) continue;
+    if (best === undefined || mount.folder.length >= best.folder.length) best = mount;
+  }
+  return best;
+}
+
+/** Undefined where there is no /proc/mounts. */
+export async function readMounts(): Promise<Mount[] | undefined> {
+  try {
+    return parseMounts(await readFile("/proc/mounts", "latin1"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+const LOCAL = new Set(["ext4", "ext3", "ext2", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "jfs", "apfs", "hfs", "ntfs3"]);
+const REASONS: readonly (readonly [RegExp, string])[] = [
+  [/^(nfs|nfs4|cifs|smb3|smbfs|afs|ceph|glusterfs|lustre|fuse\.sshfs|fuse\.s3fs|9p|virtiofs|vboxsf|prl_fs|drvfs)$/, "is on a network or shared with another machine"],
+  [/^(tmpfs|ramfs)$/, "is in memory and gone after a restart"],
+  [/^(overlay|aufs|overlayfs)$/, "is a layer of a container and gone with it"],
+  [/^(vfat|exfat|msdos|ntfs|fuseblk)$/, "keeps no permissions and may reorder writes"],
+  [/^fuse/, "is run by another program"],
+];
+
+/** Why a kind of file system is no good place for a store, or undefined. */
+export function mountFault(type: string): string | undefined {
+  if (LOCAL.has(type)) return undefined;
+  const known = REASONS.find(([pattern]) => pattern.test(type));
+  return known === undefined ? "is not one that smc is tested on" : known[1];
+}
