@@ -9,7 +9,7 @@ import { type Journal, openJournal } from "./journal.ts";
 import { acquireLock, type Lock } from "./lock.ts";
 import { ObjectIndex } from "./object-index.ts";
 import { PackedObjects } from "./object-store.ts";
-import { listPacks, type LostPacks, packFolders, reconcile } from "./pack/folder.ts";
+import { type LostPacks, packFolders, reconcile } from "./pack/folder.ts";
 import { Pool } from "./pool/pool.ts";
 import { createRefStore, type StoredRefs } from "./ref-store.ts";
 import { show } from "./show.ts";
@@ -37,9 +37,9 @@ interface Parts {
   readonly lock: Lock;
   readonly journal: Journal;
   readonly pool: Pool;
-  db: Db;
-  index: ObjectIndex;
-  refs: StoredRefs;
+  readonly db: Db;
+  readonly index: ObjectIndex;
+  readonly refs: StoredRefs;
 }
 
 /** A store that this process owns. */
@@ -47,7 +47,7 @@ export class OwnedStore implements Store {
   readonly path: string;
   readonly id: string;
   readonly #parts: Parts;
-  objects: PackedObjects;
+  readonly objects: PackedObjects;
   recovery: Recovery;
 
   constructor(path: string, format: StoreFormat, parts: Parts, recovery: Recovery) {
@@ -75,7 +75,6 @@ export class OwnedStore implements Store {
   }
 
   get readOnlyReason(): string | undefined {
-    if (this.recovery.damaged.length > 0) return undefined;
     return this.#parts.journal.failure;
   }
 
@@ -193,10 +192,11 @@ async function openParts(root: string, format: StoreFormat, lock: Lock, options:
   for (const folder of packFolders(root)) await createFolder(folder);
   const opened = await openDbOrAnew(root, storeId);
   const { db } = opened;
+  const pool = new Pool();
+  let journal: Journal | undefined;
   try {
     const signal = new AbortController().signal;
-    const journal = await openJournal(join(root, "journal"), { storeId, signal, applied: await db.applied() });
-    const pool = new Pool();
+    journal = await openJournal(join(root, "journal"), { storeId, signal, applied: await db.applied() });
     const index = await ObjectIndex.open(db);
     const refs = await createRefStore({ db, journal });
     const rebuild = options.rebuild === true || opened.rebuilt !== undefined || !(await isWhole(index, db));
@@ -204,6 +204,8 @@ async function openParts(root: string, format: StoreFormat, lock: Lock, options:
     const rebuilt = opened.rebuilt ?? (rebuild ? "rows of the object index were missing" : undefined);
     return new OwnedStore(root, format, { lock, db, journal, pool, index, refs }, { ...lost, rebuilt });
   } catch (error) {
+    await pool[Symbol.asyncDispose]();
+    await journal?.[Symbol.asyncDispose]();
     await db[Symbol.asyncDispose]();
     throw error;
   }
@@ -245,5 +247,3 @@ async function setAside(root: string, path: string): Promise<void> {
   }
   await removeTree(path);
 }
-
-export { listPacks };

@@ -31,7 +31,9 @@ export function openPack(path: string): number {
   try {
     return openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
-    throw fromErrno(error, `cannot open the pack '${show(path)}'`);
+    const known = fromErrno(error, `cannot open the pack '${show(path)}'`);
+    if (!isSmcError(known, "PATH_NOT_FOUND")) throw known;
+    throw new SmcError("PACK_CORRUPT", `the pack '${show(path)}' is gone`, { cause: error });
   }
 }
 

@@ -12,7 +12,7 @@ import {
 import { CHUNK_BYTES_MAX } from "../objects.ts";
 import { alignedMemory, BLOCK_BYTES, BlockFile } from "../pack/block-file.ts";
 import { RECORD_HEADER_BYTES } from "../pack/format.ts";
-import { openPack, readRecordSync } from "../pack/reader.ts";
+import { damaged, openPack, readRecordSync } from "../pack/reader.ts";
 import type { FileStat } from "../store.ts";
 import { fileStat } from "./read-file.ts";
 import type { ExportPart, Piece } from "./tasks.ts";
@@ -29,7 +29,13 @@ export class OpenPacks implements Disposable {
   /** Good until the next read. */
   read(piece: Piece): Uint8Array {
     this.#memory ??= new Uint8Array(RECORD_HEADER_BYTES + CHUNK_BYTES_MAX);
-    return readRecordSync(this.#open(piece.pack), piece.pack, piece.span, this.#memory);
+    let fd: number;
+    try {
+      fd = this.#open(piece.pack);
+    } catch (error) {
+      throw damaged(error, piece.span, piece.pack);
+    }
+    return readRecordSync(fd, piece.pack, piece.span, this.#memory);
   }
 
   get block(): Uint8Array {
