@@ -1,0 +1,75 @@
+/** What the daemon is doing: requests at work, when it last did something, and whether it is leaving. */
+import { SmcError } from "@smc/store/errors";
+
+export interface ActivityOptions {
+  /** 0: never idle. */
+  readonly idleMs: number;
+  readonly onIdle: () => void;
+}
+
+/** Counts requests and tells once when there was none for `idleMs`. */
+export class Activity {
+  readonly #active = new Set<AbortController>();
+  readonly #options: ActivityOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #leaving = false;
+  #drained: (() => void) | undefined;
+
+  constructor(options: ActivityOptions) {
+    this.#options = options;
+    this.#arm();
+  }
+
+  get count(): number {
+    return this.#active.size;
+  }
+
+  /** Undefined when the daemon is leaving. Call `leave` once when the request is done. */
+  enter(): { controller: AbortController; leave: () => void } | undefined {
+    if (this.#leaving) return undefined;
+    clearTimeout(this.#timer);
+    const controller = new AbortController();
+    this.#active.add(controller);
+    return {
+      controller,
+      leave: () => {
+        this.#active.delete(controller);
+        if (this.#active.size > 0) return;
+        this.#drained?.();
+        this.#arm();
+      },
+    };
+  }
+
+  /** No request enters from now on; returns when none is left, or after `patienceMs` with what is left aborted. */
+  async drain(patienceMs: number, abortedMs: number): Promise<void> {
+    this.#leaving = true;
+    clearTimeout(this.#timer);
+    if (await this.#empty(patienceMs)) return;
+    this.abort();
+    await this.#empty(abortedMs);
+  }
+
+  /** Aborts every request. */
+  abort(): void {
+    const reason = new SmcError("DAEMON_STOPPING", "the daemon is leaving");
+    for (const controller of this.#active) controller.abort(reason);
+  }
+
+  #arm(): void {
+    if (this.#leaving || this.#options.idleMs === 0) return;
+    this.#timer = setTimeout(() => this.#options.onIdle(), this.#options.idleMs);
+    this.#timer.unref();
+  }
+
+  #empty(patienceMs: number): Promise<boolean> {
+    if (this.#active.size === 0) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), patienceMs);
+      this.#drained = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+    });
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * The contract between command line and daemon: every verb, what it takes, and where it works.
+ * Inputs are schemas, because what comes over a socket is checked; results are the types of the store's functions
+ * (`packages/store/src/verbs/<verb>.ts`), because what goes out is our own. `handlers.ts` shows that both agree.
+ */
+import { choice, count, fields, flag, type InputOf, message, numbers, optional, scalars, text, texts, verb } from "./api-schema.ts";
+import type { handlers } from "./handlers.ts";
+
+const progress = { progress: true };
+
+export const api = {
+  add: verb(
+    "Stages files",
+    "worktree",
+    {
+      paths: texts,
+      all: optional(flag),
+      update: optional(flag),
+      force: optional(flag),
+      dryRun: optional(flag),
+      allowNonportable: optional(flag),
+    },
+    progress,
+  ),
+  status: verb(
+    "Tells what differs between HEAD, stage and worktree",
+    "worktree",
+    { paths: optional(texts), untracked: optional(choice("normal", "all")) },
+    progress,
+  ),
+  commit: verb(
+    "Records the stage as a commit",
+    "worktree",
+    {
+      message: optional(message),
+      all: optional(flag),
+      amend: optional(flag),
+      allowEmpty: optional(flag),
+      metrics: optional(numbers),
+      params: optional(scalars),
+      meta: optional(scalars),
+      tag: optional(text),
+      author: optional(text),
+      date: optional(text),
+    },
+    progress,
+  ),
+  log: verb("Lists commits, newest first", "repository", {
+    revisions: optional(texts),
+    paths: optional(texts),
+    all: optional(flag),
+    limit: optional(count),
+    skip: optional(count),
+    since: optional(text),
+    until: optional(text),
+    author: optional(text),
+    metric: optional(text),
+    firstParent: optional(flag),
+    graph: optional(flag),
+    sizes: optional(flag),
+  }),
+  show: verb("Tells what a revision is", "repository", { revision: optional(text) }),
+  cat: verb("Finds a file's digest and size; its bytes are at /v1/blobs", "repository", { revision: text }),
+  "ls-tree": verb("Lists a tree", "repository", {
+    revision: optional(text),
+    paths: optional(texts),
+    recursive: optional(flag),
+    directories: optional(flag),
+  }),
+  "ls-files": verb("Lists the files of stage and worktree", "worktree", {
+    paths: optional(texts),
+    others: optional(flag),
+    modified: optional(flag),
+    deleted: optional(flag),
+  }),
+  diff: verb("Compares commits, stage and worktree: files, metrics, params", "repository", {
+    revisions: optional(texts),
+    staged: optional(flag),
+    paths: optional(texts),
+    all: optional(flag),
+  }),
+  branch: verb("Lists, makes, renames and deletes branches", "repository", {
+    name: optional(text),
+    revision: optional(text),
+    force: optional(flag),
+    delete: optional(texts),
+    rename: optional(fields({ from: optional(text), to: text })),
+    all: optional(flag),
+    remotes: optional(flag),
+  }),
+  tag: verb("Lists, makes and deletes tags", "repository", {
+    name: optional(text),
+    revision: optional(text),
+    message: optional(message),
+    force: optional(flag),
+    delete: optional(texts),
+    pattern: optional(text),
+    bump: optional(choice("major", "minor", "patch")),
+  }),
+  "rev-parse": verb("Resolves revisions", "repository", {
+    revisions: optional(texts),
+    short: optional(count),
+    cid: optional(flag),
+    abbrevRef: optional(flag),
+    showToplevel: optional(flag),
+  }),
+  "cat-file": verb("Tells kind, size and content of an object", "repository", {
+    revision: text,
+    exists: optional(flag),
+  }),
+  "hash-object": verb("Computes the digests of files", "store", { files: texts }, progress),
+  refs: verb("Lists refs", "repository", { prefix: optional(text) }),
+  reflog: verb("Lists what a ref was before", "repository", {
+    ref: optional(text),
+    at: optional(text),
+    limit: optional(count),
+  }),
+  fsck: verb("Checks the store", "store", { full: optional(flag), rebuild: optional(flag) }, progress),
+} as const;
+
+export type VerbName = keyof typeof api;
+/** What a verb takes. */
+export type Input<V extends VerbName> = InputOf<(typeof api)[V]>;
+/** What a verb answers: the result of the store's function. */
+export type Result<V extends VerbName> = Awaited<ReturnType<(typeof handlers)[V]>>;
+
+export function isVerbName(text: string): text is VerbName {
+  return Object.hasOwn(api, text);
+}

@@ -1,0 +1,100 @@
+/** Finds the daemon of a store and starts one when none answers; exactly one, however many ask at once. */
+import { connect as connectSocket } from "node:net";
+import { isSmcError, SmcError } from "@smc/store/errors";
+import { type Presence, presenceOf, socketToKnock } from "./presence.ts";
+import { canceled, NotAccepted } from "./request.ts";
+
+/** From the first knock to a daemon that answers. */
+export const READY_MS_MAX = 10_000;
+/** Sends of one request; a daemon may be leaving while another starts. */
+const SENDS_MAX = 6;
+const BUSY_MS = 50;
+const POLL_MS_MIN = 15;
+const POLL_MS_MAX = 60;
+
+export interface Link {
+  /** The store as the user wrote it; it may not exist yet. */
+  readonly storePath: string;
+  /** Starts a daemon when none answers. */
+  readonly autostart: boolean;
+}
+
+/**
+ * Calls `attempt` with the path of a socket that answers, again as long as it throws NotAccepted.
+ * Throws DAEMON_UNREACHABLE, what starting throws (STORE_LOCKED …), and what `attempt` throws.
+ */
+export async function withDaemon<T>(
+  link: Link,
+  signal: AbortSignal,
+  attempt: (socketPath: string) => Promise<T>,
+): Promise<T> {
+  let last: unknown;
+  for (let sends = 0; sends < SENDS_MAX; sends++) {
+    const presence = presenceOf(link.storePath);
+    const socket = socketToKnock(presence);
+    try {
+      if (socket !== undefined) return await attempt(socket);
+    } catch (error) {
+      if (!isNotAccepted(error)) throw error;
+      last = error;
+      if (error instanceof NotAccepted && error.busy) await pause(BUSY_MS * (sends + 1), signal);
+    }
+    if (!link.autostart) break;
+    await ensureDaemon(presence, signal);
+  }
+  throw new SmcError("DAEMON_UNREACHABLE", "no daemon answers; nothing was changed", {
+    ...(link.autostart ? {} : { hint: 'start it with "smc daemon start"' }),
+    cause: last,
+  });
+}
+
+/** True when the request is known not to have been carried out. */
+function isNotAccepted(error: unknown): boolean {
+  return error instanceof NotAccepted || isSmcError(error, "DAEMON_STOPPING");
+}
+
+/** Returns when a daemon takes connections. Throws DAEMON_UNREACHABLE, STORE_LOCKED and what opening a store throws. */
+export async function ensureDaemon(presence: Presence, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + READY_MS_MAX;
+  do {
+    if (await answers(presence)) return;
+    const { tryStart } = await import("./start.ts");
+    if (await tryStart(presence, signal)) return;
+    await pause(POLL_MS_MIN + Math.random() * (POLL_MS_MAX - POLL_MS_MIN), signal);
+  } while (performance.now() < deadline);
+  throw new SmcError("DAEMON_UNREACHABLE", `the daemon was not ready within ${READY_MS_MAX / 1000} s`);
+}
+
+/** True when something takes connections on the daemon's socket. */
+export function answers(presence: Presence): Promise<boolean> {
+  const path = socketToKnock(presence);
+  if (path === undefined) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const socket = connectSocket(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", (error: NodeJS.ErrnoException) => {
+      socket.destroy();
+      // A full listen queue: somebody is there.
+      resolve(error.code === "EAGAIN");
+    });
+  });
+}
+
+/** Throws CANCELED at once when the signal comes. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(canceled());
+    const abort = (): void => {
+      clearTimeout(timer);
+      reject(canceled());
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", abort);
+      resolve();
+    }, ms);
+    signal.addEventListener("abort", abort, { once: true });
+  });
+}

@@ -1,0 +1,19 @@
+/**
+ * Verbs that change neither the store nor a worktree: the client may send them twice when the daemon dies on them.
+ * A list of its own because the client must not load the schemas of `api.ts`.
+ */
+import type { VerbName } from "./api.ts";
+
+export const READING_VERBS: ReadonlySet<string> = new Set([
+  "cat",
+  "cat-file",
+  "diff",
+  "hash-object",
+  "log",
+  "ls-files",
+  "ls-tree",
+  "reflog",
+  "refs",
+  "rev-parse",
+  "show",
+] satisfies VerbName[]);

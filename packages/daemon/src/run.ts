@@ -1,0 +1,179 @@
+/** The life of a daemon: own the store, listen, serve, leave. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { openStore, type OwnedStore, readConfig } from "@smc/store";
+import { isSmcError } from "@smc/store/errors";
+import { Activity } from "./activity.ts";
+import { assertListening, clearSocket, removeRecord, storeIdentity, writeRecord } from "./claim.ts";
+import { answers } from "./connect.ts";
+import type { Logger } from "./logger.ts";
+import { type LoopDelay, watchLoopDelay } from "./loop-delay.ts";
+import { type Presence, presenceOf } from "./presence.ts";
+import { type DaemonStatus, PROTOCOL, VERSION } from "./protocol.ts";
+import { createDaemonServer, type Server } from "./server.ts";
+
+/** A predecessor that is leaving gets so long to let go of the store. */
+const OWNER_MS_MAX = 3_000;
+const OWNER_POLL_MS = 25;
+/** What active requests get to finish when the daemon leaves, and then to stop. */
+const FINISH_MS = 10_000;
+const ABORTED_MS = 5_000;
+const WATCH_MS = 1_000;
+const MINUTE_MS = 60_000;
+
+export interface DaemonOptions {
+  readonly storePath: string;
+  readonly logger: Logger;
+  /** Overrides the setting daemon.idleMinutes; 0 means it stays. */
+  readonly idleMs?: number;
+}
+
+export interface Daemon {
+  readonly status: () => DaemonStatus;
+  /** Takes no new work, finishes or (after 10 s, or with `now`) aborts what is active, closes the store. */
+  readonly stop: (reason: string, now?: boolean) => Promise<void>;
+  /** Resolves when the daemon has left. */
+  readonly stopped: Promise<void>;
+}
+
+/**
+ * Starts a daemon in this process; it listens when the promise resolves.
+ * Throws STORE_LOCKED (with the owner's pid), UNSAFE_PATH, UNSAFE_OWNER and what opening a store throws.
+ */
+export async function startDaemon({ storePath, logger, idleMs }: DaemonOptions): Promise<Daemon> {
+  process.umask(0o077);
+  const presence = presenceOf(storePath);
+  const store = await ownStore(presence);
+  try {
+    const running = new RunningDaemon({ presence, store, logger, idleMs: idleMs ?? (await configuredIdleMs(store)) });
+    await running.listen();
+    return running;
+  } catch (error) {
+    await store[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Waits for an owner that answers no more, and for nobody else. */
+async function ownStore(presence: Presence): Promise<OwnedStore> {
+  const deadline = performance.now() + OWNER_MS_MAX;
+  for (;;) {
+    try {
+      return await openStore(presence.storePath, { create: true });
+    } catch (error) {
+      if (!isSmcError(error, "STORE_LOCKED") || performance.now() > deadline || (await answers(presence))) throw error;
+    }
+    await sleep(OWNER_POLL_MS);
+  }
+}
+
+async function configuredIdleMs(store: OwnedStore): Promise<number> {
+  const { entries } = await readConfig({ storePath: store.path, environment: process.env });
+  return Number(entries.get("daemon.idleMinutes")?.value ?? 15) * MINUTE_MS;
+}
+
+interface Parts {
+  readonly presence: Presence;
+  readonly store: OwnedStore;
+  readonly logger: Logger;
+  readonly idleMs: number;
+}
+
+class RunningDaemon implements Daemon {
+  readonly #parts: Parts;
+  readonly #server: Server;
+  readonly #activity: Activity;
+  readonly #loopDelay: LoopDelay = watchLoopDelay();
+  readonly #startedMs = Date.now();
+  readonly #startedAt = performance.now();
+  readonly #identity: string | undefined;
+  readonly stopped: Promise<void>;
+  #resolveStopped: () => void = () => undefined;
+  #stopping: Promise<void> | undefined;
+  #watch: NodeJS.Timeout | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.stopped = new Promise((resolve) => {
+      this.#resolveStopped = resolve;
+    });
+    this.#activity = new Activity({ idleMs: parts.idleMs, onIdle: () => void this.stop("idle") });
+    this.#server = createDaemonServer({
+      store: parts.store,
+      logger: parts.logger,
+      status: this.status,
+      resetLoopDelay: () => this.#loopDelay.reset(),
+      stop: () => void this.stop("asked for"),
+      enter: () => this.#activity.enter(),
+    });
+    this.#identity = storeIdentity(parts.presence);
+  }
+
+  async listen(): Promise<void> {
+    const { presence, store, logger } = this.#parts;
+    await clearSocket(presence);
+    await this.#server.listen({ path: presence.socket });
+    assertListening(presence);
+    await writeRecord(presence, {
+      pid: process.pid,
+      socket: presence.socket,
+      version: VERSION,
+      protocol: PROTOCOL,
+      storeId: store.id,
+      storePath: presence.storePath,
+      startedMs: this.#startedMs,
+    });
+    this.#watch = setInterval(() => this.#checkStore(), WATCH_MS);
+    this.#watch.unref();
+    this.#loopDelay.reset();
+    logger.info({ store: presence.storePath, socket: presence.socket, version: VERSION }, "daemon started");
+  }
+
+  readonly status = (): DaemonStatus => {
+    const { presence, store, idleMs } = this.#parts;
+    return {
+      pid: process.pid,
+      version: VERSION,
+      protocol: PROTOCOL,
+      storeId: store.id,
+      storePath: presence.storePath,
+      socket: presence.socket,
+      startedMs: this.#startedMs,
+      uptimeMs: Math.round(performance.now() - this.#startedAt),
+      activeRequests: this.#activity.count,
+      idleMs,
+      rssBytes: process.memoryUsage.rss(),
+      rssBytesMax: process.resourceUsage().maxRSS * 1024,
+      ...this.#loopDelay.read(),
+      readOnlyReason: store.readOnlyReason ?? null,
+    };
+  };
+
+  stop(reason: string, now = false): Promise<void> {
+    if (now && this.#stopping !== undefined) this.#activity.abort();
+    this.#stopping ??= this.#leave(reason, now);
+    return this.#stopping;
+  }
+
+  async #leave(reason: string, now: boolean): Promise<void> {
+    const { presence, store, logger } = this.#parts;
+    logger.info({ reason, activeRequests: this.#activity.count }, "daemon leaving");
+    clearInterval(this.#watch);
+    // The listening socket goes first: who comes now starts the next daemon, which waits for the store.
+    const closed = this.#server.close();
+    await this.#activity.drain(now ? 0 : FINISH_MS, ABORTED_MS);
+    this.#server.server.closeAllConnections();
+    const outcomes = await Promise.allSettled([closed, removeRecord(presence)]);
+    outcomes.push(...(await Promise.allSettled([store[Symbol.asyncDispose]()])));
+    for (const outcome of outcomes) {
+      if (outcome.status === "rejected") logger.error({ err: outcome.reason }, "daemon left in disorder");
+    }
+    this.#loopDelay.stop();
+    logger.info({}, "daemon left");
+    this.#resolveStopped();
+  }
+
+  /** A store that was removed or replaced under the daemon is not served any more. */
+  #checkStore(): void {
+    if (storeIdentity(this.#parts.presence) !== this.#identity) void this.stop("the store is gone", true);
+  }
+}
