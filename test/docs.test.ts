@@ -1,12 +1,11 @@
 /** The pages and the program say the same, both ways. */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
-import { CONFIG_KEYS } from "@smc/store";
 import { ERRORS } from "@smc/store/errors";
 import { expect, test } from "vitest";
 import { COMMANDS, isCommandName, loadCommand } from "../packages/cli/src/commands/index.ts";
 import { GLOBAL_OPTIONS } from "../packages/cli/src/global-options.ts";
-import { ENDPOINTS } from "../packages/daemon/src/endpoints.ts";
+import { CONFIG_KEYS } from "../packages/store/src/config.ts";
 import { createSandbox, runProgram, type Sandbox } from "./e2e/sandbox.ts";
 import { productSources, ROOT, sources, withoutComments } from "./source.ts";
 

@@ -1,11 +1,14 @@
 /** Objects that someone made by hand, or that arrived from elsewhere: rows B1 to B4 and B11 to B15. */
-import { type Digest, digestToBytes, hashBytes, type OwnedStore, openStore } from "@smc/store";
+import { openStore, type OwnedStore } from "@smc/store";
 import { type ErrorCode, isSmcError } from "@smc/store/errors";
 import { encode } from "@ipld/dag-cbor";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Digest, digestToBytes, hashBytes } from "../../packages/store/src/digest.ts";
+import { parseRefName } from "../../packages/store/src/names.ts";
+import { decodeCommit, decodeTree } from "../../packages/store/src/objects.ts";
 import { createSandbox, type Sandbox } from "../e2e/sandbox.ts";
 
 const FILE = 0o100644;
@@ -88,7 +91,6 @@ async function refusedTree(entries: readonly unknown[], says: RegExp, more: obje
   const bytes = tree(entries, more);
   const { code, message } = await codeOf(async () => {
     await put(store, "tree", [bytes]);
-    const { decodeTree } = await import("@smc/store");
     decodeTree(await store.objects.read(hashBytes(bytes), "tree"));
   });
   expect(code, message).toBe("OBJECT_INVALID");
@@ -130,7 +132,6 @@ test("B12: a tree with a further field or further bytes is refused", async () =>
   await refusedTree([entry("a")], /unknown field 'more'/, { more: 1 });
   const bytes = Buffer.concat([tree([entry("a")]), Buffer.from([0])]);
   const { code } = await codeOf(async () => {
-    const { decodeTree } = await import("@smc/store");
     return decodeTree(bytes);
   });
   expect(code).toBe("OBJECT_INVALID");
@@ -154,7 +155,6 @@ test.for(BAD_COMMITS)("B13: a commit with %s is refused", async ([, fields, says
   const bytes = commit(fields);
   const { code, message } = await codeOf(async () => {
     await put(store, "commit", [bytes]);
-    const { decodeCommit } = await import("@smc/store");
     decodeCommit(await store.objects.read(hashBytes(bytes), "commit"));
   });
   expect(code, message).toBe("OBJECT_INVALID");
@@ -171,7 +171,6 @@ async function plant(objects: readonly Uint8Array[], last: Uint8Array): Promise<
     await using own = await openStore(sandbox.home);
     await put(own, "tree", objects);
     await put(own, "commit", [last]);
-    const { parseRefName } = await import("@smc/store");
     const reason = { op: "test", reason: "planted", actor: "A <a@b>" };
     const change = { name: parseRefName("refs/heads/planted"), from: "absent", to: hashBytes(last) } as const;
     await own.refs.update(name, [change], reason);
