@@ -17,12 +17,14 @@ export function encodeCanonical(value: unknown): Uint8Array {
 /** Throws OBJECT_INVALID unless the bytes are the one canonical encoding of what they hold. */
 export function decodeCanonical(bytes: Uint8Array, what: string): unknown {
   let value: unknown;
+  let again: Uint8Array;
   try {
     value = decode(bytes);
+    again = encode(value);
   } catch (error) {
+    // Also what a hostile depth of nesting ends in.
     throw new SmcError("OBJECT_INVALID", `${what}: not canonical DAG-CBOR`, { cause: error });
   }
-  const again = encode(value);
   if (Buffer.compare(again, bytes) !== 0) {
     throw new SmcError("OBJECT_INVALID", `${what}: not canonical DAG-CBOR`);
   }
