@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { resolve } from "node:path";
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { type CommandContext, defineCommand } from "../command.ts";
@@ -31,7 +32,7 @@ export const command = defineCommand({
     const paths = await pathspecs(context, words);
     if (paths.length === 0 && !words.options.stdin) throw new SmcError("USAGE", "'smc hash-object' needs FILE or --stdin");
     const rows = words.options.stdin ? [await hashStdin(context)] : [];
-    return paths.length === 0 ? rows : [...rows, ...(await context.call("hash-object", { paths }))];
+    return paths.length === 0 ? rows : [...rows, ...(await context.call("hash-object", { files: paths.map((path) => resolve(context.folder, path)) }))];
   },
   print: (data, out) => {
     for (const { digest } of data) out.line(show(digest, 80));

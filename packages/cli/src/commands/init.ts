@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
 
@@ -5,7 +6,7 @@ export const command = defineCommand({
   usage: ["init [options] [DIR]"],
   description: [
     "Makes a folder a worktree of a repository in the store. In a work tree of git it also adds a marked block to",
-    ".gitignore, so that git never sees .smc/. A folder that is a worktree already stays as it is.",
+    ".gitignore, so that git never sees .smc/. The name of a repository that is there makes one more worktree of it.",
   ],
   positionals: [{ name: "DIR", summary: "the folder (where you are); made when it is not there" }],
   options: {
@@ -18,13 +19,14 @@ export const command = defineCommand({
   ],
   run: (context, { words, options }) =>
     context.call("init", {
-      ...(words[0] === undefined ? {} : { folder: words[0] }),
+      folder: resolve(context.folder, words[0] ?? "."),
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.branch === undefined ? {} : { branch: options.branch }),
     }),
   print: (data, out) => {
-    const what = data.created ? "Made a worktree" : "This is a worktree already";
-    out.line(`${what}: ${show(data.root)} (repository ${show(data.repository)}, branch ${show(data.branch)})`);
+    const what = data.isAttached ? "one more worktree of repository" : "worktree of the new repository";
+    out.line(`${show(data.root)} is ${what} '${show(data.repository)}', on branch ${show(data.branch)}`);
+    if (data.gitignore !== null) out.line(`git ignores .smc/ (${show(data.gitignore)})`);
   },
   quiet: (data) => [data.root],
 });

@@ -11,7 +11,7 @@ export const command = defineCommand({
   positionals: [{ name: "REV", summary: "branch, tag or commit", required: true, completes: "refs" }],
   options: {
     message: { type: "string", short: "m", value: "TEXT", summary: "message of the merge commit" },
-    strategy: { type: "choice", choices: ["ff", "ours", "theirs"], summary: "who wins where both changed a file" },
+    strategy: { type: "choice", choices: ["ours", "theirs"], summary: "who wins where both changed a file" },
     "ff-only": { type: "boolean", summary: "move forward or refuse" },
     "no-ff": { type: "boolean", summary: "make a merge commit even when moving forward is possible" },
   },
