@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly in?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly stdin?: string | Uint8Array;
+  /** After which the process is killed; default 30 s. */
+  readonly timeoutMs?: number;
 }
 
 export interface ErrorAnswer {
@@ -31,10 +33,15 @@ export interface ErrorAnswer {
 export function runProgram(
   file: string,
   args: readonly string[],
-  options: { cwd: string; env: NodeJS.ProcessEnv; stdin?: string | Uint8Array | undefined },
+  options: {
+    cwd: string;
+    env: NodeJS.ProcessEnv;
+    stdin?: string | Uint8Array | undefined;
+    timeoutMs?: number | undefined;
+  },
 ): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { cwd: options.cwd, env: options.env, timeout: TIMEOUT_MS, killSignal: "SIGKILL" });
+    const child = spawn(file, args, { cwd: options.cwd, env: options.env, timeout: options.timeoutMs ?? TIMEOUT_MS, killSignal: "SIGKILL" });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
@@ -69,6 +76,7 @@ export class Sandbox implements AsyncDisposable {
       cwd: join(this.root, options.in ?? "work"),
       env,
       stdin: options.stdin,
+      timeoutMs: options.timeoutMs,
     });
   }
 

@@ -1,0 +1,136 @@
+/** A disk that is full in the middle of a commit, and space that comes back. The disk is a small tmpfs. */
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { createSandbox, Sandbox } from "../e2e/sandbox.ts";
+
+const DISK_MIB = 48;
+
+function mountSmallDisk(folder: string): boolean {
+  mkdirSync(folder, { recursive: true });
+  return spawnSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_MIB}m,mode=700`, "tmpfs", folder]).status === 0;
+}
+
+/** A sandbox whose store is on a disk of 48 MiB. */
+class SmallDisk implements AsyncDisposable {
+  readonly sandbox = new Sandbox();
+  readonly disk = join(this.sandbox.root, "disk");
+  readonly filler = join(this.disk, "filler");
+
+  constructor() {
+    Object.assign(this.sandbox.env, { SMC_HOME: join(this.disk, "store") });
+    if (mountSmallDisk(this.disk)) return;
+    rmSync(this.sandbox.root, { recursive: true });
+    throw new Error("this test mounts a tmpfs of 48 MiB and needs root for that");
+  }
+
+  /** Leaves so many bytes of space. */
+  fill(freeBytes: number): void {
+    const { stdout } = spawnSync("df", ["--output=avail", "-B1", this.disk], { encoding: "utf8" });
+    const available = Number(stdout.trim().split("\n").at(-1));
+    writeFileSync(this.filler, Buffer.alloc(Math.max(0, available - freeBytes)));
+  }
+
+  free(): void {
+    rmSync(this.filler, { force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.sandbox.smc(["daemon", "stop"], { in: "." });
+    spawnSync("umount", ["-l", this.disk]);
+    await this.sandbox[Symbol.asyncDispose]();
+  }
+}
+
+const canMount = process.getuid?.() === 0;
+/** Mounting needs root; CI has it. */
+const onSmallDisk = test.skipIf(!canMount);
+
+onSmallDisk("add on a full disk says so, changes nothing, and works when there is space again", async () => {
+  await using small = new SmallDisk();
+  const { sandbox } = small;
+  await sandbox.ok("init");
+  const first = await sandbox.commit("one", { a: "a" });
+  const blob = sandbox.write("big.bin", randomBytes(20 * 1024 * 1024));
+  small.fill(6 * 1024 * 1024);
+  const pid = (await sandbox.json<{ pid: number }>("daemon", "status")).pid;
+  const refused = await sandbox.refused("add", "big.bin");
+  expect(refused).toMatchObject({ code: "DISK_FULL", exit: 11 });
+  expect(refused.stderr).not.toMatch(/\n\s+at /);
+  expect((await sandbox.ok("rev-parse", "HEAD")).trim()).toBe(first);
+  expect(await sandbox.json("status")).toMatchObject({ staged: [], untracked: ["big.bin"] });
+  expect(readdirSync(join(sandbox.env.SMC_HOME ?? "", "incoming")), "nothing is left behind").toEqual([]);
+  small.free();
+  await sandbox.ok("add", "big.bin");
+  await sandbox.ok("commit", "-m", "two");
+  expect((await sandbox.json<{ pid: number }>("daemon", "status")).pid, "without a restart").toBe(pid);
+  rmSync(sandbox.path("big.bin"));
+  await sandbox.ok("restore", "big.bin");
+  expect(sandbox.digest("big.bin")).toBe(blob);
+  expect((await sandbox.smc(["fsck", "--full"])).code).toBe(0);
+});
+
+onSmallDisk("commit at every amount of space from none upwards is done or refused, never half", { timeout: 300_000 }, async () => {
+  await using small = new SmallDisk();
+  const { sandbox } = small;
+  await sandbox.ok("init");
+  let head = await sandbox.commit("start", { a: "a" });
+  let refusals = 0;
+  for (const freeBytes of [0, 4096, 8192, 16_384, 32_768, 65_536, 131_072, 262_144, 1_048_576]) {
+    sandbox.write("a", `with ${freeBytes} bytes\n`);
+    small.fill(freeBytes);
+    const ran = await sandbox.smc(["commit", "-a", "-m", `with ${freeBytes} bytes`, "--json"]);
+    expect([0, 11], ran.stdout + ran.stderr).toContain(ran.code);
+    if (ran.code === 0) head = (JSON.parse(ran.stdout) as { digest: string }).digest;
+    else refusals += 1;
+    expect((await sandbox.ok("rev-parse", "HEAD")).trim()).toBe(head);
+    expect(await sandbox.ok("show", "HEAD")).toContain("with");
+    small.free();
+    const after = await sandbox.smc(["commit", "--allow-empty", "-m", "space again", "-q"]);
+    expect(after.code, after.stderr).toBe(0);
+    head = after.stdout.trim();
+  }
+  expect(refusals).toBeGreaterThan(0);
+  const fsck = await sandbox.smc(["fsck", "--full"]);
+  expect(fsck.code, fsck.stdout + fsck.stderr).toBe(0);
+});
+
+onSmallDisk("a daemon that starts on a full disk reads, and writes when there is space", async () => {
+  await using small = new SmallDisk();
+  const { sandbox } = small;
+  await sandbox.ok("init");
+  const head = await sandbox.commit("one", { a: "a" });
+  await sandbox.ok("daemon", "stop");
+  small.fill(0);
+  const reading = await sandbox.smc(["log", "--json"]);
+  expect([0, 11], reading.stderr).toContain(reading.code);
+  small.free();
+  expect((await sandbox.ok("rev-parse", "HEAD")).trim()).toBe(head);
+  await sandbox.commit("two", { a: "b" });
+});
+
+onSmallDisk("checkout into a full disk leaves each file old or new", async () => {
+  await using small = new SmallDisk();
+  const { sandbox } = small;
+  await using other = await createSandbox({ init: false });
+  const store = { env: { SMC_HOME: other.home } };
+  const inDisk = (...words: string[]) => sandbox.smc(["-C", join(small.disk, "tree"), ...words], store);
+  mkdirSync(join(small.disk, "tree"));
+  expect((await inDisk("init")).code).toBe(0);
+  for (const version of ["old", "new"]) {
+    for (let file = 0; file < 4; file++) writeFileSync(join(small.disk, "tree", `f${file}`), randomBytes(4 * 1024 * 1024));
+    expect((await inDisk("add", "-A")).code).toBe(0);
+    expect((await inDisk("commit", "-m", version)).code).toBe(0);
+    expect((await inDisk("tag", version)).code).toBe(0);
+  }
+  small.fill(6 * 1024 * 1024);
+  const ran = await inDisk("checkout", "old", "--json");
+  expect(ran.code, ran.stderr).toBe(11);
+  const left = readdirSync(join(small.disk, "tree")).filter((name) => !/^(f\d|\.smc)$/.test(name));
+  expect(left, "no temporary files").toEqual([]);
+  small.free();
+  expect((await inDisk("checkout", "-f", "old")).code).toBe(0);
+  expect((await inDisk("status", "--json")).stdout).toMatch(/"modified": ?\[\]/);
+});
