@@ -97,7 +97,7 @@ async function stageFiles(
   await using session: WriteSession = repository.store.write("add");
   const entries = await storeFiles(worktree, session, files, call);
   for (const path of deleted) stage.entries.delete(path);
-  if (deleted.length > 0) stage.tree = undefined;
+  if (deleted.length > 0) stage.isExact = false;
   const changes = putEntries(stage, entries);
   if (files.length > 0) await session.finish();
   await writeStage(worktree.root, stage, { durable: true });

@@ -109,8 +109,7 @@ async function commitStage(repository: Repository, input: Input, call: Call): Pr
   const old = await readReplaced(repository, tip, options);
   await using session = repository.store.write("commit");
   if (options.all === true) await stageTracked(repository, { worktree, stage, session }, call);
-  const isTip = tip.tree !== undefined && stage.tree === tip.tree;
-  const tree = isTip ? tip.tree : await writeTree(session, stage.entries, call);
+  const tree = stage.isExact && tip.tree !== undefined ? tip.tree : await writeTree(session, stage.entries, call);
   const parents = old === undefined ? (tip.head.digest === undefined ? [] : [tip.head.digest]) : old.parents;
   const before = await treeOf(repository, parents[0]);
   const isSame = before === undefined ? stage.entries.size === 0 : tree === before;
@@ -119,7 +118,8 @@ async function commitStage(repository: Repository, input: Input, call: Call): Pr
   }
   const made = makeCommit(repository, { ...input, old, tree, parents });
   const digest = await session.putObject("commit", encodeCommit(made));
-  stage.tree = tree;
+  stage.base = tree;
+  stage.isExact = true;
   await session.finish();
   const ref = await publish(repository, { worktree, tip, digest, tag, options, message: made.message });
   await writeStage(worktree.root, stage, { durable: false });
@@ -181,7 +181,7 @@ async function stageTracked(
   for (const [path, entry] of stage.entries) {
     if (files.has(path) || entry.isSkipped === true) continue;
     stage.entries.delete(path);
-    stage.tree = undefined;
+    stage.isExact = false;
   }
   putEntries(stage, entries);
 }

@@ -76,7 +76,7 @@ async function compareStaged(
   { tip, stage }: { tip: Tip; stage: Stage },
   call: Call,
 ): Promise<StagedChange[]> {
-  if (stage.tree !== undefined && stage.tree === tip.tree) return [];
+  if (stage.isExact) return [];
   return compareToTree(await filesOf(repository, tip.tree, call), stage.entries);
 }
 

@@ -78,7 +78,7 @@ export function putEntries(stage: Stage, entries: ReadonlyMap<string, StageEntry
     if (before === undefined) changes.added.push(path);
     else if (!isSameFile(before, entry)) changes.modified.push(path);
   }
-  if (changes.added.length + changes.modified.length + changes.deleted.length > 0) stage.tree = undefined;
+  if (changes.added.length + changes.modified.length + changes.deleted.length > 0) stage.isExact = false;
   return changes;
 }
 

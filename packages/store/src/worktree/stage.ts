@@ -25,6 +25,7 @@ const TRAILER_BYTES = 32;
 const STAGE_BYTES_MAX = 2 ** 31;
 const ENTRIES_PER_TURN = 5000;
 const MODE_CODES: readonly FileMode[] = ["100644", "100755", "120000"];
+const STAGE_FLAG_EXACT = 1;
 const FLAG_SKIPPED = 1;
 /** File times may be this coarse, and be written this late. */
 const RACY_NS = 2_000_000_000n;
@@ -47,14 +48,16 @@ export interface StageEntry extends FlatEntry {
 export interface Stage {
   /** In the byte order of the paths when it was read; writing sorts. */
   readonly entries: Map<string, StageEntry>;
-  /** The tree that exactly these entries make, when it is known. */
-  tree: Digest | undefined;
+  /** The tree of the commit that HEAD was at when this was written; undefined before the first. */
+  base: Digest | undefined;
+  /** True when the entries are the files of `base` and nothing else. */
+  isExact: boolean;
   /** SHA-256 of the file that this was read from; "" when there was none. */
   readonly checksum: string;
 }
 
 export function emptyStage(): Stage {
-  return { entries: new Map(), tree: undefined, checksum: "" };
+  return { entries: new Map(), base: undefined, isExact: false, checksum: "" };
 }
 
 /** Order of the UTF-8 bytes of two texts. */
@@ -120,7 +123,7 @@ export async function writeStage(root: string, stage: Stage, options: { durable:
 /** Writes the stage only when the file is still the one that `stage` was read from. Never durable. */
 export async function refreshStage(root: string, stage: Stage): Promise<boolean> {
   const now = await readStage(root);
-  if (now === undefined || now.checksum !== stage.checksum) return false;
+  if ((now?.checksum ?? "") !== stage.checksum) return false;
   await writeStage(root, stage, { durable: false });
   return true;
 }
@@ -135,7 +138,8 @@ export async function encodeStage(stage: Stage): Promise<Uint8Array> {
   bytes.write(MAGIC, 0, "latin1");
   bytes.writeUInt16LE(VERSION, 8);
   bytes.writeUInt32LE(paths.length, 12);
-  if (stage.tree !== undefined) bytes.set(digestToBytes(stage.tree), 16);
+  bytes.writeUInt16LE(stage.isExact ? STAGE_FLAG_EXACT : 0, 10);
+  if (stage.base !== undefined) bytes.set(digestToBytes(stage.base), 16);
   let at = HEADER_BYTES;
   for (const [index, path] of paths.entries()) {
     const entry = stage.entries.get(path);
@@ -178,7 +182,8 @@ export async function decodeStage(bytes: Buffer): Promise<Stage> {
   const end = bytes.length - TRAILER_BYTES;
   const checksum = hashBytes(bytes.subarray(0, end));
   if (checksum !== bytes.toString("hex", end)) throw corrupt("its checksum does not fit");
-  if (bytes.readUInt16LE(10) !== 0 || !isZero(bytes.subarray(48, HEADER_BYTES))) throw corrupt("reserved bytes are set");
+  const flags = bytes.readUInt16LE(10);
+  if (flags > STAGE_FLAG_EXACT || !isZero(bytes.subarray(48, HEADER_BYTES))) throw corrupt("reserved bytes are set");
   const entries = new Map<string, StageEntry>();
   const entryCount = bytes.readUInt32LE(12);
   let at = HEADER_BYTES;
@@ -195,8 +200,9 @@ export async function decodeStage(bytes: Buffer): Promise<Stage> {
     if (index % ENTRIES_PER_TURN === ENTRIES_PER_TURN - 1) await breathe();
   }
   if (at !== end) throw corrupt("bytes behind the last entry");
-  const tree = bytes.subarray(16, 48);
-  return { entries, tree: isZero(tree) ? undefined : digestFromBytes(tree), checksum };
+  const base = bytes.subarray(16, 48);
+  const isExact = flags === STAGE_FLAG_EXACT;
+  return { entries, base: isZero(base) ? undefined : digestFromBytes(base), isExact, checksum };
 }
 
 function isZero(bytes: Buffer): boolean {

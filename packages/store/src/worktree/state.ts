@@ -31,9 +31,14 @@ export async function filesOf(repository: Repository, tree: Digest | undefined, 
   return tree === undefined ? new Map() : flattenTree(repository.store.objects, tree, call);
 }
 
-/** The stage; made from HEAD's commit when the file is missing. Throws STAGE_CORRUPT. */
+/**
+ * The stage, brought up to HEAD: a kill can leave it behind the commit that HEAD is at, or take it away. Throws
+ * STAGE_CORRUPT.
+ */
 export async function loadStage(repository: Repository, worktree: Worktree, tip: Tip, call: Call): Promise<Stage> {
-  return (await readStage(worktree.root)) ?? (await stageOfTree(repository, worktree, tip.tree, call));
+  const stage = await readStage(worktree.root);
+  if (stage === undefined) return advanceStage(repository, { worktree, stage: emptyStage(), tip }, call);
+  return stage.base === tip.tree ? stage : advanceStage(repository, { worktree, stage, tip }, call);
 }
 
 /** As `loadStage`, but a damaged stage counts as missing: for verbs that write it anew. */
@@ -47,29 +52,47 @@ export async function loadStageLeniently(
     return await loadStage(repository, worktree, tip, call);
   } catch (error) {
     if (!isSmcError(error, "STAGE_CORRUPT")) throw error;
-    return stageOfTree(repository, worktree, tip.tree, call);
+    return advanceStage(repository, { worktree, stage: emptyStage(), tip }, call);
   }
 }
 
-async function stageOfTree(
+/** What was staged against the old base stays staged; all else becomes what HEAD's commit has. */
+async function advanceStage(
   repository: Repository,
-  worktree: Worktree,
-  tree: Digest | undefined,
+  { worktree, stage, tip }: { worktree: Worktree; stage: Stage; tip: Tip },
   call: Call,
 ): Promise<Stage> {
-  const stage = emptyStage();
-  stage.tree = tree;
+  const before = await filesOf(repository, stage.base, call);
+  const after = await filesOf(repository, tip.tree, call);
   const links: string[] = [];
-  for (const [path, { mode, digest, sizeBytes }] of await filesOf(repository, tree, call)) {
-    stage.entries.set(path, { mode, digest, sizeBytes });
-    if (mode === "120000") links.push(path);
+  for (const path of new Set([...before.keys(), ...after.keys()])) {
+    const old = before.get(path);
+    const wanted = after.get(path);
+    const staged = stage.entries.get(path);
+    if (isSameFile(old, wanted) || !isSameFile(staged, old) || isSameFile(staged, wanted)) continue;
+    if (wanted === undefined) stage.entries.delete(path);
+    else stage.entries.set(path, { mode: wanted.mode, digest: wanted.digest, sizeBytes: wanted.sizeBytes });
+    if (wanted?.mode === "120000") links.push(path);
   }
-  const stats = await lstatMany(links.map((path) => join(worktree.root, path)));
+  await markAbsentLinks(worktree.root, stage, links);
+  stage.base = tip.tree;
+  stage.isExact = tip.tree !== undefined && isTree(stage.entries, after);
+  return stage;
+}
+
+async function markAbsentLinks(root: string, stage: Stage, links: readonly string[]): Promise<void> {
+  const stats = await lstatMany(links.map((path) => join(root, path)));
   for (const [index, path] of links.entries()) {
     const entry = stage.entries.get(path);
     if (stats[index] === undefined && entry !== undefined) stage.entries.set(path, { ...entry, isSkipped: true });
   }
-  return stage;
+}
+
+/** Whether entries are exactly the files of a tree. */
+export function isTree(entries: ReadonlyMap<string, StageEntry>, files: FlatTree): boolean {
+  if (entries.size !== files.size) return false;
+  for (const [path, file] of files) if (!isSameFile(entries.get(path), file)) return false;
+  return true;
 }
 
 export interface StagedChange {

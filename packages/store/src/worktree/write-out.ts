@@ -1,0 +1,249 @@
+/**
+ * Makes files of the worktree what a plan says. New content is written below `.smc/tmp/` and renamed into place, so
+ * that a kill leaves each file old or new, and nothing of ours among the user's files.
+ */
+import { randomBytes } from "node:crypto";
+import { join, posix } from "node:path";
+import { type Call, createPacer } from "../call.ts";
+import { isSmcError, SmcError } from "../errors.ts";
+import { createFolder, createSymlink, removeFile, removeTree, renamePath } from "../fs.ts";
+import { TREE_DEPTH_MAX } from "../names.ts";
+import { show } from "../show.ts";
+import type { FileStat, ObjectStore } from "../store.ts";
+import type { FlatEntry } from "../tree-read.ts";
+import { type HeldFolder, holdFolder, removeEmptyFolders, removeHollowFolder, renamed } from "./folders.ts";
+import { cacheOf, comparePaths, type StatCache } from "./stage.ts";
+import { kindOf, lstatMany, lstatOne, nowNs } from "./stat.ts";
+
+const BATCH_FILES_MAX = 512;
+const BATCH_BYTES_MAX = 1024 * 1024 * 1024;
+
+export interface Removal {
+  readonly path: string;
+  /** As the disk spells it. */
+  readonly disk: string;
+  /** What the plan was made for. */
+  readonly expected: FileStat;
+}
+
+export interface Writing {
+  readonly path: string;
+  readonly disk: string;
+  readonly entry: FlatEntry;
+  /** What is there now and goes; undefined where nothing may be. */
+  readonly expected: FileStat | undefined;
+}
+
+export interface OutPlan {
+  readonly removals: readonly Removal[];
+  readonly writings: readonly Writing[];
+  /** Symbolic links, made last; their targets are checked already. */
+  readonly links: readonly (Writing & { readonly target: Buffer })[];
+}
+
+interface Place {
+  readonly root: string;
+  readonly objects: Pick<ObjectStore, "exportFiles">;
+}
+
+/**
+ * Carries the plan out and gives the stat of each file written. Throws FILE_CHANGED when a file is no longer what the
+ * plan was made for, WOULD_OVERWRITE, UNSAFE_PATH, PERMISSION_DENIED, DISK_FULL; what was done until then stays done.
+ */
+export async function writeOut(place: Place, plan: OutPlan, call: Call): Promise<Map<string, StatCache>> {
+  const caches = new Map<string, StatCache>();
+  const { root } = place;
+  await removeFiles(root, plan.removals, call);
+  if (plan.writings.length + plan.links.length === 0) return caches;
+  const temporary = join(root, ".smc", "tmp");
+  await removeTree(temporary);
+  await createFolder(temporary);
+  try {
+    const writings = [...plan.writings].sort((a, b) => comparePaths(a.path, b.path));
+    const total = writings.length;
+    let done = 0;
+    for (const batch of batches(writings)) {
+      await writeBatch(place, { batch, temporary, caches }, call);
+      done += batch.length;
+      call.onProgress({ phase: "checkout", done, total, unit: "files" });
+    }
+    for (const link of plan.links) await writeLink(root, { link, temporary, caches });
+  } finally {
+    await removeTree(temporary);
+  }
+  return caches;
+}
+
+function* batches(writings: readonly Writing[]): Generator<Writing[]> {
+  let batch: Writing[] = [];
+  let bytes = 0;
+  for (const writing of writings) {
+    const isFull = batch.length >= BATCH_FILES_MAX || bytes + writing.entry.sizeBytes > BATCH_BYTES_MAX;
+    if (isFull && batch.length > 0) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(writing);
+    bytes += writing.entry.sizeBytes;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+async function writeBatch(
+  place: Place,
+  { batch, temporary, caches }: { batch: readonly Writing[]; temporary: string; caches: Map<string, StatCache> },
+  call: Call,
+): Promise<void> {
+  const prefix = randomBytes(6).toString("hex");
+  const files = batch.map(({ entry }, index) => ({
+    digest: entry.digest,
+    path: join(temporary, `${prefix}-${index}`),
+    executable: entry.mode === "100755",
+  }));
+  await place.objects.exportFiles(files, { signal: call.signal, onProgress: () => undefined });
+  for (let from = 0; from < batch.length; ) {
+    const folder = posix.dirname(batch[from]?.disk ?? "");
+    let to = from + 1;
+    while (to < batch.length && posix.dirname(batch[to]?.disk ?? "") === folder) to += 1;
+    const moves = batch.slice(from, to).map((writing, offset) => ({
+      writing,
+      from: files[from + offset]?.path ?? "",
+    }));
+    await moveInto(place, { folder: folder === "." ? "" : folder, moves, caches }, call);
+    from = to;
+  }
+}
+
+interface Move {
+  readonly writing: Writing;
+  readonly from: string;
+}
+
+async function moveInto(
+  place: Place,
+  { folder, moves, caches }: { folder: string; moves: readonly Move[]; caches: Map<string, StatCache> },
+  call: Call,
+): Promise<void> {
+  const held = await holdFolder(place.root, folder, { create: true });
+  if (held === undefined) throw new SmcError("INTERNAL", `the folder '${show(folder)}' was not made`);
+  try {
+    const names = moves.map(({ writing }) => posix.basename(writing.disk));
+    const before = await lstatMany(names.map((name) => held.entry(name)));
+    for (const [index, { writing, from }] of moves.entries()) {
+      const target = held.entry(names[index] ?? "");
+      await clearTarget(writing, { target, found: before[index] });
+      await moveFile(place, { writing, from, held, target }, call);
+    }
+    const atNs = nowNs();
+    const after = await lstatMany(names.map((name) => held.entry(name)));
+    for (const [index, { writing }] of moves.entries()) {
+      const stat = after[index];
+      if (stat !== undefined) caches.set(writing.path, cacheOf(stat, atNs));
+    }
+  } finally {
+    await held[Symbol.asyncDispose]();
+  }
+}
+
+async function moveFile(
+  place: Place,
+  { writing, from, held, target }: { writing: Writing; from: string; held: HeldFolder; target: string },
+  call: Call,
+): Promise<void> {
+  const what = `cannot write '${show(writing.path)}'`;
+  try {
+    await renamePath(from, target);
+  } catch (error) {
+    if (!isSmcError(error) || error.details.errno !== "EXDEV") throw renamed(error, what);
+    // Another file system is mounted on this folder: the file is written beside its place.
+    const beside = held.entry(`.smc-tmp-${randomBytes(6).toString("hex")}`);
+    const { digest, mode } = writing.entry;
+    try {
+      await place.objects.exportFiles([{ digest, path: beside, executable: mode === "100755" }], call);
+      await renamePath(beside, target);
+    } catch (again) {
+      await removeFile(beside).catch(() => undefined);
+      throw renamed(again, what);
+    }
+  }
+}
+
+/** Throws unless what is there is what the plan was made for. An empty folder makes room. */
+async function clearTarget(
+  { path, expected }: Writing,
+  { target, found }: { target: string; found: FileStat | undefined },
+): Promise<void> {
+  if (found === undefined) return;
+  if (kindOf(found) === "folder") {
+    try {
+      await removeHollowFolder(target, TREE_DEPTH_MAX);
+    } catch (error) {
+      const errno = isSmcError(error) ? error.details.errno : undefined;
+      if (errno !== "ENOTEMPTY" && errno !== "EEXIST") throw renamed(error, `cannot remove the folder '${show(path)}'`);
+      throw new SmcError("WOULD_OVERWRITE", `'${show(path)}' is a folder with files where a file must go`, {
+        details: { paths: [path], count: 1 },
+      });
+    }
+    return;
+  }
+  if (expected === undefined || !isSameStat(expected, found)) throw changedMeanwhile(path);
+}
+
+export function isSameStat(a: FileStat, b: FileStat): boolean {
+  return a.ino === b.ino && a.dev === b.dev && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs && a.mode === b.mode;
+}
+
+function changedMeanwhile(path: string): SmcError {
+  return new SmcError("FILE_CHANGED", `'${show(path)}' changed meanwhile and was left as it is`, { details: { path } });
+}
+
+async function removeFiles(root: string, removals: readonly Removal[], call: Call): Promise<void> {
+  const pace = createPacer(call);
+  const folders = new Set<string>();
+  for (const { path, disk, expected } of removals) {
+    const parent = posix.dirname(disk) === "." ? "" : posix.dirname(disk);
+    const held = await holdFolder(root, parent);
+    if (held === undefined) continue;
+    try {
+      const target = held.entry(posix.basename(disk));
+      const found = await lstatOne(target);
+      if (found === undefined) continue;
+      if (!isSameStat(expected, found)) throw changedMeanwhile(path);
+      await removeFile(target);
+      folders.add(parent);
+    } catch (error) {
+      throw renamed(error, `cannot remove '${show(path)}'`);
+    } finally {
+      await held[Symbol.asyncDispose]();
+    }
+    await pace();
+  }
+  for (const folder of [...folders].sort((a, b) => b.length - a.length)) await removeEmptyFolders(root, folder);
+}
+
+async function writeLink(
+  root: string,
+  {
+    link,
+    temporary,
+    caches,
+  }: { link: Writing & { readonly target: Buffer }; temporary: string; caches: Map<string, StatCache> },
+): Promise<void> {
+  const folder = posix.dirname(link.disk) === "." ? "" : posix.dirname(link.disk);
+  const held = await holdFolder(root, folder, { create: true });
+  if (held === undefined) throw new SmcError("INTERNAL", `the folder '${show(folder)}' was not made`);
+  try {
+    const from = join(temporary, randomBytes(6).toString("hex"));
+    const target = held.entry(posix.basename(link.disk));
+    await createSymlink(link.target.toString("utf8"), from);
+    await clearTarget(link, { target, found: await lstatOne(target) });
+    await renamePath(from, target);
+    const stat = await lstatOne(target);
+    if (stat !== undefined) caches.set(link.path, cacheOf(stat, nowNs()));
+  } catch (error) {
+    throw renamed(error, `cannot make the link '${show(link.path)}'`);
+  } finally {
+    await held[Symbol.asyncDispose]();
+  }
+}
