@@ -77,7 +77,10 @@ export function run({ rounds, sizeMib }) {
     lab.smc("add", ".");
     lab.smc("commit", "-q", "-m", "start");
     lab.smc("tag", "start");
-    const contenders = new Map([["smc", smcRound], ["cp + sync", cpRound]]);
+    const contenders = new Map([
+      ["smc", smcRound],
+      ["cp + sync", cpRound],
+    ]);
     if (isInstalled("git-lfs")) contenders.set("git lfs", gitRound);
     if (isInstalled("restic")) contenders.set("restic, no compression", resticRound);
     const times = new Map([...contenders.keys()].map((name) => [name, { commit: [], checkout: [] }]));
@@ -91,7 +94,10 @@ export function run({ rounds, sizeMib }) {
       }
     }
     const peak = lab.memoryPeakMib(lab.daemonPid());
-    return { title: `One new file of ${sizeMib} MiB of random bytes, ${rounds} rounds`, rows: report(times, peak, sizeMib) };
+    return {
+      title: `One new file of ${sizeMib} MiB of random bytes, ${rounds} rounds`,
+      rows: report(times, peak, sizeMib),
+    };
   } finally {
     lab.close();
   }
@@ -104,7 +110,8 @@ function report(times, peakMib, sizeMib) {
     for (const [name, { [what]: values }] of times) {
       if (values.length === 0) continue;
       const middle = median(values);
-      const ratio = name === "smc" ? `${Math.round(sizeMib / middle)} MiB/s` : `smc is ${(middle / own).toFixed(2)} ×`;
+      const ratio =
+        name === "smc" ? `${Math.round(sizeMib / middle)} MiB/s` : `smc is ${(middle / own).toFixed(2)} ×`;
       rows.push([`${what}: ${name}`, seconds(middle), `${spread(values)}; ${ratio}`]);
     }
   }

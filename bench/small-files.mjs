@@ -61,12 +61,19 @@ export async function run({ rounds }) {
     ];
     lab.smc("status");
     const fewer = Array.from({ length: 5 }, () => lab.timeSmc("status"));
-    rows.push(["status of 10,000 files, unchanged", seconds(median(fewer)), `${spread(fewer)}; at most 0.7 s`]);
+    rows.push([
+      "status of 10,000 files, unchanged",
+      seconds(median(fewer)),
+      `${spread(fewer)}; at most 0.7 s`,
+    ]);
     rows.push(["checkout, writing the others", seconds(lab.timeSmc("checkout", "-q", "main")), ""]);
     if (!isInstalled("strace")) return { title: "Many small files", rows };
     writeFiles(lab, "traced");
     const syncs = await countSyncs(lab, () => commitAll(lab));
-    return { title: "Many small files", rows: [...rows, ["fsyncs of such a commit", String(syncs), "at most 12"]] };
+    return {
+      title: "Many small files",
+      rows: [...rows, ["fsyncs of such a commit", String(syncs), "at most 12"]],
+    };
   } finally {
     lab.close();
   }

@@ -5,7 +5,8 @@ import { Lab, median } from "./lab.mjs";
 
 const TIMES = 15;
 const milliseconds = (values) => `${Math.round(median(values) * 1000)} ms`;
-const range = (values) => `${Math.round(Math.min(...values) * 1000)} to ${Math.round(Math.max(...values) * 1000)} ms`;
+const range = (values) =>
+  `${Math.round(Math.min(...values) * 1000)} to ${Math.round(Math.max(...values) * 1000)} ms`;
 
 export function run() {
   const lab = new Lab();

@@ -17,7 +17,9 @@ function page(path: string): string {
 function sections(text: string, depth: number): Map<string, string> {
   const mark = `${"#".repeat(depth)} `;
   const parts = text.split(new RegExp(`^${mark}`, "m")).slice(1);
-  return new Map(parts.map((part) => [part.slice(0, part.indexOf("\n")).trim(), part.slice(part.indexOf("\n") + 1)]));
+  return new Map(
+    parts.map((part) => [part.slice(0, part.indexOf("\n")).trim(), part.slice(part.indexOf("\n") + 1)]),
+  );
 }
 
 function sorted(names: Iterable<string>): string[] {
@@ -30,9 +32,12 @@ test("errors.md has every code and no other", () => {
   expect(sorted(errors.keys())).toEqual(sorted(Object.keys(ERRORS)));
 });
 
-test.for(Object.entries(ERRORS))("errors.md gives the exit and the status of %s", ([code, { exit, http }]) => {
-  expect(errors.get(code)).toMatch(new RegExp(`^\\s*Exit ${exit}, HTTP ${http}\\. \\S`));
-});
+test.for(Object.entries(ERRORS))(
+  "errors.md gives the exit and the status of %s",
+  ([code, { exit, http }]) => {
+    expect(errors.get(code)).toMatch(new RegExp(`^\\s*Exit ${exit}, HTTP ${http}\\. \\S`));
+  },
+);
 
 test("errors.md lists every exit status that a code has", () => {
   const listed = [...page("docs/reference/errors.md").matchAll(/^\| (\d+) \|/gm)].map((match) => match[1]);
@@ -54,13 +59,16 @@ function optionsIn(text: string): string[] {
 
 const globals = Object.keys(GLOBAL_OPTIONS);
 
-test.for(Object.keys(COMMANDS).filter(isCommandName))("cli.md has every option of '%s' and no other", async (verb) => {
-  const { options } = await loadCommand(verb);
-  const documented = optionsIn(cli.get(verb) ?? "");
-  const own = Object.keys(options);
-  expect(own.filter((name) => !documented.includes(name))).toEqual([]);
-  expect(documented.filter((name) => !own.includes(name) && !globals.includes(name))).toEqual([]);
-});
+test.for(Object.keys(COMMANDS).filter(isCommandName))(
+  "cli.md has every option of '%s' and no other",
+  async (verb) => {
+    const { options } = await loadCommand(verb);
+    const documented = optionsIn(cli.get(verb) ?? "");
+    const own = Object.keys(options);
+    expect(own.filter((name) => !documented.includes(name))).toEqual([]);
+    expect(documented.filter((name) => !own.includes(name) && !globals.includes(name))).toEqual([]);
+  },
+);
 
 test("cli.md has every global option", () => {
   const documented = optionsIn(page("docs/reference/cli.md"));
@@ -68,13 +76,15 @@ test("cli.md has every global option", () => {
 });
 
 /** Endpoints as server.ts registers them: "GET /v1/daemon". */
-const endpoints = [...page("packages/daemon/src/server.ts").matchAll(/server\.(get|post|put|delete)(?:<.*>)?\("([^"]+)"/g)].map(
-  ([, method = "", path = ""]) => `${method.toUpperCase()} ${path.replace(/:(\w+)/g, "<$1>")}`,
-);
+const endpoints = [
+  ...page("packages/daemon/src/server.ts").matchAll(/server\.(get|post|put|delete)(?:<.*>)?\("([^"]+)"/g),
+].map(([, method = "", path = ""]) => `${method.toUpperCase()} ${path.replace(/:(\w+)/g, "<$1>")}`);
 
 test("http.md has every endpoint and no other", () => {
   expect(endpoints.length).toBeGreaterThan(3);
-  const documented = [...page("docs/reference/http.md").matchAll(/^#+ `((?:GET|POST|PUT|DELETE|HEAD) \/\S*)`/gm)];
+  const documented = [
+    ...page("docs/reference/http.md").matchAll(/^#+ `((?:GET|POST|PUT|DELETE|HEAD) \/\S*)`/gm),
+  ];
   expect(sorted(documented.map((match) => match[1] ?? ""))).toEqual(sorted(endpoints));
 });
 
@@ -87,7 +97,9 @@ test("http.md has every verb of the daemon", () => {
 });
 
 test("config.md has every setting with its default and no other", () => {
-  const rows = [...page("docs/reference/config.md").matchAll(/^\| `([a-z]+\.[A-Za-z]+)` \| (\S+) \|.*\| (yes|no) \|/gm)];
+  const rows = [
+    ...page("docs/reference/config.md").matchAll(/^\| `([a-z]+\.[A-Za-z]+)` \| (\S+) \|.*\| (yes|no) \|/gm),
+  ];
   const listed = rows.map((row) => ({ name: row[1], value: row[2], worktree: row[3] }));
   const known = CONFIG_KEYS.map((key) => ({
     name: key.name,
@@ -98,8 +110,12 @@ test("config.md has every setting with its default and no other", () => {
 });
 
 test("config.md has every variable of the environment that the code reads, and no other", () => {
-  const read = productSources().flatMap(({ text }) => withoutComments(text).match(/\b(SMC_[A-Z_]+|NO_COLOR)\b/g) ?? []);
-  const listed = [...page("docs/reference/config.md").matchAll(/^\| `([A-Z_]+)` \|/gm)].map((row) => row[1] ?? "");
+  const read = productSources().flatMap(
+    ({ text }) => withoutComments(text).match(/\b(SMC_[A-Z_]+|NO_COLOR)\b/g) ?? [],
+  );
+  const listed = [...page("docs/reference/config.md").matchAll(/^\| `([A-Z_]+)` \|/gm)].map(
+    (row) => row[1] ?? "",
+  );
   expect(sorted(listed)).toEqual(sorted(read));
 });
 
@@ -134,12 +150,17 @@ test.for(pages)("links of $path lead somewhere", ({ path, text }) => {
 });
 
 test("files that ARCHITECTURE.md names exist", () => {
-  const named = [...page("ARCHITECTURE.md").matchAll(/`(packages\/[a-z./-]+)`/g)].map((match) => match[1] ?? "");
+  const named = [...page("ARCHITECTURE.md").matchAll(/`(packages\/[a-z./-]+)`/g)].map(
+    (match) => match[1] ?? "",
+  );
   expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
 });
 
 /** Runs the lines that start with `$ ` of every `console` block, in order, in one shell; `smc` is this checkout's. */
-async function runBlocks(text: string, sandbox: Sandbox): Promise<{ commands: string[]; printed: string; code: number }> {
+async function runBlocks(
+  text: string,
+  sandbox: Sandbox,
+): Promise<{ commands: string[]; printed: string; code: number }> {
   const blocks = [...text.matchAll(/```console\n([\s\S]*?)```/g)].map((match) => match[1] ?? "");
   const commands = blocks.flatMap((block) =>
     block.split("\n").flatMap((line) => (line.startsWith("$ ") ? [line.slice(2)] : [])),

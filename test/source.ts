@@ -13,7 +13,8 @@ export interface SourceFile {
 
 /** Files below some folders of the checkout whose name ends so; built and installed files are left out. */
 export function sources(folders: readonly string[], endings: readonly string[]): SourceFile[] {
-  return folders.flatMap((folder) => [...walk(join(ROOT, folder))])
+  return folders
+    .flatMap((folder) => [...walk(join(ROOT, folder))])
     .filter((path) => endings.some((ending) => path.endsWith(ending)))
     .map((path) => ({ path: relative(ROOT, path).replaceAll("\\", "/"), text: readFileSync(path, "utf8") }))
     .sort((a, b) => (a.path < b.path ? -1 : 1));

@@ -36,7 +36,9 @@ test("no function has more than 70 lines", { timeout: 60_000 }, () => {
 });
 
 test("no file switches the size rules off", () => {
-  const off = everything.filter(({ text }) => /oxlint-disable.*max-lines/.test(text) && !text.includes("FILE_LINES_MAX"));
+  const off = everything.filter(
+    ({ text }) => /oxlint-disable.*max-lines/.test(text) && !text.includes("FILE_LINES_MAX"),
+  );
   expect(off.map(({ path }) => path)).toEqual([]);
 });
 
@@ -102,7 +104,8 @@ test("only the command line's output.ts prints", () => {
 
 test("nothing but configuration has a default export", () => {
   const wrong = everything.filter(
-    ({ path, text }) => !path.endsWith(".config.ts") && /^export default|\bas default\b/m.test(withoutComments(text)),
+    ({ path, text }) =>
+      !path.endsWith(".config.ts") && /^export default|\bas default\b/m.test(withoutComments(text)),
   );
   expect(wrong.map(({ path }) => path)).toEqual([]);
 });
@@ -110,7 +113,9 @@ test("nothing but configuration has a default export", () => {
 test("no name says utils, helpers, common, manager, service or base", () => {
   const word = /(^|[^a-z])(utils?|helpers?|common|managers?|services?|base)([^a-z]|$)/i;
   const parts = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, "$1 $2");
-  const files = everything.filter(({ path }) => word.test(parts(basename(path).replace(/\.(test\.)?(ts|mjs)$/, ""))));
+  const files = everything.filter(({ path }) =>
+    word.test(parts(basename(path).replace(/\.(test\.)?(ts|mjs)$/, ""))),
+  );
   const exported = product.flatMap(({ path, text }) =>
     [...text.matchAll(/^export (?:async )?(?:function|class|const|interface|type) (\w+)/gm)]
       .filter((match) => word.test(parts(match[1] ?? "")))

@@ -103,7 +103,10 @@ function main() {
   run(SMC, "daemon", "stop");
 }
 
-for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]]) {
+for (const [signal, status] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+]) {
   process.on(signal, () => {
     cleanUp();
     process.exit(status);

@@ -10,7 +10,9 @@ const DISK_MIB = 48;
 
 function mountSmallDisk(folder: string): boolean {
   mkdirSync(folder, { recursive: true });
-  return spawnSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_MIB}m,mode=700`, "tmpfs", folder]).status === 0;
+  return (
+    spawnSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_MIB}m,mode=700`, "tmpfs", folder]).status === 0
+  );
 }
 
 /** A sandbox whose store is on a disk of 48 MiB. */
@@ -44,11 +46,12 @@ class SmallDisk implements AsyncDisposable {
   }
 }
 
-const canMount = process.getuid?.() === 0;
-/** Mounting needs root; CI has it. */
-const onSmallDisk = test.skipIf(!canMount);
+/** CI has root. */
+const cannotMount = process.getuid?.() !== 0;
+const NEEDS_ROOT = "needs root, to mount a tmpfs of 48 MiB";
 
-onSmallDisk("add on a full disk says so, changes nothing, and works when there is space again", async () => {
+test("add on a full disk says so, changes nothing, and works when there is space again", async ({ skip }) => {
+  skip(cannotMount, NEEDS_ROOT);
   await using small = new SmallDisk();
   const { sandbox } = small;
   await sandbox.ok("init");
@@ -72,32 +75,38 @@ onSmallDisk("add on a full disk says so, changes nothing, and works when there i
   expect((await sandbox.smc(["fsck", "--full"])).code).toBe(0);
 });
 
-onSmallDisk("commit at every amount of space from none upwards is done or refused, never half", { timeout: 300_000 }, async () => {
-  await using small = new SmallDisk();
-  const { sandbox } = small;
-  await sandbox.ok("init");
-  let head = await sandbox.commit("start", { a: "a" });
-  let refusals = 0;
-  for (const freeBytes of [0, 4096, 8192, 16_384, 32_768, 65_536, 131_072, 262_144, 1_048_576]) {
-    sandbox.write("a", `with ${freeBytes} bytes\n`);
-    small.fill(freeBytes);
-    const ran = await sandbox.smc(["commit", "-a", "-m", `with ${freeBytes} bytes`, "--json"]);
-    expect([0, 11], ran.stdout + ran.stderr).toContain(ran.code);
-    if (ran.code === 0) head = (JSON.parse(ran.stdout) as { digest: string }).digest;
-    else refusals += 1;
-    expect((await sandbox.ok("rev-parse", "HEAD")).trim()).toBe(head);
-    expect(await sandbox.ok("show", "HEAD")).toContain("with");
-    small.free();
-    const after = await sandbox.smc(["commit", "--allow-empty", "-m", "space again", "-q"]);
-    expect(after.code, after.stderr).toBe(0);
-    head = after.stdout.trim();
-  }
-  expect(refusals).toBeGreaterThan(0);
-  const fsck = await sandbox.smc(["fsck", "--full"]);
-  expect(fsck.code, fsck.stdout + fsck.stderr).toBe(0);
-});
+test(
+  "commit at every amount of space from none upwards is done or refused, never half",
+  { timeout: 300_000 },
+  async ({ skip }) => {
+    skip(cannotMount, NEEDS_ROOT);
+    await using small = new SmallDisk();
+    const { sandbox } = small;
+    await sandbox.ok("init");
+    let head = await sandbox.commit("start", { a: "a" });
+    let refusals = 0;
+    for (const freeBytes of [0, 4096, 8192, 16_384, 32_768, 65_536, 131_072, 262_144, 1_048_576]) {
+      sandbox.write("a", `with ${freeBytes} bytes\n`);
+      small.fill(freeBytes);
+      const ran = await sandbox.smc(["commit", "-a", "-m", `with ${freeBytes} bytes`, "--json"]);
+      expect([0, 11], ran.stdout + ran.stderr).toContain(ran.code);
+      if (ran.code === 0) head = (JSON.parse(ran.stdout) as { digest: string }).digest;
+      else refusals += 1;
+      expect((await sandbox.ok("rev-parse", "HEAD")).trim()).toBe(head);
+      expect(await sandbox.ok("show", "HEAD")).toContain("with");
+      small.free();
+      const after = await sandbox.smc(["commit", "--allow-empty", "-m", "space again", "-q"]);
+      expect(after.code, after.stderr).toBe(0);
+      head = after.stdout.trim();
+    }
+    expect(refusals).toBeGreaterThan(0);
+    const fsck = await sandbox.smc(["fsck", "--full"]);
+    expect(fsck.code, fsck.stdout + fsck.stderr).toBe(0);
+  },
+);
 
-onSmallDisk("a daemon that starts on a full disk reads, and writes when there is space", async () => {
+test("a daemon that starts on a full disk reads, and writes when there is space", async ({ skip }) => {
+  skip(cannotMount, NEEDS_ROOT);
   await using small = new SmallDisk();
   const { sandbox } = small;
   await sandbox.ok("init");
@@ -111,7 +120,8 @@ onSmallDisk("a daemon that starts on a full disk reads, and writes when there is
   await sandbox.commit("two", { a: "b" });
 });
 
-onSmallDisk("checkout into a full disk leaves each file old or new", async () => {
+test("checkout into a full disk leaves each file old or new", async ({ skip }) => {
+  skip(cannotMount, NEEDS_ROOT);
   await using small = new SmallDisk();
   const { sandbox } = small;
   await using other = await createSandbox({ init: false });
@@ -120,7 +130,8 @@ onSmallDisk("checkout into a full disk leaves each file old or new", async () =>
   mkdirSync(join(small.disk, "tree"));
   expect((await inDisk("init")).code).toBe(0);
   for (const version of ["old", "new"]) {
-    for (let file = 0; file < 4; file++) writeFileSync(join(small.disk, "tree", `f${file}`), randomBytes(4 * 1024 * 1024));
+    for (let file = 0; file < 4; file++)
+      writeFileSync(join(small.disk, "tree", `f${file}`), randomBytes(4 * 1024 * 1024));
     expect((await inDisk("add", "-A")).code).toBe(0);
     expect((await inDisk("commit", "-m", version)).code).toBe(0);
     expect((await inDisk("tag", version)).code).toBe(0);

@@ -93,7 +93,9 @@ class Lane {
     const known = new Set(log.map(({ digest }) => digest));
     for (const { digest } of acknowledged) expect(known, `round ${number}`).toContain(digest);
     if (last === undefined) return;
-    const shown = await sandbox.json<{ digest: string }>("rev-parse", `${last.digest}:${last.file}`).catch(() => undefined);
+    const shown = await sandbox
+      .json<{ digest: string }>("rev-parse", `${last.digest}:${last.file}`)
+      .catch(() => undefined);
     const named = shown?.digest ?? (await sandbox.ok("rev-parse", `${last.digest}:${last.file}`)).trim();
     expect(named).toBe(last.blob);
     if (number % 5 === 0) await this.verifyBytes();
@@ -112,27 +114,31 @@ class Lane {
   }
 }
 
-test(`${ROUNDS} rounds of kill -9 lose nothing that was acknowledged (seed ${SEED})`, { timeout: 900_000 }, async () => {
-  const sandboxes = await Promise.all(Array.from({ length: LANES }, () => createSandbox()));
-  try {
-    const lanes = sandboxes.map((sandbox, index) => new Lane(sandbox, SEED + index));
-    await Promise.all(
-      lanes.map(async (lane) => {
-        for (let number = 0; number < ROUNDS / LANES; number++) await lane.round(number);
-        await lane.verifyBytes();
-      }),
-    );
-    const kills = lanes.reduce((sum, lane) => sum + lane.kills, 0);
-    const unanswered = lanes.reduce((sum, lane) => sum + lane.unanswered, 0);
-    expect(kills).toBeGreaterThanOrEqual(ROUNDS * 0.7);
-    expect(unanswered).toBeGreaterThan(ROUNDS / 20);
-    for (const lane of lanes) {
-      const log = await lane.sandbox.json<{ message: string }[]>("log");
-      const rounds = log.map(({ message }) => message.trim());
-      expect(new Set(rounds).size, "a commit is there once").toBe(rounds.length);
-      expect(sha256(rounds.join("\n"))).toHaveLength(64);
+test(
+  `${ROUNDS} rounds of kill -9 lose nothing that was acknowledged (seed ${SEED})`,
+  { timeout: 900_000 },
+  async () => {
+    const sandboxes = await Promise.all(Array.from({ length: LANES }, () => createSandbox()));
+    try {
+      const lanes = sandboxes.map((sandbox, index) => new Lane(sandbox, SEED + index));
+      await Promise.all(
+        lanes.map(async (lane) => {
+          for (let number = 0; number < ROUNDS / LANES; number++) await lane.round(number);
+          await lane.verifyBytes();
+        }),
+      );
+      const kills = lanes.reduce((sum, lane) => sum + lane.kills, 0);
+      const unanswered = lanes.reduce((sum, lane) => sum + lane.unanswered, 0);
+      expect(kills).toBeGreaterThanOrEqual(ROUNDS * 0.7);
+      expect(unanswered).toBeGreaterThan(ROUNDS / 20);
+      for (const lane of lanes) {
+        const log = await lane.sandbox.json<{ message: string }[]>("log");
+        const rounds = log.map(({ message }) => message.trim());
+        expect(new Set(rounds).size, "a commit is there once").toBe(rounds.length);
+        expect(sha256(rounds.join("\n"))).toHaveLength(64);
+      }
+    } finally {
+      for (const sandbox of sandboxes) await sandbox[Symbol.asyncDispose]();
     }
-  } finally {
-    for (const sandbox of sandboxes) await sandbox[Symbol.asyncDispose]();
-  }
-});
+  },
+);

@@ -15,7 +15,11 @@ interface Made {
 async function make(sandbox: Sandbox): Promise<Made> {
   const blobs = new Map<string, string>();
   for (let version = 0; version < 5; version++) {
-    for (const [name, sizeBytes] of [["big.bin", 9_000_000], ["small.txt", 100], ["folder/x", 0]] as const) {
+    for (const [name, sizeBytes] of [
+      ["big.bin", 9_000_000],
+      ["small.txt", 100],
+      ["folder/x", 0],
+    ] as const) {
       blobs.set(`${version} ${name}`, sandbox.write(name, randomBytes(sizeBytes)));
     }
     await sandbox.ok("add", "-A");
@@ -91,7 +95,10 @@ test("after kill -9 the next command takes over by itself", async () => {
 test("a byte that changed in a pack is found, and never handed out", async () => {
   await using sandbox = await createSandbox();
   await make(sandbox);
-  const packs = (await import("node:fs")).readdirSync(join(sandbox.home, "packs"), { recursive: true, withFileTypes: true });
+  const packs = (await import("node:fs")).readdirSync(join(sandbox.home, "packs"), {
+    recursive: true,
+    withFileTypes: true,
+  });
   await sandbox.ok("daemon", "stop");
   const largest = packs
     .filter((entry) => entry.isFile())

@@ -20,25 +20,32 @@ async function storm<T>(count: number, run: (number: number) => Promise<T>): Pro
   return results;
 }
 
-test("200 commits at once: those that answered 0 are in the log once, the others not at all", { timeout: 600_000 }, async () => {
-  await using sandbox = await createSandbox();
-  await sandbox.commit("start", { a: "a" });
-  await sandbox.ok("daemon", "stop");
-  const ends = await storm(PROCESSES, async (number) => {
-    const words = ["commit", "--allow-empty", "-m", `storm ${number}`, "--json"];
-    return { number, ...(await sandbox.smc(words, { timeoutMs: 300_000 })) };
-  });
-  for (const { number, code, stdout, stderr } of ends) expect(code, `${number}: ${stdout}${stderr}`).toBe(0);
-  const log = await sandbox.json<Entry[]>("log");
-  const messages = log.map(({ message }) => message.trim()).filter((message) => message.startsWith("storm"));
-  expect(messages).toHaveLength(PROCESSES);
-  expect(new Set(messages).size).toBe(PROCESSES);
-  const digests = new Set(log.map(({ digest }) => digest));
-  for (const { stdout } of ends) expect(digests).toContain((JSON.parse(stdout) as Entry).digest);
-  const reflog = await sandbox.json<unknown[]>("reflog", "refs/heads/main");
-  expect(reflog).toHaveLength(PROCESSES + 1);
-  expect((await sandbox.smc(["fsck"])).code).toBe(0);
-});
+test(
+  "200 commits at once: those that answered 0 are in the log once, the others not at all",
+  { timeout: 600_000 },
+  async () => {
+    await using sandbox = await createSandbox();
+    await sandbox.commit("start", { a: "a" });
+    await sandbox.ok("daemon", "stop");
+    const ends = await storm(PROCESSES, async (number) => {
+      const words = ["commit", "--allow-empty", "-m", `storm ${number}`, "--json"];
+      return { number, ...(await sandbox.smc(words, { timeoutMs: 300_000 })) };
+    });
+    for (const { number, code, stdout, stderr } of ends)
+      expect(code, `${number}: ${stdout}${stderr}`).toBe(0);
+    const log = await sandbox.json<Entry[]>("log");
+    const messages = log
+      .map(({ message }) => message.trim())
+      .filter((message) => message.startsWith("storm"));
+    expect(messages).toHaveLength(PROCESSES);
+    expect(new Set(messages).size).toBe(PROCESSES);
+    const digests = new Set(log.map(({ digest }) => digest));
+    for (const { stdout } of ends) expect(digests).toContain((JSON.parse(stdout) as Entry).digest);
+    const reflog = await sandbox.json<unknown[]>("reflog", "refs/heads/main");
+    expect(reflog).toHaveLength(PROCESSES + 1);
+    expect((await sandbox.smc(["fsck"])).code).toBe(0);
+  },
+);
 
 test("200 processes want one tag: one gets it", { timeout: 600_000 }, async () => {
   await using sandbox = await createSandbox();
@@ -47,7 +54,10 @@ test("200 processes want one tag: one gets it", { timeout: 600_000 }, async () =
   expect(ends.filter(({ code }) => code === 0)).toHaveLength(1);
   const others = ends.filter(({ code }) => code !== 0);
   for (const { code, stdout } of others) {
-    expect({ code, answer: JSON.parse(stdout) as unknown }).toMatchObject({ code: 5, answer: { error: { code: "ALREADY_EXISTS" } } });
+    expect({ code, answer: JSON.parse(stdout) as unknown }).toMatchObject({
+      code: 5,
+      answer: { error: { code: "ALREADY_EXISTS" } },
+    });
   }
   expect(await sandbox.json<unknown[]>("reflog", "refs/tags/v1.0.0")).toHaveLength(1);
 });

@@ -17,7 +17,10 @@ afterAll(async () => {
 });
 
 /** Runs a line of shell in the worktree, with `smc` as a function. */
-function shell(line: string, env: NodeJS.ProcessEnv = {}): { code: number | null; stdout: string; stderr: string } {
+function shell(
+  line: string,
+  env: NodeJS.ProcessEnv = {},
+): { code: number | null; stdout: string; stderr: string } {
   const { sandbox } = target;
   const ran = spawnSync("bash", ["-c", `smc() { "${SMC}" "$@"; }; ${line}`], {
     cwd: sandbox.work,
@@ -70,7 +73,9 @@ test("A16: of eight inits at once in one folder all answer and one store is ther
   expect(ends.filter(({ code }) => code === 0).length).toBeGreaterThan(0);
   expect(ends.filter(({ code }) => code !== 0 && code !== 5).map(({ stdout }) => stdout)).toEqual([]);
   await sandbox.commit("one", { a: "a" });
-  const stores = ends.filter(({ code }) => code === 0).map(({ stdout }) => (JSON.parse(stdout) as { storeId?: string }).storeId);
+  const stores = ends
+    .filter(({ code }) => code === 0)
+    .map(({ stdout }) => (JSON.parse(stdout) as { storeId?: string }).storeId);
   expect(new Set(stores).size).toBe(1);
 });
 
@@ -78,12 +83,16 @@ test.for(["99999999999999999999d", "-1", "NaN", "1e9d"])("A17: the time %j is re
   await target.refused(["log", `--since=${text}`], { code: "DATE_INVALID" });
 });
 
-test.for(["-1", "1e99", "0x10", "１", "", "1.5", "99999999999999999999"])("A18: the number %j is refused", async (text) => {
-  await target.refused(["log", `--max-count=${text}`], { code: "USAGE" });
-});
+test.for(["-1", "1e99", "0x10", "１", "", "1.5", "99999999999999999999"])(
+  "A18: the number %j is refused",
+  async (text) => {
+    await target.refused(["log", `--max-count=${text}`], { code: "USAGE" });
+  },
+);
 
 test("A19: a reader that goes away ends the command quietly", async () => {
-  for (let count = 0; count < 20; count++) await target.sandbox.ok("commit", "--allow-empty", "-q", "-m", `line ${count}`);
+  for (let count = 0; count < 20; count++)
+    await target.sandbox.ok("commit", "--allow-empty", "-q", "-m", `line ${count}`);
   const piped = shell("set -o pipefail; smc log | head -1");
   expect([0, 141]).toContain(piped.code);
   expect(piped.stderr).toBe("");

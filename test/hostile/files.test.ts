@@ -17,7 +17,11 @@ afterAll(async () => {
 });
 
 /** Makes something in the worktree, expects add to refuse it alone and within everything, and removes it. */
-async function refusedFile(name: string, says: RegExp, words: readonly string[] = ["add", name]): Promise<void> {
+async function refusedFile(
+  name: string,
+  says: RegExp,
+  words: readonly string[] = ["add", name],
+): Promise<void> {
   try {
     await target.refused(words, { code: "FILE_UNSUPPORTED", says });
     await target.refused(["add", "-A"], { code: "FILE_UNSUPPORTED", says });
@@ -50,9 +54,12 @@ test("A11: a device is refused", async () => {
   return undefined;
 });
 
-test.for(["/dev/zero", "/proc/self/mem", "/etc/passwd"])("A11: %s is outside of the worktree", async (path) => {
-  await target.refused(["add", path], { code: "PATH_INVALID" });
-});
+test.for(["/dev/zero", "/proc/self/mem", "/etc/passwd"])(
+  "A11: %s is outside of the worktree",
+  async (path) => {
+    await target.refused(["add", path], { code: "PATH_INVALID" });
+  },
+);
 
 test("A11: hash-object does not wait for a device or a fifo", async () => {
   await target.refused(["hash-object", "/dev/zero"], { code: "FILE_UNSUPPORTED", says: /device/ });
@@ -84,25 +91,31 @@ for (let round = 0; ; round++) {
   if (how === "replace") { fs.writeFileSync(path + ".new", piece); fs.truncateSync(path + ".new", 64 << 20); fs.renameSync(path + ".new", path); }
 }`;
 
-test.for(["write", "append", "truncate", "replace"])("A12: a file that another process keeps changing (%s) is refused", async (how) => {
-  const { sandbox } = target;
-  const path = sandbox.path("busy.bin");
-  writeFileSync(path, Buffer.alloc(64 << 20, 7));
-  const writer = spawn(process.execPath, ["-e", WRITER, path, how], { stdio: ["ignore", "pipe", "inherit"] });
-  const ended = once(writer, "exit");
-  try {
-    await once(writer.stdout, "data");
-    await target.refused(["add", "busy.bin"], { code: "FILE_CHANGED", says: /busy\.bin/ });
-  } finally {
-    writer.kill("SIGKILL");
-    await ended;
-    rmSync(path);
-    rmSync(`${path}.new`, { force: true });
-  }
-});
+test.for(["write", "append", "truncate", "replace"])(
+  "A12: a file that another process keeps changing (%s) is refused",
+  async (how) => {
+    const { sandbox } = target;
+    const path = sandbox.path("busy.bin");
+    writeFileSync(path, Buffer.alloc(64 << 20, 7));
+    const writer = spawn(process.execPath, ["-e", WRITER, path, how], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const ended = once(writer, "exit");
+    try {
+      await once(writer.stdout, "data");
+      await target.refused(["add", "busy.bin"], { code: "FILE_CHANGED", says: /busy\.bin/ });
+    } finally {
+      writer.kill("SIGKILL");
+      await ended;
+      rmSync(path);
+      rmSync(`${path}.new`, { force: true });
+    }
+  },
+);
 
 /** Words that run a command without the rights of root, if we have them. */
-const NOBODY = process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
+const NOBODY =
+  process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
 
 test("A13: an unreadable file or folder is named, and the others are not half staged", async () => {
   await using own = await createTarget();
@@ -117,7 +130,12 @@ test("A13: an unreadable file or folder is named, and the others are not half st
   const smc = (...words: string[]): { code: number; stdout: string; stderr: string } => {
     const bin = join(import.meta.dirname, "..", "..", "packages", "cli", "dist", "bin.js");
     const [file = "", ...rest] = [...NOBODY, process.execPath, bin, ...words];
-    const ran = spawnSync(file, rest, { cwd: sandbox.work, env: sandbox.env, encoding: "utf8", timeout: 30_000 });
+    const ran = spawnSync(file, rest, {
+      cwd: sandbox.work,
+      env: sandbox.env,
+      encoding: "utf8",
+      timeout: 30_000,
+    });
     return { code: ran.status ?? 128, stdout: ran.stdout, stderr: ran.stderr };
   };
   try {
@@ -125,7 +143,10 @@ test("A13: an unreadable file or folder is named, and the others are not half st
     for (const path of ["secret", "closed"]) {
       const ran = smc("add", "good", path);
       expectNoStack(ran);
-      expect({ code: ran.code, named: ran.stderr.includes(path) }, ran.stderr).toEqual({ code: 11, named: true });
+      expect({ code: ran.code, named: ran.stderr.includes(path) }, ran.stderr).toEqual({
+        code: 11,
+        named: true,
+      });
       expect(ran.stderr).toMatch(/permission denied/);
     }
     expect(smc("ls-files").stdout).toBe(before);
@@ -188,16 +209,19 @@ test("B10: a name of more than 255 bytes in other encodings is no surprise", asy
   rmSync(target.sandbox.path(name));
 });
 
-test.for([".smc/x", ".SMC", ".smc.", "smc~1", "a\\b"])("B2: a file named %j cannot be staged", async (name) => {
-  const { sandbox } = target;
-  sandbox.write(name, "x");
-  try {
-    const ran = await target.refused(["add", "-f", "--", name], { code: "PATH_INVALID" });
-    expect(ran.stderr).toMatch(/reserved|'\\'|\.smc/);
-  } finally {
-    rmSync(sandbox.path(name));
-  }
-});
+test.for([".smc/x", ".SMC", ".smc.", "smc~1", "a\\b"])(
+  "B2: a file named %j cannot be staged",
+  async (name) => {
+    const { sandbox } = target;
+    sandbox.write(name, "x");
+    try {
+      const ran = await target.refused(["add", "-f", "--", name], { code: "PATH_INVALID" });
+      expect(ran.stderr).toMatch(/reserved|'\\'|\.smc/);
+    } finally {
+      rmSync(sandbox.path(name));
+    }
+  },
+);
 
 test("B3: names that are one file on other systems cannot be staged together", async () => {
   const { sandbox } = target;

@@ -110,7 +110,8 @@ test("A8: a short digest of two objects is ambiguous, and one of three digits is
   await target.sandbox.commit("two that look alike", { one, two });
   const short = sha256(one).slice(0, 7);
   await target.refused(["cat-file", short], { code: "REVISION_AMBIGUOUS", says: /2 objects/ });
-  for (const text of ["0", "abc", short.slice(0, 3)]) await target.refused(["cat-file", text], { code: "REVISION_NOT_FOUND" });
+  for (const text of ["0", "abc", short.slice(0, 3)])
+    await target.refused(["cat-file", text], { code: "REVISION_NOT_FOUND" });
 });
 
 const BAD_MESSAGES: readonly [what: string, bytes: string | Uint8Array, says: RegExp][] = [
@@ -137,7 +138,9 @@ const BAD_PEOPLE = [
 ];
 
 test.for(BAD_PEOPLE)("A10: the author %j is refused", async (author) => {
-  await target.refused(["commit", "--allow-empty", "-m", "x", "--author", author], { code: "IDENTITY_INVALID" });
+  await target.refused(["commit", "--allow-empty", "-m", "x", "--author", author], {
+    code: "IDENTITY_INVALID",
+  });
   const env = { SMC_AUTHOR: author };
   await target.refused(["commit", "--allow-empty", "-m", "x"], { code: "IDENTITY_INVALID" }, { env });
 });
@@ -153,6 +156,9 @@ test.for(["99999999999999", "2026-01-01T00:00:00+99:99", "10000-01-01T00:00:00Z"
 test("A2: git refuses the same names", () => {
   for (const [row, name] of BAD_REFS) {
     if (row !== "A2") continue;
-    expect(() => execFileSync("git", ["check-ref-format", "--branch", name], { stdio: "ignore" }), name).toThrow();
+    expect(
+      () => execFileSync("git", ["check-ref-format", "--branch", name], { stdio: "ignore" }),
+      name,
+    ).toThrow();
   }
 });

@@ -54,13 +54,19 @@ afterAll(async () => {
 });
 
 /** Stores bytes as they are; reading them back is what must refuse. */
-async function put(into: OwnedStore, kind: "tree" | "commit" | "tag", objects: readonly Uint8Array[]): Promise<void> {
+async function put(
+  into: OwnedStore,
+  kind: "tree" | "commit" | "tag",
+  objects: readonly Uint8Array[],
+): Promise<void> {
   await using session = into.write("hostile");
   for (const bytes of objects) await session.putObject(kind, bytes);
   await session.finish();
 }
 
-async function codeOf(action: () => Promise<unknown>): Promise<{ code: ErrorCode | "none"; message: string }> {
+async function codeOf(
+  action: () => Promise<unknown>,
+): Promise<{ code: ErrorCode | "none"; message: string }> {
   try {
     await action();
   } catch (error) {
@@ -74,7 +80,11 @@ const BAD_NAMES: readonly [row: string, names: readonly string[], says: RegExp][
   ["B1", ["..", "."], /entry name '\.\.?'/],
   ["B1", [""], /empty name/],
   ["B1", ["a/b", "/etc/passwd", "a\\..\\b", "\\\\srv\\s"], /in the name/],
-  ["B2", [".smc", ".SMC", ".smc ", ".smc.", ".smc::$INDEX_ALLOCATION", "SMC~1", ".s\u200cmc", ".\u017fmc"], /reserved name/],
+  [
+    "B2",
+    [".smc", ".SMC", ".smc ", ".smc.", ".smc::$INDEX_ALLOCATION", "SMC~1", ".s\u200cmc", ".\u017fmc"],
+    /reserved name/,
+  ],
   ["B1", ["a\u0000b", "a\nb", "a\u009fb"], /control character/],
   ["B3", ["e\u0301"], /normal form C/],
   ["B1", ["n".repeat(256)], /more than 255 bytes/],
@@ -104,7 +114,10 @@ test.for([
   ["B3", ["\ufb01", "fi"]],
 ] as const)("%s: a tree with the names %j is refused", async ([, names]) => {
   const sorted = [...names].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  await refusedTree(sorted.map((name) => entry(name)), /collide|normal form/);
+  await refusedTree(
+    sorted.map((name) => entry(name)),
+    /collide|normal form/,
+  );
 });
 
 test("B4: a link and a folder of one name in a tree are refused", async () => {
@@ -138,7 +151,11 @@ test("B12: a tree with a further field or further bytes is refused", async () =>
 });
 
 const BAD_COMMITS: readonly [what: string, fields: object, says: RegExp][] = [
-  ["100,000 parents", { parents: Array.from({ length: 100_000 }, (_, n) => digestToBytes(hashBytes(Buffer.from(String(n))))) }, /more than 64/],
+  [
+    "100,000 parents",
+    { parents: Array.from({ length: 100_000 }, (_, n) => digestToBytes(hashBytes(Buffer.from(String(n))))) },
+    /more than 64/,
+  ],
   ["a parent twice", { parents: [digestToBytes(BLOB), digestToBytes(BLOB)] }, /named twice/],
   ["a time of 2^63", { authored: [2n ** 63n, 0] }, /'authored'/],
   ["a time after the year 9999", { committed: [253_402_300_800_000, 0] }, /'committed'/],
@@ -188,7 +205,10 @@ test("B13: a commit whose tree or parent is missing is found by fsck and not che
 
 test("B13: a commit whose parent is a tree is found by fsck", async () => {
   const empty = tree([]);
-  const planted = commit({ tree: digestToBytes(hashBytes(empty)), parents: [digestToBytes(hashBytes(empty))] });
+  const planted = commit({
+    tree: digestToBytes(hashBytes(empty)),
+    parents: [digestToBytes(hashBytes(empty))],
+  });
   await using sandbox = await plant([empty], planted);
   const fsck = await sandbox.smc(["fsck"]);
   expect({ code: fsck.code, stdout: fsck.stdout }).toMatchObject({ code: 4 });
@@ -211,32 +231,48 @@ function rootOf(trees: readonly Uint8Array[]): Uint8Array {
 
 const QUICK = { timeout: 180_000 };
 
-test("B14: a tree of 100,000 folders within each other is refused, and no stack overflows", QUICK, async () => {
-  const trees = nested(100_000);
-  await using sandbox = await plant(trees, commit({ tree: rootOf(trees) }));
-  for (const words of [["checkout", "planted"], ["ls-tree", "-r", "planted"], ["diff", "HEAD", "planted"]]) {
-    const refused = await sandbox.refused(...words);
-    expect(refused, words.join(" ")).toMatchObject({ code: "LIMIT_EXCEEDED", exit: 5 });
-    expect(refused.message).toMatch(/512/);
-  }
-  expect(sandbox.read("a")).toBe("a");
-  expect((await sandbox.smc(["fsck"])).code).toBe(4);
-});
+test(
+  "B14: a tree of 100,000 folders within each other is refused, and no stack overflows",
+  QUICK,
+  async () => {
+    const trees = nested(100_000);
+    await using sandbox = await plant(trees, commit({ tree: rootOf(trees) }));
+    for (const words of [
+      ["checkout", "planted"],
+      ["ls-tree", "-r", "planted"],
+      ["diff", "HEAD", "planted"],
+    ]) {
+      const refused = await sandbox.refused(...words);
+      expect(refused, words.join(" ")).toMatchObject({ code: "LIMIT_EXCEEDED", exit: 5 });
+      expect(refused.message).toMatch(/512/);
+    }
+    expect(sandbox.read("a")).toBe("a");
+    expect((await sandbox.smc(["fsck"])).code).toBe(4);
+  },
+);
 
-test("B15: ten levels of ten equal folders, 10^10 paths, are refused before anything is written", QUICK, async () => {
-  const trees = [tree(Array.from({ length: 10 }, (_, n) => entry(`f${n}`)))];
-  for (let level = 0; level < 10; level++) {
-    const below = hashBytes(trees.at(-1) ?? new Uint8Array(0));
-    trees.push(tree(Array.from({ length: 10 }, (_, n) => entry(`d${n}`, FOLDER, below))));
-  }
-  await using sandbox = await plant(trees, commit({ tree: rootOf(trees) }));
-  for (const words of [["checkout", "planted"], ["ls-tree", "-r", "planted"], ["diff", "HEAD", "planted"]]) {
-    const started = performance.now();
-    const refused = await sandbox.refused(...words);
-    expect(refused, words.join(" ")).toMatchObject({ code: "LIMIT_EXCEEDED", exit: 5 });
-    expect(performance.now() - started).toBeLessThan(10_000);
-  }
-  expect(sandbox.read("a")).toBe("a");
-  const { rssBytes } = await sandbox.json<{ rssBytes: number }>("daemon", "status");
-  expect(rssBytes).toBeLessThan(400 * 1024 * 1024);
-});
+test(
+  "B15: ten levels of ten equal folders, 10^10 paths, are refused before anything is written",
+  QUICK,
+  async () => {
+    const trees = [tree(Array.from({ length: 10 }, (_, n) => entry(`f${n}`)))];
+    for (let level = 0; level < 10; level++) {
+      const below = hashBytes(trees.at(-1) ?? new Uint8Array(0));
+      trees.push(tree(Array.from({ length: 10 }, (_, n) => entry(`d${n}`, FOLDER, below))));
+    }
+    await using sandbox = await plant(trees, commit({ tree: rootOf(trees) }));
+    for (const words of [
+      ["checkout", "planted"],
+      ["ls-tree", "-r", "planted"],
+      ["diff", "HEAD", "planted"],
+    ]) {
+      const started = performance.now();
+      const refused = await sandbox.refused(...words);
+      expect(refused, words.join(" ")).toMatchObject({ code: "LIMIT_EXCEEDED", exit: 5 });
+      expect(performance.now() - started).toBeLessThan(10_000);
+    }
+    expect(sandbox.read("a")).toBe("a");
+    const { rssBytes } = await sandbox.json<{ rssBytes: number }>("daemon", "status");
+    expect(rssBytes).toBeLessThan(400 * 1024 * 1024);
+  },
+);

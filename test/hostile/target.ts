@@ -58,7 +58,10 @@ export class Target implements AsyncDisposable {
     const shown = `${words.join(" ").slice(0, 200)}: ${ran.code} ${ran.stderr.slice(0, 500)}`;
     expect(again.stdout, shown).toMatch(/^\{/);
     const { error } = JSON.parse(again.stdout) as { error: { code: string; message: string } };
-    expect({ code: error.code, exit: ran.code }, shown).toEqual({ code: expected.code, exit: ERRORS[expected.code].exit });
+    expect({ code: error.code, exit: ran.code }, shown).toEqual({
+      code: expected.code,
+      exit: ERRORS[expected.code].exit,
+    });
     expect(again.code).toBe(ran.code);
     if (expected.says !== undefined) expect(error.message).toMatch(expected.says);
     // oxlint-disable-next-line no-control-regex
