@@ -54,13 +54,14 @@ export interface Client {
   stop(options?: CallOptions): Promise<boolean>;
 }
 
-const NEVER = new AbortController().signal;
+/** A signal that never comes; one for each call, as listeners are added to it. */
+const never = (): AbortSignal => new AbortController().signal;
 
 export function createClient({ storePath, autostart = true }: ClientOptions): Client {
   const link: Link = { storePath, autostart };
   const quiet: Link = { storePath, autostart: false };
 
-  async function daemonStatus({ signal = NEVER }: CallOptions = {}): Promise<DaemonStatus | undefined> {
+  async function daemonStatus({ signal = never() }: CallOptions = {}): Promise<DaemonStatus | undefined> {
     if (!(await answers(presenceOf(storePath)))) return undefined;
     const path = "/v1/daemon";
     return await withDaemon(quiet, signal, async (socket) => {
@@ -70,7 +71,7 @@ export function createClient({ storePath, autostart = true }: ClientOptions): Cl
 
   return {
     async call<V extends VerbName>(verb: V, request: { at: At; input: Input<V> }, options: CallOptions = {}) {
-      const { signal = NEVER, onProgress } = options;
+      const { signal = never(), onProgress } = options;
       const repeatable = READING_VERBS.has(verb);
       const path = `/v1/verbs/${verb}`;
       return await withDaemon(link, signal, async (socket) => {
@@ -83,21 +84,21 @@ export function createClient({ storePath, autostart = true }: ClientOptions): Cl
       });
     },
 
-    async readBlob(digest, { signal = NEVER } = {}) {
+    async readBlob(digest, { signal = never() } = {}) {
       const path = `/v1/blobs/${encodeURIComponent(digest)}`;
       return await withDaemon(link, signal, async (socket) => openBlob(socket, path, signal));
     },
 
     daemonStatus,
 
-    async start({ signal = NEVER } = {}) {
+    async start({ signal = never() } = {}) {
       await ensureDaemon(presenceOf(storePath), signal);
       const status = await daemonStatus({ signal });
       if (status === undefined) throw new SmcError("DAEMON_UNREACHABLE", "the daemon left as soon as it was started");
       return status;
     },
 
-    async stop({ signal = NEVER } = {}) {
+    async stop({ signal = never() } = {}) {
       return await stopDaemon(quiet, signal);
     },
   };
