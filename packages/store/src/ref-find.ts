@@ -2,7 +2,7 @@
 import { parseDate } from "./dates.ts";
 import type { Digest } from "./digest.ts";
 import { isSmcError, SmcError } from "./errors.ts";
-import { parseRefName, type RefName } from "./names.ts";
+import { parseRefName, refName, type RefName } from "./names.ts";
 import type { Repository } from "./repository.ts";
 import type { ReflogSelector } from "./revision-text.ts";
 import { show } from "./show.ts";
@@ -74,7 +74,8 @@ export async function unknownName(repository: Repository, name: string): Promise
     return new SmcError("REVISION_INVALID", why, { ...meant, details: { revision: name, candidates } });
   }
   try {
-    parseRefName(name.startsWith("refs/") ? name : `refs/heads/${name}`);
+    if (name.startsWith("refs/")) parseRefName(name);
+    else refName("refs/heads/", name);
   } catch (error) {
     if (!isSmcError(error, "REF_NAME_INVALID")) throw error;
     const why = error.message.slice(error.message.indexOf("': ") + 3);

@@ -104,10 +104,21 @@ function parseSelector(inside: string, text: string): ReflogSelector {
   return { date: inside };
 }
 
-/** Reads one revision; ranges are `parseRange`. Throws REVISION_INVALID. */
+// Told from a path behind a name: `md5:…` is never the branch "md5".
+const FOREIGN_DIGEST = /^(?:sha1|sha224|sha256|sha384|sha512|md5|blake3|blake2b):/i;
+const OWN_DIGEST = /^sha256:[0-9a-f]{64}(?![0-9a-z])/i;
+
+function assertOwnDigest(text: string): void {
+  if (!FOREIGN_DIGEST.test(text) || (text.startsWith("sha256:") && OWN_DIGEST.test(text))) return;
+  const why = "expected sha256: followed by 64 lower-case hex digits";
+  throw new SmcError("DIGEST_INVALID", `'${show(text, 100)}' is not a digest: ${why}`);
+}
+
+/** Reads one revision; ranges are `parseRange`. Throws REVISION_INVALID, DIGEST_INVALID for another algorithm. */
 export function parseRevision(text: string): RevisionText | StageText {
   assertLength(text);
   if (text === "") throw invalid(text, "it is empty");
+  assertOwnDigest(text);
   const colon = findColon(text);
   if (colon === 0) {
     if (text.length === 1) throw invalid(text, "no path behind ':'");

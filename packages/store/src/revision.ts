@@ -31,13 +31,8 @@ export interface Resolved {
   readonly mode?: EntryMode;
 }
 
-// A digest of another algorithm or in another spelling is told from a path behind a name.
-const FOREIGN_DIGEST = /^(?:sha1|sha224|sha256|sha384|sha512|md5|blake3|blake2b)[:-]/i;
-
 function digestFault(name: string): string | undefined {
-  if (/^sha256-[0-9a-f]{64}$/i.test(name) || (FOREIGN_DIGEST.test(name) && name.includes(":"))) {
-    return "expected sha256: followed by 64 lower-case hex digits";
-  }
+  if (/^sha\d+-[0-9a-f]{40,128}$/i.test(name)) return "expected sha256: followed by 64 lower-case hex digits";
   const others = name.replace(/[0-9a-f]/gi, "").length;
   if (name.length <= SHORT_DIGEST_MAX || others > 2) return undefined;
   return "expected 64 lower-case hex digits";
@@ -180,7 +175,9 @@ export async function resolveRevision(repository: Repository, text: string, call
   const base = await resolveBase(repository, revision);
   let found: { digest: Digest; kind: RevisionKind } = base;
   for (const step of revision.steps) found = await applyStep(repository, found, step, call);
-  if (revision.path === undefined) return revision.steps.length === 0 ? base : found;
+  if (revision.path === undefined) {
+    return revision.steps.length === 0 ? base : { digest: found.digest, kind: found.kind };
+  }
   const tree = await peel(repository.store, found, "tree");
   const path = rootPath(repository, revision.path);
   if (path === "") return { ...tree, path, mode: "040000" };
