@@ -9,14 +9,14 @@ import { fileURLToPath } from "node:url";
 const BIN = fileURLToPath(new URL("../../packages/cli/dist/bin.js", import.meta.url));
 const TIMEOUT_MS = 30_000;
 
-export interface Ran {
+interface Ran {
   readonly stdout: string;
   readonly stderr: string;
   /** Exit status; of a process ended by a signal, 128 and up. */
   readonly code: number;
 }
 
-export interface RunOptions {
+interface RunOptions {
   /** Below the sandbox; default "work". */
   readonly in?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -25,12 +25,12 @@ export interface RunOptions {
   readonly timeoutMs?: number;
 }
 
-export interface ErrorAnswer {
+interface ErrorAnswer {
   readonly error: { readonly code: string; readonly exit: number; readonly message: string; readonly hint?: string };
 }
 
 /** Runs a program to its end. */
-export function runProgram(
+function runProgram(
   file: string,
   args: readonly string[],
   options: {
@@ -80,6 +80,13 @@ export class Sandbox implements AsyncDisposable {
     });
   }
 
+  /** Runs a script of bash in which `smc` is the command line. */
+  shell(script: string): Promise<Ran> {
+    const env = { ...this.env, SMC_TEST_NODE: process.execPath, SMC_TEST_BIN: BIN };
+    const prelude = 'smc() { "$SMC_TEST_NODE" "$SMC_TEST_BIN" "$@"; }\n';
+    return runProgram("bash", ["-c", prelude + script], { cwd: this.work, env });
+  }
+
   /** Runs `smc` and returns its standard output; throws with everything it printed when it does not end with 0. */
   async ok(...words: string[]): Promise<string> {
     const ran = await this.smc(words);
@@ -93,9 +100,9 @@ export class Sandbox implements AsyncDisposable {
     return parsed;
   }
 
-  /** Runs `smc … --json`, which must fail; its exit status and error code. */
+  /** Runs `smc --json …`, which must fail; its exit status and error code. */
   async refused(...words: string[]): Promise<{ code: string; exit: number; message: string; stderr: string }> {
-    const ran = await this.smc([...words, "--json"]);
+    const ran = await this.smc(["--json", ...words]);
     const answer: ErrorAnswer = JSON.parse(ran.stdout);
     const { code, message } = answer.error;
     return { code, message, exit: ran.code, stderr: ran.stderr };

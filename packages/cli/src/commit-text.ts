@@ -1,8 +1,10 @@
 /** A commit for people, as `log` and `show` print it. */
 import { show } from "@smc/store/show";
-import type { LogEntry } from "@smc/store";
+import type { ShowResult } from "@smc/store";
 import { formatDate, formatNumber, shortDigest } from "./format.ts";
 import type { Output } from "./output.ts";
+
+type LogEntry = NonNullable<ShowResult["commit"]>;
 
 /** " (HEAD -> main, tag: v1.0.0)", or nothing. */
 export function decorationText({ decorations }: Pick<LogEntry, "decorations">, out: Output): string {

@@ -1,9 +1,10 @@
 /** What differs between two versions, for people. */
-import type { DiffResult, FileChange } from "@smc/store";
+import type { DiffResult } from "@smc/store";
 import { show } from "@smc/store/show";
 import { formatMarkdown, formatNumber, formatSize, formatTable } from "./format.ts";
 import type { Output } from "./output.ts";
 
+type FileChange = DiffResult["files"]["added"][number];
 type Rows = string[][];
 
 const ABSENT = "-";

@@ -1,0 +1,60 @@
+import { afterAll, expect, test } from "vitest";
+import { createSandbox } from "./sandbox.ts";
+
+const box = await createSandbox();
+afterAll(() => box[Symbol.asyncDispose](), 30_000);
+
+async function fork(name: string, files: Readonly<Record<string, string>>): Promise<string> {
+  await box.ok("switch", "-q", "-c", name, "main");
+  const digest = await box.commit(name, files);
+  await box.ok("switch", "-q", "main");
+  return digest;
+}
+
+test("smc merge moves forward when there is nothing of our own", async () => {
+  await box.commit("base", { "a.txt": "base", "b.txt": "base" });
+  const side = await fork("side", { "a.txt": "side" });
+  expect(await box.ok("merge", "side")).toBe(`Fast-forward to ${side.slice(0, 9)}\n`);
+  expect(box.read("a.txt")).toBe("side");
+  expect(await box.ok("merge", "side")).toBe("Already up to date.\n");
+});
+
+test("smc merge makes a commit with two parents when both have something", async () => {
+  const theirs = await fork("theirs", { "a.txt": "theirs" });
+  const ours = await box.commit("ours", { "b.txt": "ours" });
+  const merged = await box.json<{ digest: string }>("merge", "theirs", "-m", "join");
+  expect(box.read("a.txt") + box.read("b.txt")).toBe("theirsours");
+  expect(await box.json("log", "-1")).toMatchObject([{ digest: merged.digest, parents: [ours, theirs], message: "join" }]);
+  expect(await box.json("status")).toMatchObject({ staged: [], modified: [], untracked: [] });
+});
+
+test("smc merge refuses a conflict and changes nothing; --strategy says who wins", async () => {
+  await fork("conflict", { "a.txt": "from there" });
+  const head = await box.commit("here", { "a.txt": "from here" });
+  const found = await box.refused("merge", "conflict");
+  expect(found).toMatchObject({ exit: 5, code: "MERGE_CONFLICT" });
+  expect(found.stderr).toContain("a.txt");
+  expect((await box.ok("rev-parse", "HEAD")).trim()).toBe(head);
+  await box.ok("merge", "-q", "--strategy", "ours", "conflict");
+  expect(box.read("a.txt")).toBe("from here");
+  await box.ok("reset", "--hard", head);
+  await box.ok("merge", "-q", "--strategy", "theirs", "conflict");
+  expect(box.read("a.txt")).toBe("from there");
+});
+
+test("smc merge --ff-only and --no-ff", async () => {
+  await fork("forward", { "c.txt": "c" });
+  await box.ok("merge", "-q", "--no-ff", "forward");
+  expect(((await box.json<{ parents: string[] }[]>("log", "-1"))[0]?.parents ?? []).length).toBe(2);
+  await fork("apart", { "d.txt": "d" });
+  await box.commit("ours again", { "e.txt": "e" });
+  expect(await box.refused("merge", "--ff-only", "apart")).toMatchObject({ exit: 5, code: "NOT_FAST_FORWARD" });
+});
+
+test.each([
+  [["merge"], 2, "USAGE"],
+  [["merge", "v9"], 3, "REVISION_NOT_FOUND"],
+  [["merge", "--strategy", "average", "side"], 2, "ARGUMENT_INVALID"],
+] as const)("smc %j is refused", async (words, exit, code) => {
+  expect(await box.refused(...words)).toMatchObject({ exit, code });
+});
