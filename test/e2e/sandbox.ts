@@ -148,6 +148,12 @@ export function sha256(bytes: string | Uint8Array): string {
 /** A sandbox whose folder is a worktree already. */
 export async function createSandbox(options: { init?: boolean } = {}): Promise<Sandbox> {
   const sandbox = new Sandbox();
-  if (options.init !== false) await sandbox.ok("init");
-  return sandbox;
+  if (options.init === false) return sandbox;
+  try {
+    await sandbox.ok("init");
+    return sandbox;
+  } catch (error) {
+    await sandbox[Symbol.asyncDispose]();
+    throw error;
+  }
 }
