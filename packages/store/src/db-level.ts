@@ -75,7 +75,9 @@ async function assertThere(path: string): Promise<void> {
   } catch (error) {
     const known = fromErrno(error, `cannot open LevelDB '${show(path)}'`);
     if (!isSmcError(known, "PATH_NOT_FOUND")) throw known;
-    throw new SmcError("INDEX_CORRUPT", `LevelDB '${show(path)}' is missing or has no CURRENT file`, { cause: error });
+    throw new SmcError("INDEX_CORRUPT", `LevelDB '${show(path)}' is missing or has no CURRENT file`, {
+      cause: error,
+    });
   }
 }
 
@@ -86,13 +88,19 @@ async function assertNoDamageReported(path: string): Promise<void> {
     const lines = buffer.toString("utf8", 0, bytesRead).split("\n");
     const damage = lines.find((line) => /Corruption|ignoring error|dropping/.test(line));
     if (damage === undefined) return;
-    throw new SmcError("INDEX_CORRUPT", `LevelDB '${show(path)}' skipped damaged records: ${show(damage, 300)}`);
+    throw new SmcError(
+      "INDEX_CORRUPT",
+      `LevelDB '${show(path)}' skipped damaged records: ${show(damage, 300)}`,
+    );
   } finally {
     await handle.close();
   }
 }
 
-const ENVIRONMENT: readonly (readonly [RegExp, "DISK_FULL" | "PERMISSION_DENIED" | "READ_ONLY" | "IO_FAILED"])[] = [
+const ENVIRONMENT: readonly (readonly [
+  RegExp,
+  "DISK_FULL" | "PERMISSION_DENIED" | "READ_ONLY" | "IO_FAILED",
+])[] = [
   [/No space left|quota exceeded/i, "DISK_FULL"],
   [/Permission denied|not permitted/i, "PERMISSION_DENIED"],
   [/Read-only file system/i, "READ_ONLY"],
@@ -100,7 +108,10 @@ const ENVIRONMENT: readonly (readonly [RegExp, "DISK_FULL" | "PERMISSION_DENIED"
 ];
 
 /** LevelDB's errors are texts: what the machine lacks is told from what is wrong with the files. */
-export function fromLevel(error: unknown, where: { path: string; doing: "open" | "read" | "write" }): unknown {
+export function fromLevel(
+  error: unknown,
+  where: { path: string; doing: "open" | "read" | "write" },
+): unknown {
   if (isSmcError(error) || !(error instanceof Error)) return error;
   const cause = error.cause instanceof Error ? error.cause : error;
   const code = (cause as NodeJS.ErrnoException).code ?? "";

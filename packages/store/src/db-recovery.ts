@@ -73,7 +73,11 @@ export async function checkInChild(path: string, signal: AbortSignal | undefined
 
 function runChild(path: string, signal: AbortSignal | undefined): Promise<DbCheckReport> {
   return new Promise((resolve, reject) => {
-    const child = fork(programPath(), [path], { execArgv: [], env: {}, stdio: ["ignore", "ignore", "ignore", "ipc"] });
+    const child = fork(programPath(), [path], {
+      execArgv: [],
+      env: {},
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+    });
     let report: DbCheckReport | undefined;
     const stop = () => child.kill("SIGKILL");
     signal?.addEventListener("abort", stop, { once: true });

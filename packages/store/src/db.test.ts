@@ -21,7 +21,8 @@ async function put(db: Db, from: number, to: number, sync = true): Promise<void>
 
 async function count(db: Db): Promise<number> {
   let found = 0;
-  for await (const row of db.iterate({ gte: Buffer.from("x"), lt: Buffer.from("y") })) found += row.length / 2;
+  for await (const row of db.iterate({ gte: Buffer.from("x"), lt: Buffer.from("y") }))
+    found += row.length / 2;
   return found;
 }
 
@@ -60,7 +61,11 @@ test("openDb() makes a database, keeps what is written, and iterates in the orde
     expect(await readdir(folder)).toEqual(["db"]);
     expect(db.wasUnclean).toBe(false);
     const values = await db.getMany([key(1), key(3), key(5)]);
-    expect(values.map((value) => value && Buffer.from(value).toString())).toEqual(["value 1", undefined, "value 5"]);
+    expect(values.map((value) => value && Buffer.from(value).toString())).toEqual([
+      "value 1",
+      undefined,
+      "value 5",
+    ]);
     const keys: string[] = [];
     for await (const [found] of db.iterate({ gte: key(2), lt: key(10), reverse: true, limit: 3 })) {
       keys.push(Buffer.from(found).toString());
@@ -84,25 +89,35 @@ test("openDb() opens a path once in this process, and a closed database answers 
     expect(await count(again)).toBe(1);
   }));
 
-test("openDb() refuses a database that another process has open", () =>
-  withFolder(async (folder) => {
-    const path = join(folder, "db");
-    await (await openDb(path, { storeId, create: true }))[Symbol.asyncDispose]();
-    const child = spawn(
-      process.execPath,
-      ["--input-type=module", "-e", `import { openDb } from ${JSON.stringify(BUILT)}; const storeId = "${storeId}"; ${writeAndWait(path, 1)}`],
-      { stdio: ["ignore", "inherit", "inherit", "ipc"] },
-    );
-    try {
-      await once(child, "message");
-      await expect(openDb(path, { storeId, create: false })).rejects.toMatchObject({ code: "STORE_LOCKED" });
-    } finally {
-      child.kill("SIGKILL");
-    }
-    await using db = await openDb(path, { storeId, create: false });
-    expect(db.wasUnclean).toBe(true);
-    expect(await count(db)).toBe(1);
-  }), 20_000);
+test(
+  "openDb() refuses a database that another process has open",
+  () =>
+    withFolder(async (folder) => {
+      const path = join(folder, "db");
+      await (await openDb(path, { storeId, create: true }))[Symbol.asyncDispose]();
+      const child = spawn(
+        process.execPath,
+        [
+          "--input-type=module",
+          "-e",
+          `import { openDb } from ${JSON.stringify(BUILT)}; const storeId = "${storeId}"; ${writeAndWait(path, 1)}`,
+        ],
+        { stdio: ["ignore", "inherit", "inherit", "ipc"] },
+      );
+      try {
+        await once(child, "message");
+        await expect(openDb(path, { storeId, create: false })).rejects.toMatchObject({
+          code: "STORE_LOCKED",
+        });
+      } finally {
+        child.kill("SIGKILL");
+      }
+      await using db = await openDb(path, { storeId, create: false });
+      expect(db.wasUnclean).toBe(true);
+      expect(await count(db)).toBe(1);
+    }),
+  20_000,
+);
 
 test("openDb() says INDEX_CORRUPT for a missing database, one without CURRENT, and one of another store", () =>
   withFolder(async (folder) => {
@@ -124,43 +139,53 @@ test("openDb() says INDEX_CORRUPT for a missing database, one without CURRENT, a
     expect(await count(db)).toBe(3);
   }));
 
-test("openDb() reads everything in a child after a kill, and takes over", () =>
-  withFolder(async (folder) => {
-    const path = join(folder, "db");
-    await (await openDb(path, { storeId, create: true }))[Symbol.asyncDispose]();
-    await killed(writeAndWait(path, 500));
-    await using db = await openDb(path, { storeId, create: false });
-    expect(db.wasUnclean).toBe(true);
-    expect(await count(db)).toBe(500);
-  }), 20_000);
+test(
+  "openDb() reads everything in a child after a kill, and takes over",
+  () =>
+    withFolder(async (folder) => {
+      const path = join(folder, "db");
+      await (await openDb(path, { storeId, create: true }))[Symbol.asyncDispose]();
+      await killed(writeAndWait(path, 500));
+      await using db = await openDb(path, { storeId, create: false });
+      expect(db.wasUnclean).toBe(true);
+      expect(await count(db)).toBe(500);
+    }),
+  20_000,
+);
 
-test("a flipped bit is found at open or when the value is read, never returned", () =>
-  withFolder(async (folder) => {
-    const path = join(folder, "db");
-    const rows = 40;
-    {
-      await using db = await openDb(path, { storeId, create: true });
-      await put(db, 0, rows);
-    }
-    const names = (await readdir(path)).filter((name) => /\.(log|ldb)$|^MANIFEST|^CURRENT/.test(name));
-    const files = await Promise.all(names.map(async (name) => ({ name, bytes: await readFile(join(path, name)) })));
-    let flips = 0;
-    for (const { name, bytes } of files) {
-      for (let at = 1; at < bytes.length; at += 1 + Math.floor(bytes.length / 12)) {
-        await rm(path, { recursive: true });
-        await mkdir(path);
-        for (const each of files) await writeFile(join(path, each.name), each.bytes);
-        const file = await open(join(path, name), "r+");
-        await file.write(Buffer.of((bytes[at] ?? 0) ^ 0x10), 0, 1, at);
-        await file.close();
-        await rm(`${path}.clean`, { force: true });
-        if (flips++ % 2 === 0) await writeFile(`${path}.clean`, "");
-        const outcome = await readAll(path).catch((error: { code?: string }) => error.code);
-        if (outcome !== "INDEX_CORRUPT") expect(outcome, `${name} ${at}`).toBe(rows);
+test(
+  "a flipped bit is found at open or when the value is read, never returned",
+  () =>
+    withFolder(async (folder) => {
+      const path = join(folder, "db");
+      const rows = 40;
+      {
+        await using db = await openDb(path, { storeId, create: true });
+        await put(db, 0, rows);
       }
-    }
-    expect(flips).toBeGreaterThan(20);
-  }), 60_000);
+      const names = (await readdir(path)).filter((name) => /\.(log|ldb)$|^MANIFEST|^CURRENT/.test(name));
+      const files = await Promise.all(
+        names.map(async (name) => ({ name, bytes: await readFile(join(path, name)) })),
+      );
+      let flips = 0;
+      for (const { name, bytes } of files) {
+        for (let at = 1; at < bytes.length; at += 1 + Math.floor(bytes.length / 12)) {
+          await rm(path, { recursive: true });
+          await mkdir(path);
+          for (const each of files) await writeFile(join(path, each.name), each.bytes);
+          const file = await open(join(path, name), "r+");
+          await file.write(Buffer.of((bytes[at] ?? 0) ^ 0x10), 0, 1, at);
+          await file.close();
+          await rm(`${path}.clean`, { force: true });
+          if (flips++ % 2 === 0) await writeFile(`${path}.clean`, "");
+          const outcome = await readAll(path).catch((error: { code?: string }) => error.code);
+          if (outcome !== "INDEX_CORRUPT") expect(outcome, `${name} ${at}`).toBe(rows);
+        }
+      }
+      expect(flips).toBeGreaterThan(20);
+    }),
+  60_000,
+);
 
 async function readAll(path: string): Promise<number> {
   await using db = await openDb(path, { storeId, create: false });
@@ -189,12 +214,14 @@ test("a log that lost its tail gives the rows before it", () =>
     expect(found).toBeLessThan(20);
   }));
 
-test.runIf(process.platform === "linux")("batch() works again when a file may grow again, and reads go on meanwhile", () =>
-  withFolder(async (folder) => {
-    const path = join(folder, "db");
-    await (await openDb(path, { storeId, create: true }))[Symbol.asyncDispose]();
-    // The limit on file sizes is a full disk that needs no root: writes fail with EFBIG until it is lifted.
-    const program = `
+test.runIf(process.platform === "linux")(
+  "batch() works again when a file may grow again, and reads go on meanwhile",
+  () =>
+    withFolder(async (folder) => {
+      const path = join(folder, "db");
+      await (await openDb(path, { storeId, create: true }))[Symbol.asyncDispose]();
+      // The limit on file sizes is a full disk that needs no root: writes fail with EFBIG until it is lifted.
+      const program = `
       import { execFileSync } from "node:child_process";
       import { openDb } from ${JSON.stringify(BUILT)};
       const limit = (value) => execFileSync("prlimit", ["--pid", String(process.pid), "--fsize=" + value + ":unlimited"]);
@@ -214,14 +241,23 @@ test.runIf(process.platform === "linux")("batch() works again when a file may gr
       for await (const [key] of db.iterate({ gte: Buffer.from("x"), lt: Buffer.from("y") })) after.push(Buffer.from(key).toString());
       await db[Symbol.asyncDispose]();
       console.log(JSON.stringify({ acked, errors, readable, after }));`;
-    const out = execFileSync(process.execPath, ["--input-type=module", "-e", program], { encoding: "utf8" });
-    const report = JSON.parse(out) as { acked: number; errors: string[]; readable: number; after: string[] };
-    expect(new Set(report.errors)).toEqual(new Set(["IO_FAILED"]));
-    expect(report.acked).toBeGreaterThan(0);
-    expect(report.readable).toBe(3000);
-    expect(report.after).toEqual(expect.arrayContaining(["x0", "x98", "x99"]));
-    await using db = await openDb(path, { storeId, create: false });
-    expect(db.wasUnclean).toBe(false);
-    expect(await count(db)).toBe(report.after.length);
-    expect(await count(db)).toBeGreaterThanOrEqual(report.acked + 2);
-  }), 30_000);
+      const out = execFileSync(process.execPath, ["--input-type=module", "-e", program], {
+        encoding: "utf8",
+      });
+      const report = JSON.parse(out) as {
+        acked: number;
+        errors: string[];
+        readable: number;
+        after: string[];
+      };
+      expect(new Set(report.errors)).toEqual(new Set(["IO_FAILED"]));
+      expect(report.acked).toBeGreaterThan(0);
+      expect(report.readable).toBe(3000);
+      expect(report.after).toEqual(expect.arrayContaining(["x0", "x98", "x99"]));
+      await using db = await openDb(path, { storeId, create: false });
+      expect(db.wasUnclean).toBe(false);
+      expect(await count(db)).toBe(report.after.length);
+      expect(await count(db)).toBeGreaterThanOrEqual(report.acked + 2);
+    }),
+  30_000,
+);

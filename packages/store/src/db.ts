@@ -61,7 +61,8 @@ const openPaths = new Set<string>();
  */
 export async function openDb(path: string, options: DbOptions): Promise<Db> {
   const full = resolve(path);
-  if (openPaths.has(full)) throw new SmcError("STORE_LOCKED", `'${show(full)}' is open in this process already`);
+  if (openPaths.has(full))
+    throw new SmcError("STORE_LOCKED", `'${show(full)}' is open in this process already`);
   openPaths.add(full);
   try {
     if (options.create) await createDb(full, options.storeId);
@@ -150,7 +151,9 @@ class LevelDb implements Db {
     } catch (error) {
       throw fromLevel(error, { path: this.path, doing: "read" });
     }
-    return values.map((value, index) => (value === undefined ? undefined : unsealValue(keyAt(keys, index), value)));
+    return values.map((value, index) =>
+      value === undefined ? undefined : unsealValue(keyAt(keys, index), value),
+    );
   }
 
   batch(changes: readonly DbChange[], options: { sync: boolean }): Promise<void> {
@@ -201,7 +204,8 @@ class LevelDb implements Db {
     if (this.#damage !== undefined) throw this.#damage;
     if (this.#reopening !== undefined) await Promise.allSettled([this.#reopening]);
     if (this.#level === undefined) await this.#reopen();
-    if (this.#level === undefined) throw new SmcError("IO_FAILED", `LevelDB '${show(this.path)}' is not open`);
+    if (this.#level === undefined)
+      throw new SmcError("IO_FAILED", `LevelDB '${show(this.path)}' is not open`);
     return this.#level;
   }
 
@@ -234,7 +238,10 @@ class LevelDb implements Db {
     const needed = sizes.reduce((sum, size) => sum + size, REOPEN_ROOM_BYTES);
     const { bavail, bsize } = await statfs(this.path);
     if (bavail * bsize >= needed) return;
-    throw new SmcError("DISK_FULL", `cannot write LevelDB '${show(this.path)}': it needs ${needed} bytes of room`);
+    throw new SmcError(
+      "DISK_FULL",
+      `cannot write LevelDB '${show(this.path)}': it needs ${needed} bytes of room`,
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

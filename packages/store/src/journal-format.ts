@@ -99,9 +99,13 @@ export function encodePayload(record: JournalRecord): Uint8Array {
   const common = { ms, op, actor, reason, repository, seq, type };
   const payload = encodeCanonical({ ...common, ...ownFields(record) });
   if (payload.length > PAYLOAD_BYTES_MAX) {
-    throw new SmcError("LIMIT_EXCEEDED", `a change of refs takes ${payload.length} bytes in the journal, over 8 MiB`, {
-      hint: "change fewer refs at once",
-    });
+    throw new SmcError(
+      "LIMIT_EXCEEDED",
+      `a change of refs takes ${payload.length} bytes in the journal, over 8 MiB`,
+      {
+        hint: "change fewer refs at once",
+      },
+    );
   }
   return payload;
 }
@@ -114,7 +118,10 @@ function ownFields(record: JournalRecord): object {
       return { worktree: record.worktree, path: record.path };
     case "refs":
       if (record.changes.length > CHANGES_MAX) {
-        throw new SmcError("LIMIT_EXCEEDED", `${record.changes.length} refs at once are more than ${CHANGES_MAX}`);
+        throw new SmcError(
+          "LIMIT_EXCEEDED",
+          `${record.changes.length} refs at once are more than ${CHANGES_MAX}`,
+        );
       }
       return {
         changes: record.changes.map(({ name, from, to }) => ({

@@ -84,7 +84,12 @@ class Window {
     let filled = 0;
     try {
       while (filled < buffer.length) {
-        const { bytesRead } = await this.#handle.read(buffer, filled, buffer.length - filled, offset + filled);
+        const { bytesRead } = await this.#handle.read(
+          buffer,
+          filled,
+          buffer.length - filled,
+          offset + filled,
+        );
         if (bytesRead === 0) break;
         filled += bytesRead;
       }
@@ -191,7 +196,11 @@ async function scanFile(
       assertApplied(path, { seq, hash }, options.applied);
     }
     if (offset < endBytes && (await hasRecordBehind(window, offset, endBytes))) throw damagedAt(path, offset);
-    return { file: { ...header, path, sizeBytes: offset }, position: { seq, hash }, tornBytes: endBytes - offset };
+    return {
+      file: { ...header, path, sizeBytes: offset },
+      position: { seq, hash },
+      tornBytes: endBytes - offset,
+    };
   } finally {
     await handle.close();
   }
@@ -214,7 +223,9 @@ function assertFollows(
 function assertApplied(path: string, position: JournalPosition, applied: JournalPosition | undefined): void {
   if (applied === undefined || applied.seq !== position.seq) return;
   if (Buffer.compare(applied.hash, position.hash) === 0) return;
-  throw journalCorrupt(`the journal '${show(path)}' has another record ${position.seq} than LevelDB was written from`);
+  throw journalCorrupt(
+    `the journal '${show(path)}' has another record ${position.seq} than LevelDB was written from`,
+  );
 }
 
 /** A torn append leaves nothing but itself: more than one record's bytes, or a whole record, is damage. */

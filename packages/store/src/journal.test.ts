@@ -15,7 +15,15 @@ afterEach(() => interceptCalls(undefined));
 
 function entry(reason: string): JournalEntry {
   const change = { name: "refs/heads/main", from: "absent", to: hashBytes(Buffer.from(reason)) } as const;
-  return { type: "refs", ms: 1, op: "commit", actor: "A <a@b>", reason, repository: "cats", changes: [change] };
+  return {
+    type: "refs",
+    ms: 1,
+    op: "commit",
+    actor: "A <a@b>",
+    reason,
+    repository: "cats",
+    changes: [change],
+  };
 }
 
 async function write(folder: string, reasons: readonly string[], fileBytesMax = 600): Promise<void> {
@@ -67,7 +75,11 @@ test("append() keeps every kind of record", () =>
     const entries: JournalEntry[] = [
       { type: "repository", ...common },
       { type: "worktree", ...common, worktree: "0".repeat(32), path: "/home/ü" },
-      { type: "refs", ...common, changes: [{ name: "refs/tags/x", from: hashBytes(Buffer.of(1)), to: "absent" }] },
+      {
+        type: "refs",
+        ...common,
+        changes: [{ name: "refs/tags/x", from: hashBytes(Buffer.of(1)), to: "absent" }],
+      },
     ];
     await using journal = await openJournal(join(folder, "j"), { storeId, signal, create: true });
     const appended = await Promise.all(entries.map((each) => journal.append(each)));
@@ -78,8 +90,13 @@ test("append() keeps every kind of record", () =>
 test("append() refuses records that are too large and takes the next", () =>
   withFolder(async (folder) => {
     await using journal = await openJournal(join(folder, "j"), { storeId, signal, create: true });
-    await expect(journal.append(entry("x".repeat(9_000_000)))).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
-    const changes = Array.from({ length: 100_001 }, () => ({ name: "r", from: "absent", to: "absent" }) as const);
+    await expect(journal.append(entry("x".repeat(9_000_000)))).rejects.toMatchObject({
+      code: "LIMIT_EXCEEDED",
+    });
+    const changes = Array.from(
+      { length: 100_001 },
+      () => ({ name: "r", from: "absent", to: "absent" }) as const,
+    );
     const large = { ...entry("many"), changes };
     await expect(journal.append(large)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
     await journal.append(entry("small"));
@@ -94,7 +111,9 @@ test("openJournal() refuses the journal of another store, a missing one and a se
     await write(path, ["a"]);
     const other = { storeId: "0".repeat(32), signal };
     await expect(openJournal(path, other)).rejects.toMatchObject({ code: "JOURNAL_CORRUPT" });
-    await expect(openJournal(path, { storeId, signal, create: true })).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
+    await expect(openJournal(path, { storeId, signal, create: true })).rejects.toMatchObject({
+      code: "ALREADY_EXISTS",
+    });
     await rm(join(path, "000001.log"));
     await expect(openJournal(path, { storeId, signal })).rejects.toMatchObject({ code: "JOURNAL_CORRUPT" });
   }));
@@ -102,7 +121,10 @@ test("openJournal() refuses the journal of another store, a missing one and a se
 test("openJournal() refuses a journal with a file lost, swapped or shortened", () =>
   withFolder(async (folder) => {
     const path = join(folder, "j");
-    await write(path, Array.from({ length: 9 }, (_, index) => `${index}`));
+    await write(
+      path,
+      Array.from({ length: 9 }, (_, index) => `${index}`),
+    );
     const names = await listLogs(path);
     const corrupt = { code: "JOURNAL_CORRUPT" };
     const [first = "", second = "", third = ""] = names;
@@ -143,29 +165,36 @@ test("openJournal() stops when it is canceled", () =>
     await expect(opening).rejects.toMatchObject({ code: "CANCELED" });
   }));
 
-test("a power cut at any byte of the last record gives the records before it, and the next append works", () =>
-  withFolder((folder) =>
-    fc.assert(
-      fc.asyncProperty(fc.array(fc.string({ unit: "binary" }), { minLength: 1, maxLength: 5 }), async (reasons) => {
-        const path = join(folder, "j");
-        await rm(path, { recursive: true, force: true });
-        await write(path, [...reasons, "last"], 400);
-        const whole = (await scanJournal(path, { storeId, signal })).seq;
-        const last = join(path, (await listLogs(path)).at(-1) ?? "");
-        const bytes = await readFile(last);
-        const start = await lastRecordOffset(path);
-        for (let end = start; end < bytes.length; end += 1 + (end % 7)) {
-          await writeFile(last, bytes.subarray(0, end));
-          if (end % 2 === 0) await writeFile(last, Buffer.alloc(bytes.length - end), { flag: "a" });
-          await using journal = await openJournal(path, { storeId, signal });
-          expect(journal.position.seq).toBe(whole - 1);
-          expect((await journal.append(entry("after"))).record.seq).toBe(whole);
-          expect((await read(journal)).map(({ reason }) => reason)).toEqual([...reasons, "after"]);
-        }
-      }),
-      { numRuns: 4 },
+test(
+  "a power cut at any byte of the last record gives the records before it, and the next append works",
+  () =>
+    withFolder((folder) =>
+      fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.string({ unit: "binary" }), { minLength: 1, maxLength: 5 }),
+          async (reasons) => {
+            const path = join(folder, "j");
+            await rm(path, { recursive: true, force: true });
+            await write(path, [...reasons, "last"], 400);
+            const whole = (await scanJournal(path, { storeId, signal })).seq;
+            const last = join(path, (await listLogs(path)).at(-1) ?? "");
+            const bytes = await readFile(last);
+            const start = await lastRecordOffset(path);
+            for (let end = start; end < bytes.length; end += 1 + (end % 7)) {
+              await writeFile(last, bytes.subarray(0, end));
+              if (end % 2 === 0) await writeFile(last, Buffer.alloc(bytes.length - end), { flag: "a" });
+              await using journal = await openJournal(path, { storeId, signal });
+              expect(journal.position.seq).toBe(whole - 1);
+              expect((await journal.append(entry("after"))).record.seq).toBe(whole);
+              expect((await read(journal)).map(({ reason }) => reason)).toEqual([...reasons, "after"]);
+            }
+          },
+        ),
+        { numRuns: 4 },
+      ),
     ),
-  ), 60_000);
+  60_000,
+);
 
 /** Where the last record begins in the last file: found by cutting bytes off until a record is lost. */
 async function lastRecordOffset(path: string): Promise<number> {
@@ -179,37 +208,45 @@ async function lastRecordOffset(path: string): Promise<number> {
   return offset;
 }
 
-test("a flipped bit before the last record is JOURNAL_CORRUPT, in the last record never another record", () =>
-  withFolder((folder) =>
-    fc.assert(
-      fc.asyncProperty(fc.array(fc.string(), { minLength: 2, maxLength: 4 }), fc.nat(7), async (reasons, bit) => {
-        const path = join(folder, "j");
-        await rm(path, { recursive: true, force: true });
-        await write(path, reasons, 400);
-        const applied = await scanJournal(path, { storeId, signal });
-        const start = await lastRecordOffset(path);
-        const names = await listLogs(path);
-        for (const name of names) {
-          const bytes = await readFile(join(path, name));
-          for (let at = 0; at < bytes.length; at++) {
-            const flipped = Buffer.from(bytes);
-            flipped.writeUInt8(flipped.readUInt8(at) ^ (1 << bit), at);
-            await writeFile(join(path, name), flipped);
-            const isLast = name === names.at(-1) && at >= start;
-            const found = await scanJournal(path, { storeId, signal }).then(
-              (scan) => scan.seq,
-              (error: { code: string }) => error.code,
-            );
-            if (!isLast) expect(found, `${name} ${at}`).toMatch(/^(JOURNAL_CORRUPT|FORMAT_UNSUPPORTED)$/);
-            else expect(["JOURNAL_CORRUPT", applied.seq - 1], `${name} ${at}`).toContain(found);
-            await expect(scanJournal(path, { storeId, signal, applied })).rejects.toBeInstanceOf(Error);
-          }
-          await writeFile(join(path, name), bytes);
-        }
-      }),
-      { numRuns: 3 },
+test(
+  "a flipped bit before the last record is JOURNAL_CORRUPT, in the last record never another record",
+  () =>
+    withFolder((folder) =>
+      fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.string(), { minLength: 2, maxLength: 4 }),
+          fc.nat(7),
+          async (reasons, bit) => {
+            const path = join(folder, "j");
+            await rm(path, { recursive: true, force: true });
+            await write(path, reasons, 400);
+            const applied = await scanJournal(path, { storeId, signal });
+            const start = await lastRecordOffset(path);
+            const names = await listLogs(path);
+            for (const name of names) {
+              const bytes = await readFile(join(path, name));
+              for (let at = 0; at < bytes.length; at++) {
+                const flipped = Buffer.from(bytes);
+                flipped.writeUInt8(flipped.readUInt8(at) ^ (1 << bit), at);
+                await writeFile(join(path, name), flipped);
+                const isLast = name === names.at(-1) && at >= start;
+                const found = await scanJournal(path, { storeId, signal }).then(
+                  (scan) => scan.seq,
+                  (error: { code: string }) => error.code,
+                );
+                if (!isLast) expect(found, `${name} ${at}`).toMatch(/^(JOURNAL_CORRUPT|FORMAT_UNSUPPORTED)$/);
+                else expect(["JOURNAL_CORRUPT", applied.seq - 1], `${name} ${at}`).toContain(found);
+                await expect(scanJournal(path, { storeId, signal, applied })).rejects.toBeInstanceOf(Error);
+              }
+              await writeFile(join(path, name), bytes);
+            }
+          },
+        ),
+        { numRuns: 3 },
+      ),
     ),
-  ), 60_000);
+  60_000,
+);
 
 test("a full disk fails one append; the next works when there is room again", () =>
   withFolder(async (folder) => {
@@ -236,7 +273,10 @@ test("a failed fsync is never retried: the journal takes nothing more until it i
     interceptCalls((what) => {
       if (what === "sync" && syncs++ === 0) throw diskError("EIO", "fdatasync");
     });
-    const [first, second] = await Promise.allSettled([journal.append(entry("b")), journal.append(entry("c"))]);
+    const [first, second] = await Promise.allSettled([
+      journal.append(entry("b")),
+      journal.append(entry("c")),
+    ]);
     expect(first).toMatchObject({ reason: { code: "IO_FAILED" } });
     expect(second).toMatchObject({ reason: { code: "READ_ONLY" } });
     expect(journal.failure).toContain("cannot sync");
@@ -246,21 +286,23 @@ test("a failed fsync is never retried: the journal takes nothing more until it i
     expect((await scanJournal(path, { storeId, signal })).seq).toBe(1);
   }));
 
-test.each(["create", "write", "sync", "rename", "open"])("a new file that fails at '%s' loses no record", (call) =>
-  withFolder(async (folder) => {
-    const path = join(folder, "j");
-    const options = { storeId, signal, fileBytesMax: 200 };
-    await using journal = await openJournal(path, { ...options, create: true });
-    await journal.append(entry("a"));
-    interceptCalls((what) => {
-      if (what === call) throw diskError("ENOSPC", what);
-    });
-    await expect(journal.append(entry("b"))).rejects.toMatchObject({ code: "DISK_FULL" });
-    interceptCalls(undefined);
-    await journal.append(entry("c"));
-    expect((await read(journal)).map(({ reason }) => reason)).toEqual(["a", "c"]);
-    expect(await listLogs(path)).toEqual(["000001.log", "000002.log"]);
-  }),
+test.each(["create", "write", "sync", "rename", "open"])(
+  "a new file that fails at '%s' loses no record",
+  (call) =>
+    withFolder(async (folder) => {
+      const path = join(folder, "j");
+      const options = { storeId, signal, fileBytesMax: 200 };
+      await using journal = await openJournal(path, { ...options, create: true });
+      await journal.append(entry("a"));
+      interceptCalls((what) => {
+        if (what === call) throw diskError("ENOSPC", what);
+      });
+      await expect(journal.append(entry("b"))).rejects.toMatchObject({ code: "DISK_FULL" });
+      interceptCalls(undefined);
+      await journal.append(entry("c"));
+      expect((await read(journal)).map(({ reason }) => reason)).toEqual(["a", "c"]);
+      expect(await listLogs(path)).toEqual(["000001.log", "000002.log"]);
+    }),
 );
 
 test("openJournal() removes what a stopped creation of a file left, and ignores other names", () =>

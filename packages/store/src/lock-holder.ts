@@ -82,13 +82,20 @@ export async function readLockRecord(path: string): Promise<LockRecord | undefin
 }
 
 async function readRegularFile(path: string): Promise<Uint8Array> {
-  const handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+  const handle = await open(
+    path,
+    constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
+  );
   try {
     const stat = await handle.stat();
     if (!stat.isFile()) {
-      throw new SmcError("STORE_CORRUPT", `'${show(path)}' is not a file, but the lock of the store belongs there`, {
-        hint: "move it away and run the command again",
-      });
+      throw new SmcError(
+        "STORE_CORRUPT",
+        `'${show(path)}' is not a file, but the lock of the store belongs there`,
+        {
+          hint: "move it away and run the command again",
+        },
+      );
     }
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(RECORD_BYTES_MAX), 0, RECORD_BYTES_MAX, 0);
     return buffer.subarray(0, bytesRead);
@@ -100,7 +107,9 @@ async function readRegularFile(path: string): Promise<Uint8Array> {
 function parseHolder(bytes: Uint8Array): LockHolder | undefined {
   let value: Partial<Record<keyof LockHolder, unknown>> | null;
   try {
-    value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8")) as typeof value;
+    value = JSON.parse(
+      Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8"),
+    ) as typeof value;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
@@ -108,7 +117,8 @@ function parseHolder(bytes: Uint8Array): LockHolder | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const { pid, host, nonce, startTime, bootId } = value;
   if (typeof pid !== "number" || !Number.isInteger(pid) || pid < 1 || pid > PID_MAX) return undefined;
-  if (typeof host !== "string" || typeof nonce !== "string" || !/^[0-9a-f]{32}$/.test(nonce)) return undefined;
+  if (typeof host !== "string" || typeof nonce !== "string" || !/^[0-9a-f]{32}$/.test(nonce))
+    return undefined;
   if (startTime !== null && typeof startTime !== "string") return undefined;
   if (bootId !== null && typeof bootId !== "string") return undefined;
   return { pid, host, nonce, startTime, bootId };

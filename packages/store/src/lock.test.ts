@@ -172,31 +172,35 @@ test("acquireLock() says that a folder is in the place of the lock", () =>
     expect(await readdir(folder)).toEqual(["lock"]);
   }));
 
-test("20 processes race for a lock that was free, empty, or of a killed owner: one gets it, 20 times", () =>
-  withFolder(async (folder) => {
-    const path = join(folder, "lock");
-    const children = Array.from({ length: 20 }, startContender);
-    try {
-      for (let round = 0; round < 20; round++) {
-        if (round % 4 === 3) await writeFile(path, "");
-        const answers = await Promise.all(children.map((child) => order(child, { order: "take", path })));
-        const winners = answers.flatMap(({ got }, index) => (got === true ? [index] : []));
-        expect(winners, JSON.stringify({ round, answers })).toHaveLength(1);
-        const winner = winners[0] ?? 0;
-        const losers = answers.filter(({ got }) => got !== true);
-        expect(new Set(losers.map(({ code }) => code))).toEqual(new Set(["STORE_LOCKED"]));
-        const owner = children[winner];
-        if (owner === undefined) continue;
-        expect((await readLockHolder(path))?.pid).toBe(owner.pid);
-        if (round % 2 === 0) {
-          await order(owner, { order: "release" });
-          continue;
+test(
+  "20 processes race for a lock that was free, empty, or of a killed owner: one gets it, 20 times",
+  () =>
+    withFolder(async (folder) => {
+      const path = join(folder, "lock");
+      const children = Array.from({ length: 20 }, startContender);
+      try {
+        for (let round = 0; round < 20; round++) {
+          if (round % 4 === 3) await writeFile(path, "");
+          const answers = await Promise.all(children.map((child) => order(child, { order: "take", path })));
+          const winners = answers.flatMap(({ got }, index) => (got === true ? [index] : []));
+          expect({ round, answers, winners: winners.length }).toMatchObject({ winners: 1 });
+          const winner = winners[0] ?? 0;
+          const losers = answers.filter(({ got }) => got !== true);
+          expect(new Set(losers.map(({ code }) => code))).toEqual(new Set(["STORE_LOCKED"]));
+          const owner = children[winner];
+          if (owner === undefined) continue;
+          expect((await readLockHolder(path))?.pid).toBe(owner.pid);
+          if (round % 2 === 0) {
+            await order(owner, { order: "release" });
+            continue;
+          }
+          await kill(owner);
+          expect(await readLockHolder(path)).toBeUndefined();
+          children[winner] = startContender();
         }
-        await kill(owner);
-        expect(await readLockHolder(path)).toBeUndefined();
-        children[winner] = startContender();
+      } finally {
+        await Promise.all(children.map(kill));
       }
-    } finally {
-      await Promise.all(children.map(kill));
-    }
-  }), 60_000);
+    }),
+  60_000,
+);

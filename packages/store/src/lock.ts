@@ -9,7 +9,13 @@ import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { isSmcError, SmcError } from "./errors.ts";
 import { createFile, linkFile, removeFile, renamePath } from "./fs.ts";
-import { describeThisProcess, type LockHolder, type LockRecord, readLockRecord, stateOf } from "./lock-holder.ts";
+import {
+  describeThisProcess,
+  type LockHolder,
+  type LockRecord,
+  readLockRecord,
+  stateOf,
+} from "./lock-holder.ts";
 import { show } from "./show.ts";
 
 export type { LockHolder } from "./lock-holder.ts";
@@ -84,7 +90,7 @@ async function tryLink(from: string, to: string): Promise<boolean> {
 
 async function readChain(path: string): Promise<Link[]> {
   const chain: Link[] = [];
-  for (let next = path; chain.length < CHAIN_MAX; ) {
+  for (let next = path; chain.length < CHAIN_MAX;) {
     const record = await readLockRecord(next);
     if (record === undefined) return chain;
     chain.push({ path: next, record });

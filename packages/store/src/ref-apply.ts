@@ -76,7 +76,9 @@ function currentRows(record: JournalRecord): DbChange[] {
     case "refs":
       return record.changes.map(({ name, to }) => {
         const key = refKey(record.repository, name);
-        return to === "absent" ? { type: "del", key } : { type: "put", key, value: encodeRef(to, record.seq) };
+        return to === "absent"
+          ? { type: "del", key }
+          : { type: "put", key, value: encodeRef(to, record.seq) };
       });
   }
 }
@@ -88,10 +90,14 @@ function historyRows(record: JournalRecord): DbChange[] {
   return [event, ...record.changes.flatMap((change) => historyOf(change, { repository, seq }))];
 }
 
-function historyOf({ name, from, to }: JournalChange, where: { repository: string; seq: number }): DbChange[] {
+function historyOf(
+  { name, from, to }: JournalChange,
+  where: { repository: string; seq: number },
+): DbChange[] {
   const { repository, seq } = where;
   const moved: DbChange = { type: "put", key: reflogKey(repository, name, seq), value: encodeMove(from, to) };
   const key = foldKey(repository, foldName(name), name);
-  const folded: DbChange = to === "absent" ? { type: "del", key } : { type: "put", key, value: new Uint8Array() };
+  const folded: DbChange =
+    to === "absent" ? { type: "del", key } : { type: "put", key, value: new Uint8Array() };
   return from === "absent" || to === "absent" ? [moved, folded] : [moved];
 }

@@ -62,7 +62,10 @@ export class PendingRows {
   async *iterate(range: DbRange): AsyncIterable<[key: Uint8Array, value: Uint8Array]> {
     const { limit = Number.POSITIVE_INFINITY, reverse = false } = range;
     const pending = this.#within(range);
-    const stored = this.#db.iterate({ ...range, limit: limit === Number.POSITIVE_INFINITY ? -1 : limit + pending.length });
+    const stored = this.#db.iterate({
+      ...range,
+      limit: limit === Number.POSITIVE_INFINITY ? -1 : limit + pending.length,
+    });
     let left = limit;
     for await (const row of merge(stored, pending, reverse ? -1 : 1)) {
       if (left-- <= 0) return;

@@ -5,7 +5,15 @@ import { SmcError } from "./errors.ts";
 import type { JournalPosition } from "./journal.ts";
 import type { RefReason, WorktreeRecord } from "./refs.ts";
 
-export const TAGS = { ref: "r", reflog: "R", fold: "f", event: "e", repository: "q", worktree: "w", applied: "j" } as const;
+export const TAGS = {
+  ref: "r",
+  reflog: "R",
+  fold: "f",
+  event: "e",
+  repository: "q",
+  worktree: "w",
+  applied: "j",
+} as const;
 
 const SEQ_BYTES = 8;
 const STATE_BYTES = SEQ_BYTES + 32 + SEQ_BYTES + 32;

@@ -22,7 +22,8 @@ export function assertReason(reason: RefReason): void {
     ["actor", reason.actor, REASON_BYTES_MAX],
   ] as const;
   for (const [field, text, bytesMax] of fields) {
-    if (!text.isWellFormed()) throw new SmcError("ARGUMENT_INVALID", `'${field}' of a change is not valid UTF-8`);
+    if (!text.isWellFormed())
+      throw new SmcError("ARGUMENT_INVALID", `'${field}' of a change is not valid UTF-8`);
     if (Buffer.byteLength(text) > bytesMax) {
       throw new SmcError("LIMIT_EXCEEDED", `'${field}' of a change is longer than ${bytesMax} bytes`);
     }
@@ -67,7 +68,10 @@ export async function resolveChanges(
   });
 }
 
-function refChanged(name: string, { expected, found }: { expected: Digest | "absent"; found: Digest | "absent" }): SmcError {
+function refChanged(
+  name: string,
+  { expected, found }: { expected: Digest | "absent"; found: Digest | "absent" },
+): SmcError {
   const was = expected === "absent" ? "not be there" : `be ${expected.slice(0, 12)}`;
   const is = found === "absent" ? "is not there" : `is ${found.slice(0, 12)}`;
   return new SmcError("REF_CHANGED", `'${show(name)}' should ${was} but ${is}; no ref was changed`, {
@@ -76,9 +80,14 @@ function refChanged(name: string, { expected, found }: { expected: Digest | "abs
 }
 
 /** Throws REF_CONFLICT when a new ref cannot be beside the refs that stay and the other new ones. */
-export async function assertNoConflict(context: RuleContext, changes: readonly JournalChange[]): Promise<void> {
+export async function assertNoConflict(
+  context: RuleContext,
+  changes: readonly JournalChange[],
+): Promise<void> {
   const gone = new Set(changes.flatMap(({ name, to }) => (to === "absent" ? [name] : [])));
-  const created = changes.flatMap(({ name, from, to }) => (from === "absent" && to !== "absent" ? [name] : []));
+  const created = changes.flatMap(({ name, from, to }) =>
+    from === "absent" && to !== "absent" ? [name] : [],
+  );
   assertNewOnesAgree(created, context.caseConflicts);
   for (const name of created) {
     await assertNoneAbove(context, name, gone);
@@ -93,17 +102,25 @@ function parentsOf(name: string): string[] {
 }
 
 function conflict(name: string, other: string): SmcError {
-  return new SmcError("REF_CONFLICT", `'${show(name)}' cannot be made beside '${show(other)}'; no ref was changed`, {
-    hint: "choose another name, or delete the other ref first",
-    details: { name, other },
-  });
+  return new SmcError(
+    "REF_CONFLICT",
+    `'${show(name)}' cannot be made beside '${show(other)}'; no ref was changed`,
+    {
+      hint: "choose another name, or delete the other ref first",
+      details: { name, other },
+    },
+  );
 }
 
 function caseConflict(name: string, other: string): SmcError {
-  return new SmcError("REF_CONFLICT", `'${show(name)}' differs from '${show(other)}' only by case; no ref was changed`, {
-    hint: 'choose another name, or set names.caseConflicts to "allow"',
-    details: { name, other },
-  });
+  return new SmcError(
+    "REF_CONFLICT",
+    `'${show(name)}' differs from '${show(other)}' only by case; no ref was changed`,
+    {
+      hint: 'choose another name, or set names.caseConflicts to "allow"',
+      details: { name, other },
+    },
+  );
 }
 
 function assertNewOnesAgree(created: readonly string[], caseConflicts: UpdateOptions["caseConflicts"]): void {
@@ -120,21 +137,33 @@ function assertNewOnesAgree(created: readonly string[], caseConflicts: UpdateOpt
   }
 }
 
-async function assertNoneAbove({ rows, repository }: RuleContext, name: string, gone: Set<string>): Promise<void> {
+async function assertNoneAbove(
+  { rows, repository }: RuleContext,
+  name: string,
+  gone: Set<string>,
+): Promise<void> {
   const parents = parentsOf(name);
   const values = await rows.getMany(parents.map((parent) => refKey(repository, parent)));
   const found = parents.find((parent, index) => values[index] !== undefined && !gone.has(parent));
   if (found !== undefined) throw conflict(name, found);
 }
 
-async function assertNoneBelow({ rows, repository }: RuleContext, name: string, gone: Set<string>): Promise<void> {
+async function assertNoneBelow(
+  { rows, repository }: RuleContext,
+  name: string,
+  gone: Set<string>,
+): Promise<void> {
   for await (const [key] of rows.iterate(refRange(repository, `${name}/`))) {
     const found = nameOfKey(key);
     if (!gone.has(found)) throw conflict(name, found);
   }
 }
 
-async function assertNoOtherCase({ rows, repository }: RuleContext, name: string, gone: Set<string>): Promise<void> {
+async function assertNoOtherCase(
+  { rows, repository }: RuleContext,
+  name: string,
+  gone: Set<string>,
+): Promise<void> {
   for await (const [key] of rows.iterate(foldRange(repository, foldName(name)))) {
     const found = nameOfFoldKey(key);
     if (found !== name && !gone.has(found)) throw caseConflict(name, found);

@@ -85,7 +85,10 @@ class JournalRefs implements StoredRefs {
     this.#state = value === undefined ? EMPTY : decodeState(value);
     if (this.#state.seq > this.#journal.position.seq) {
       const { seq } = this.#state;
-      throw new SmcError("JOURNAL_CORRUPT", `the journal ends before record ${seq}, which LevelDB was written from`);
+      throw new SmcError(
+        "JOURNAL_CORRUPT",
+        `the journal ends before record ${seq}, which LevelDB was written from`,
+      );
     }
     if (await this.#addsUp()) await this.#replay();
     else await this.#rebuild();
@@ -160,19 +163,28 @@ class JournalRefs implements StoredRefs {
     }
   }
 
-  createRepository(name: string, reason: RefReason, options: { reuse?: boolean } = {}): Promise<void> {
+  async createRepository(name: string, reason: RefReason, options: { reuse?: boolean } = {}): Promise<void> {
     assertRepositoryName(name);
     assertReason(reason);
-    return this.#exclusive(async () => {
+    await this.#exclusive(async () => {
       if (await this.#hasRepository(name)) {
         if (options.reuse === true) return;
-        throw new SmcError("ALREADY_EXISTS", `the repository '${show(name)}' is there already; nothing was changed`);
+        throw new SmcError(
+          "ALREADY_EXISTS",
+          `the repository '${show(name)}' is there already; nothing was changed`,
+        );
       }
-      const other = (await this.listRepositories()).find((each) => each.name.toLowerCase() === name.toLowerCase());
+      const other = (await this.listRepositories()).find(
+        (each) => each.name.toLowerCase() === name.toLowerCase(),
+      );
       if (other !== undefined) {
-        throw new SmcError("ALREADY_EXISTS", `'${show(name)}' differs from the repository '${other.name}' only by case`, {
-          hint: "choose another name",
-        });
+        throw new SmcError(
+          "ALREADY_EXISTS",
+          `'${show(name)}' differs from the repository '${other.name}' only by case`,
+          {
+            hint: "choose another name",
+          },
+        );
       }
       await this.#commit({ type: "repository", ms: Date.now(), ...pick(reason), repository: name });
     });
@@ -228,12 +240,17 @@ class JournalRefs implements StoredRefs {
   }
 
   async log(repository: string, name: RefName, limit?: number): Promise<ReflogEntry[]> {
-    const range = { ...reflogRange(repository, name), reverse: true, ...(limit === undefined ? {} : { limit }) };
+    const range = {
+      ...reflogRange(repository, name),
+      reverse: true,
+      ...(limit === undefined ? {} : { limit }),
+    };
     const found: ReflogEntry[] = [];
     for await (const [key, value] of this.#rows.iterate(range)) {
       const seq = seqOfReflogKey(key);
       const event = await this.#rows.get(eventKey(seq));
-      if (event === undefined) throw new SmcError("INDEX_CORRUPT", `LevelDB lacks the reason of change ${seq}`);
+      if (event === undefined)
+        throw new SmcError("INDEX_CORRUPT", `LevelDB lacks the reason of change ${seq}`);
       found.push({ seq, name, ...decodeMove(value), ...decodeEvent(event) });
     }
     return found;
@@ -242,7 +259,8 @@ class JournalRefs implements StoredRefs {
   async registerWorktree(worktree: WorktreeRecord, reason: RefReason): Promise<void> {
     const { id, path, repository } = worktree;
     assertReason(reason);
-    if (!/^[0-9a-f]{32}$/.test(id)) throw new SmcError("ARGUMENT_INVALID", `'${show(id, 80)}' is not the id of a worktree`);
+    if (!/^[0-9a-f]{32}$/.test(id))
+      throw new SmcError("ARGUMENT_INVALID", `'${show(id, 80)}' is not the id of a worktree`);
     if (path === "" || !path.isWellFormed() || Buffer.byteLength(path) > PATH_BYTES_MAX) {
       throw new SmcError("PATH_INVALID", `'${show(path, 200)}' is not a path for a worktree`);
     }
@@ -250,7 +268,14 @@ class JournalRefs implements StoredRefs {
       await this.#assertRepository(repository);
       const known = (await this.listWorktrees()).find((each) => each.id === id);
       if (known !== undefined && known.path === path && known.repository === repository) return;
-      await this.#commit({ type: "worktree", ms: Date.now(), ...pick(reason), repository, worktree: id, path });
+      await this.#commit({
+        type: "worktree",
+        ms: Date.now(),
+        ...pick(reason),
+        repository,
+        worktree: id,
+        path,
+      });
     });
   }
 
