@@ -18,6 +18,7 @@ export const count = Type.Integer({ minimum: 0, maximum: COUNT_MAX });
 export const scalar = Type.Union([Type.String({ maxLength: MESSAGE_LENGTH_MAX }), Type.Number(), Type.Boolean(), Type.Null()]);
 export const scalars = Type.Record(Type.String(), scalar);
 export const numbers = Type.Record(Type.String(), Type.Number());
+export const variables = Type.Record(Type.String(), text);
 export const choice = <T extends string[]>(...values: T) => Type.Enum<T>(values);
 export const optional = Type.Optional;
 

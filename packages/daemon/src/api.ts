@@ -3,12 +3,18 @@
  * Inputs are schemas, because what comes over a socket is checked; results are the types of the store's functions
  * (`packages/store/src/verbs/<verb>.ts`), because what goes out is our own. `handlers.ts` shows that both agree.
  */
-import { choice, count, fields, flag, type InputOf, message, numbers, optional, scalars, text, texts, verb } from "./api-schema.ts";
+import { choice, count, fields, flag, type InputOf, message, numbers, optional, scalars, text, texts, variables, verb } from "./api-schema.ts";
 import type { handlers } from "./handlers.ts";
 
 const progress = { progress: true };
 
 export const api = {
+  init: verb("Makes a repository and a worktree for it", "store", {
+    folder: optional(text),
+    name: optional(text),
+    branch: optional(text),
+    author: optional(text),
+  }),
   add: verb(
     "Stages files",
     "worktree",
@@ -116,6 +122,23 @@ export const api = {
     limit: optional(count),
   }),
   fsck: verb("Checks the store", "store", { full: optional(flag), rebuild: optional(flag) }, progress),
+  repos: verb("Lists the repositories of the store", "store", { match: optional(text) }),
+  config: verb("Reads and writes settings", "store", {
+    action: choice("get", "set", "unset", "list"),
+    key: optional(text),
+    value: optional(text),
+    layer: optional(choice("store", "worktree")),
+    folder: optional(text),
+    environment: optional(variables),
+  }),
+  env: verb("Tells versions, places, settings and variables", "store", {
+    folder: optional(text),
+    environment: optional(variables),
+  }),
+  doctor: verb("Looks for what is wrong with store, worktree and machine", "store", {
+    folder: optional(text),
+    environment: optional(variables),
+  }),
 } as const;
 
 export type VerbName = keyof typeof api;

@@ -2,7 +2,7 @@
 import { Socket } from "node:net";
 import { parseArgs } from "node:util";
 import { isSmcError, SmcError } from "@smc/store/errors";
-import { createLogger, isLogLevel } from "./logger.ts";
+import { createLogger } from "./logger.ts";
 import { startDaemon } from "./run.ts";
 
 const SHUTDOWN_MS_MAX = 20_000;
@@ -30,8 +30,7 @@ function readIdleMs(text: string | undefined): number | undefined {
 }
 
 async function main(): Promise<void> {
-  const level = process.env["SMC_LOG"];
-  const logger = createLogger(isLogLevel(level) ? level : "info");
+  const logger = createLogger();
   let readyFd: number | undefined;
   try {
     const words = readWords();

@@ -6,9 +6,9 @@ import { canceled, NotAccepted } from "./request.ts";
 
 /** From the first knock to a daemon that answers. */
 export const READY_MS_MAX = 10_000;
-/** Sends of one request; a daemon may be leaving while another starts. */
-const SENDS_MAX = 6;
-const BUSY_MS = 50;
+/** Between sends of one request: a daemon may be leaving while another starts, or have no place in its queue. */
+const RETRY_MS = 20;
+const RETRY_MS_MAX = 200;
 const POLL_MS_MIN = 15;
 const POLL_MS_MAX = 60;
 
@@ -20,7 +20,7 @@ export interface Link {
 }
 
 /**
- * Calls `attempt` with the path of a socket that answers, again as long as it throws NotAccepted.
+ * Calls `attempt` with the path of a socket that answers, again as long as it throws NotAccepted (10 s at most).
  * Throws DAEMON_UNREACHABLE, what starting throws (STORE_LOCKED …), and what `attempt` throws.
  */
 export async function withDaemon<T>(
@@ -28,8 +28,10 @@ export async function withDaemon<T>(
   signal: AbortSignal,
   attempt: (socketPath: string) => Promise<T>,
 ): Promise<T> {
+  const deadline = performance.now() + READY_MS_MAX;
   let last: unknown;
-  for (let sends = 0; sends < SENDS_MAX; sends++) {
+  for (let sends = 0; performance.now() < deadline; sends += 1) {
+    await pause(Math.min(RETRY_MS * sends, RETRY_MS_MAX), signal);
     const presence = presenceOf(link.storePath);
     const socket = socketToKnock(presence);
     try {
@@ -37,7 +39,6 @@ export async function withDaemon<T>(
     } catch (error) {
       if (!isNotAccepted(error)) throw error;
       last = error;
-      if (error instanceof NotAccepted && error.busy) await pause(BUSY_MS * (sends + 1), signal);
     }
     if (!link.autostart) break;
     await ensureDaemon(presence, signal);
@@ -85,6 +86,7 @@ export function answers(presence: Presence): Promise<boolean> {
 
 /** Throws CANCELED at once when the signal comes. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms === 0 && !signal.aborted) return Promise.resolve();
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(canceled());
     const abort = (): void => {

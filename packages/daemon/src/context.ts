@@ -1,4 +1,6 @@
 /** What a verb works on, found from where the user stands. */
+import { hostname, userInfo } from "node:os";
+import { isAbsolute, join } from "node:path";
 import {
   assertRepositoryName,
   findWorktree,
@@ -9,8 +11,6 @@ import {
   type Repository,
 } from "@smc/store";
 import { SmcError } from "@smc/store/errors";
-import { isAbsolute } from "node:path";
-import { hostname, userInfo } from "node:os";
 import { show } from "@smc/store/show";
 import type { At } from "./protocol.ts";
 
@@ -24,8 +24,7 @@ export interface Context {
  * Throws REPOSITORY_NOT_FOUND, WORKTREE_NOT_FOUND, ARGUMENT_INVALID, IDENTITY_INVALID and what findWorktree throws.
  */
 export async function openRepository({ store, at }: Context): Promise<Repository> {
-  if (!isAbsolute(at.folder)) throw new SmcError("ARGUMENT_INVALID", "at.folder is not an absolute path");
-  const found = await findWorktree(at.folder, store);
+  const found = await findWorktree(folderOf({ store, at }), store);
   // Named explicitly, another repository than the worktree's is looked at without the worktree.
   const worktree = at.repository === undefined || at.repository === found?.repository ? found : undefined;
   const name = at.repository ?? found?.repository;
@@ -39,17 +38,37 @@ export async function openRepository({ store, at }: Context): Promise<Repository
     throw new SmcError("REPOSITORY_NOT_FOUND", `there is no repository '${name}' in this store`);
   }
   const { entries } = await readConfig({ storePath: store.path, worktreeRoot: worktree?.root });
-  const text = (key: string): string | undefined => {
-    const value = entries.get(key)?.value;
-    return typeof value === "string" ? value : undefined;
-  };
-  const actor = at.author === undefined ? actorOf(text("user.name"), text("user.email")) : parseIdentity(at.author);
-  return { store, name, worktree, actor, defaultBranch: text("init.defaultBranch") ?? "main" };
+  const actor = at.author === undefined ? actorOf(entries) : parseIdentity(at.author);
+  return { store, name, worktree, actor, defaultBranch: textOf(entries, "init.defaultBranch") ?? "main" };
 }
 
-function actorOf(name: string | undefined, email: string | undefined): Identity {
+/** Who acts where no repository is involved. Throws IDENTITY_INVALID, CONFIG_INVALID. */
+export async function readActor({ store, at }: Context): Promise<Identity> {
+  if (at.author !== undefined) return parseIdentity(at.author);
+  return actorOf((await readConfig({ storePath: store.path })).entries);
+}
+
+type Entries = Awaited<ReturnType<typeof readConfig>>["entries"];
+
+function textOf(entries: Entries, key: string): string | undefined {
+  const value = entries.get(key)?.value;
+  return typeof value === "string" ? value : undefined;
+}
+
+/** The settings, else the account of the system. */
+function actorOf(entries: Entries): Identity {
   const account = readAccount();
-  return { name: name ?? account, email: email ?? `${account}@${hostname().replace(/[^A-Za-z0-9.-]/g, "") || "localhost"}` };
+  const host = hostname().replace(/[^A-Za-z0-9.-]/g, "") || "localhost";
+  return {
+    name: textOf(entries, "user.name") ?? account,
+    email: textOf(entries, "user.email") ?? `${account}@${host}`,
+  };
+}
+
+/** The folder that a verb means: `folder` as seen from where the user stands. Throws ARGUMENT_INVALID. */
+export function folderOf({ at }: Context, folder = ""): string {
+  if (!isAbsolute(at.folder)) throw new SmcError("ARGUMENT_INVALID", "at.folder is not an absolute path");
+  return isAbsolute(folder) ? folder : join(at.folder, folder);
 }
 
 /** The name of the user's account; a uid without an account is named by its number. */
@@ -58,7 +77,8 @@ function readAccount(): string {
   try {
     name = userInfo().username;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_SYSTEM_ERROR" && (error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ERR_SYSTEM_ERROR" && code !== "ENOENT") throw error;
     name = "";
   }
   return name.replace(/[<>\s\p{C}]/gu, "") || `uid-${process.getuid?.() ?? 0}`;

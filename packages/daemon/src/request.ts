@@ -16,13 +16,9 @@ export interface RequestOptions {
 
 /** The request never reached a verb: it is safe to send it again. */
 export class NotAccepted extends Error {
-  /** The daemon was there but had no place in its queue; it need not be started. */
-  readonly busy: boolean;
-
-  constructor(cause: unknown, busy = false) {
+  constructor(cause: unknown) {
     super("the daemon did not take the request", { cause });
     this.name = "NotAccepted";
-    this.busy = busy;
   }
 }
 
@@ -61,10 +57,9 @@ export function send(socketPath: string, options: RequestOptions): Promise<Incom
       answer.once("close", () => request.destroy());
       resolve(answer);
     });
-    request.on("error", (error: NodeJS.ErrnoException) => {
+    request.on("error", (error) => {
       signal.removeEventListener("abort", abort);
-      // EAGAIN: the listen queue is full.
-      reject(bodySent ? new Broken(error) : new NotAccepted(error, error.code === "EAGAIN"));
+      reject(bodySent ? new Broken(error) : new NotAccepted(error));
     });
     if (body === undefined) request.end();
     else request.flushHeaders();

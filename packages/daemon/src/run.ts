@@ -1,11 +1,14 @@
 /** The life of a daemon: own the store, listen, serve, leave. */
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openStore, type OwnedStore, readConfig } from "@smc/store";
 import { isSmcError } from "@smc/store/errors";
 import { Activity } from "./activity.ts";
 import { assertListening, clearSocket, removeRecord, storeIdentity, writeRecord } from "./claim.ts";
 import { answers } from "./connect.ts";
-import type { Logger } from "./logger.ts";
+import { isLogLevel, type Logger, type LogLevel } from "./logger.ts";
 import { type LoopDelay, watchLoopDelay } from "./loop-delay.ts";
 import { type Presence, presenceOf } from "./presence.ts";
 import { type DaemonStatus, PROTOCOL, VERSION } from "./protocol.ts";
@@ -19,6 +22,7 @@ const FINISH_MS = 10_000;
 const ABORTED_MS = 5_000;
 const WATCH_MS = 1_000;
 const MINUTE_MS = 60_000;
+const IDLE_MINUTES = 15;
 
 export interface DaemonOptions {
   readonly storePath: string;
@@ -40,11 +44,28 @@ export interface Daemon {
  * Throws STORE_LOCKED (with the owner's pid), UNSAFE_PATH, UNSAFE_OWNER and what opening a store throws.
  */
 export async function startDaemon({ storePath, logger, idleMs }: DaemonOptions): Promise<Daemon> {
-  process.umask(0o077);
   const presence = presenceOf(storePath);
+  // For the socket. Afterwards the user's own again: checked-out files are made with it.
+  const umask = process.umask(0o077);
+  try {
+    return await ownAndListen({ presence, logger, idleMs });
+  } finally {
+    process.umask(umask);
+  }
+}
+
+interface Starting {
+  readonly presence: Presence;
+  readonly logger: Logger;
+  readonly idleMs: number | undefined;
+}
+
+async function ownAndListen({ presence, logger, idleMs }: Starting): Promise<RunningDaemon> {
   const store = await ownStore(presence);
   try {
-    const running = new RunningDaemon({ presence, store, logger, idleMs: idleMs ?? (await configuredIdleMs(store)) });
+    const settings = await readSettings(store, logger);
+    logger.level = logger.level === "silent" ? "silent" : settings.level;
+    const running = new RunningDaemon({ presence, store, logger, idleMs: idleMs ?? settings.idleMs });
     await running.listen();
     return running;
   } catch (error) {
@@ -66,9 +87,18 @@ async function ownStore(presence: Presence): Promise<OwnedStore> {
   }
 }
 
-async function configuredIdleMs(store: OwnedStore): Promise<number> {
-  const { entries } = await readConfig({ storePath: store.path, environment: process.env });
-  return Number(entries.get("daemon.idleMinutes")?.value ?? 15) * MINUTE_MS;
+/** A broken configuration must not keep the daemon from starting: it is what repairs it. */
+async function readSettings(store: OwnedStore, logger: Logger): Promise<{ idleMs: number; level: LogLevel }> {
+  try {
+    const { entries } = await readConfig({ storePath: store.path, environment: process.env });
+    const level = entries.get("log.level")?.value;
+    const minutes = Number(entries.get("daemon.idleMinutes")?.value ?? IDLE_MINUTES);
+    return { idleMs: minutes * MINUTE_MS, level: isLogLevel(level) ? level : "info" };
+  } catch (error) {
+    if (!isSmcError(error, "CONFIG_INVALID")) throw error;
+    logger.warn({ err: error }, "settings ignored");
+    return { idleMs: IDLE_MINUTES * MINUTE_MS, level: "info" };
+  }
 }
 
 interface Parts {
@@ -90,6 +120,7 @@ class RunningDaemon implements Daemon {
   #resolveStopped: () => void = () => undefined;
   #stopping: Promise<void> | undefined;
   #watch: NodeJS.Timeout | undefined;
+  #socketFolder: FileHandle | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -111,7 +142,13 @@ class RunningDaemon implements Daemon {
   async listen(): Promise<void> {
     const { presence, store, logger } = this.#parts;
     await clearSocket(presence);
-    await this.#server.listen({ path: presence.socket });
+    // Only the socket needs it: files in a worktree get the mode that the user's umask says.
+    const umask = process.umask(0o077);
+    try {
+      await this.#server.listen({ path: await this.#bindPath() });
+    } finally {
+      process.umask(umask);
+    }
     assertListening(presence);
     await writeRecord(presence, {
       pid: process.pid,
@@ -126,6 +163,17 @@ class RunningDaemon implements Daemon {
     this.#watch.unref();
     this.#loopDelay.reset();
     logger.info({ store: presence.storePath, socket: presence.socket, version: VERSION }, "daemon started");
+  }
+
+  /**
+   * Closing a listener removes the path it was bound to, whoever is there by then. Bound through the folder's own
+   * descriptor that can only be our socket, also after the store was removed and made anew.
+   */
+  async #bindPath(): Promise<string> {
+    const { socket, socketFolder } = this.#parts.presence;
+    if (process.platform !== "linux" || socketFolder === undefined) return socket;
+    this.#socketFolder = await open(socketFolder, constants.O_RDONLY | constants.O_DIRECTORY);
+    return `/proc/self/fd/${this.#socketFolder.fd}/${basename(socket)}`;
   }
 
   readonly status = (): DaemonStatus => {
@@ -163,6 +211,7 @@ class RunningDaemon implements Daemon {
     await this.#activity.drain(now ? 0 : FINISH_MS, ABORTED_MS);
     this.#server.server.closeAllConnections();
     const outcomes = await Promise.allSettled([closed, removeRecord(presence)]);
+    await this.#socketFolder?.close();
     outcomes.push(...(await Promise.allSettled([store[Symbol.asyncDispose]()])));
     for (const outcome of outcomes) {
       if (outcome.status === "rejected") logger.error({ err: outcome.reason }, "daemon left in disorder");
