@@ -8,13 +8,16 @@ export interface MergeSides {
   /** What both came from; undefined when they have nothing in common. */
   readonly base: Digest | undefined;
   readonly ours: Digest;
-  readonly theirs: Digest;
+  /** Undefined for no files at all. */
+  readonly theirs: Digest | undefined;
 }
 
 export interface MergedFiles {
   readonly files: ReadonlyMap<string, FlatEntry>;
   /** Paths that both sides changed to different things, sorted; decided by the strategy when there is one. */
   readonly conflicts: readonly string[];
+  /** True when the files are exactly ours. */
+  readonly isOurs: boolean;
 }
 
 function isSame(a: FileVersion | undefined, b: FileVersion | undefined): boolean {
@@ -32,7 +35,7 @@ export async function mergeFiles(
   call: Call,
 ): Promise<MergedFiles> {
   const ours = await flattenTree(objects, sides.ours, call);
-  const theirs = await flattenTree(objects, sides.theirs, call);
+  const theirs = sides.theirs === undefined ? new Map() : await flattenTree(objects, sides.theirs, call);
   const ourChanges = await changesByPath(objects, { from: sides.base, to: sides.ours }, call);
   const theirChanges = await changesByPath(objects, { from: sides.base, to: sides.theirs }, call);
   const files = new Map(ours);
@@ -46,12 +49,13 @@ export async function mergeFiles(
     else files.set(path, change.to);
   }
   for (const path of settleFolders(files, options.prefer === "theirs" ? theirs : ours)) conflicts.add(path);
-  return { files, conflicts: [...conflicts].sort() };
+  const isOurs = files.size === ours.size && [...files].every(([path, file]) => isSame(file, ours.get(path)));
+  return { files, conflicts: [...conflicts].sort(), isOurs };
 }
 
 async function changesByPath(
   objects: TreeSource,
-  trees: { from: Digest | undefined; to: Digest },
+  trees: { from: Digest | undefined; to: Digest | undefined },
   call: Call,
 ): Promise<Map<string, FileChange>> {
   const changes = await diffTrees(objects, trees, call);

@@ -1,4 +1,6 @@
 /** For tests: a repository without a worktree, and commits made straight from what they shall hold. */
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
 import { type Digest, hashBytes } from "./digest.ts";
 import { type RefName, parseRefName } from "./names.ts";
 import { type CommitMeta, encodeCommit } from "./objects.ts";
@@ -7,6 +9,10 @@ import type { Store } from "./store.ts";
 import { QUIET, withStore } from "./testing.ts";
 import { writeTree } from "./tree-write.ts";
 import type { FlatEntry } from "./tree-read.ts";
+import { add } from "./verbs/add.ts";
+import { commit, type CommitOptions } from "./verbs/commit.ts";
+import { init } from "./verbs/init.ts";
+import { findWorktree } from "./worktree/worktree.ts";
 
 export const ADA = { name: "Ada", email: "ada@example.org" };
 /** 2026-01-01T00:00:00Z; every commit made here is one second later than the one before. */
@@ -97,3 +103,53 @@ export function createHistory(repository: Repository): History {
 
 /** A digest that no test stores. */
 export const NOWHERE = hashBytes(Buffer.from("nowhere"));
+
+/** A worktree on its own repository `demo`, and shorthands for the verbs that fill it. */
+export interface Desk {
+  readonly history: History;
+  readonly repository: Repository;
+  /** Absolute path of the worktree. */
+  readonly root: string;
+  write(files: Readonly<Record<string, string | undefined>>): Promise<void>;
+  /** All files that are there, without `.smc`: path → text. */
+  read(): Promise<Record<string, string>>;
+  /** Writes the files (undefined removes one), stages everything, commits. */
+  commit(files: Readonly<Record<string, string | undefined>>, options?: Partial<CommitOptions>): Promise<Digest>;
+}
+
+/** Runs with a new store and a worktree on branch main without a commit. */
+export async function withDesk<T>(run: (desk: Desk) => Promise<T>): Promise<T> {
+  return withStore(async (store, folder) => {
+    const { root } = await init(store, { folder: join(folder, "desk"), name: "demo" }, QUIET);
+    const worktree = await findWorktree(root, store);
+    const repository: Repository = { store, name: "demo", worktree, actor: ADA, defaultBranch: "main" };
+    const write: Desk["write"] = async (files) => {
+      for (const [path, text] of Object.entries(files)) {
+        await rm(join(root, path), { recursive: true, force: true });
+        if (text === undefined) continue;
+        await mkdir(dirname(join(root, path)), { recursive: true });
+        await writeFile(join(root, path), text);
+      }
+    };
+    return run({
+      history: createHistory(repository),
+      repository,
+      root,
+      write,
+      async read() {
+        const files: Record<string, string> = {};
+        const entries = await readdir(root, { recursive: true, withFileTypes: true });
+        for (const entry of entries) {
+          const path = relative(root, join(entry.parentPath, entry.name));
+          if (entry.isFile() && !path.startsWith(".smc")) files[path] = await readFile(join(root, path), "utf8");
+        }
+        return Object.fromEntries(Object.entries(files).sort());
+      },
+      async commit(files, options = {}) {
+        await write(files);
+        await add(repository, { paths: [], all: true }, QUIET);
+        return (await commit(repository, { message: "work", allowEmpty: true, ...options }, QUIET)).digest;
+      },
+    });
+  });
+}

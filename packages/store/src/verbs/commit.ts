@@ -142,7 +142,7 @@ async function treeOf(repository: Repository, commitDigest: Digest | undefined):
 }
 
 /** Another worktree may have moved the branch: committing this stage on top would undo its change. */
-async function assertNotMoved(repository: Repository, worktree: Worktree, head: Head): Promise<void> {
+export async function assertNotMoved(repository: Repository, worktree: Worktree, head: Head): Promise<void> {
   const known = await repository.store.refs.read(repository.name, worktreeRef(worktree));
   if (head.kind === "detached" || known === undefined || known === head.digest) return;
   throw new SmcError("REF_CHANGED", `branch '${show(branchOf(head) ?? "")}' moved since this worktree was at it`, {

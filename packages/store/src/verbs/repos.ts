@@ -16,7 +16,7 @@ export interface RepoRow {
   readonly created: string;
   readonly branchCount: number;
   readonly tagCount: number;
-  /** Worktrees that ever had a commit of it checked out: 32 hex digits each. */
+  /** Folders that were attached to it; some may be gone. */
   readonly worktrees: readonly string[];
   /** When the newest commit of a branch was made; null before the first. */
   readonly lastCommit: string | null;
@@ -27,6 +27,7 @@ export type ReposResult = readonly RepoRow[];
 /** Sorted by name. */
 export async function repos(store: Store, options: ReposOptions, call: Call): Promise<ReposResult> {
   const pace = createPacer(call);
+  const worktrees = await store.refs.listWorktrees();
   const rows: RepoRow[] = [];
   for (const { name, createdMs } of await store.refs.listRepositories()) {
     if (options.match !== undefined && !name.includes(options.match)) continue;
@@ -43,7 +44,7 @@ export async function repos(store: Store, options: ReposOptions, call: Call): Pr
       created: formatMoment(momentAt(createdMs)),
       branchCount: count("refs/heads/"),
       tagCount: count("refs/tags/"),
-      worktrees: refs.flatMap((ref) => /^refs\/worktrees\/([0-9a-f]{32})\/HEAD$/.exec(ref.name)?.[1] ?? []),
+      worktrees: worktrees.filter((record) => record.repository === name).map((record) => record.path),
       lastCommit: newestMs < 0 ? null : formatMoment(momentAt(newestMs)),
     });
   }
