@@ -4,6 +4,7 @@ import { mkdir, open, readdir, readFile, rename, rm, truncate, writeFile } from 
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type Db, openDb } from "./db.ts";
+import { watchLock } from "./db-lock.ts";
 import { withFolder } from "./testing-folder.ts";
 
 const storeId = "0123456789abcdef0123456789abcdef";
@@ -151,6 +152,23 @@ test(
       expect(await count(db)).toBe(500);
     }),
   20_000,
+);
+
+test.runIf(process.platform === "linux")(
+  "batch() takes LevelDB's lock again after something in this process dropped it",
+  () =>
+    withFolder(async (folder) => {
+      const path = join(folder, "db");
+      await using db = await openDb(path, { storeId, create: true });
+      await put(db, 0, 1);
+      const isLocked = () => watchLock(path) !== undefined;
+      expect(isLocked()).toBe(true);
+      await readFile(join(path, "LOCK"));
+      expect(isLocked()).toBe(false);
+      await put(db, 1, 2);
+      expect(isLocked()).toBe(true);
+      expect(await count(db)).toBe(2);
+    }),
 );
 
 test(

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readdir, stat, statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { type Database, fromLevel, openLevel, sealValue, unsealValue } from "./db-level.ts";
+import { watchLock } from "./db-lock.ts";
 import { checkInChild, markClosed, markOpen, wasClosedWell, whileLocked } from "./db-recovery.ts";
 import { isSmcError, SmcError } from "./errors.ts";
 import { removeTree, renamePath, syncFile, syncFolder } from "./fs.ts";
@@ -115,12 +116,14 @@ class LevelDb implements Db {
   #level: Database | undefined;
   #reopening: Promise<void> | undefined;
   #writeFailed = false;
+  #isLockHeld: (() => boolean) | undefined;
   #damage: unknown;
   #isClosed = false;
   #writes: Promise<unknown> = Promise.resolve();
 
   constructor(level: Database, about: { path: string; storeId: string; wasUnclean: boolean }) {
     this.#level = level;
+    this.#isLockHeld = watchLock(about.path);
     this.path = about.path;
     this.wasUnclean = about.wasUnclean;
     this.#storeId = about.storeId;
@@ -165,6 +168,7 @@ class LevelDb implements Db {
 
   async #batch(changes: readonly DbChange[], options: { sync: boolean }): Promise<void> {
     if (changes.length === 0) return;
+    if (options.sync && this.#isLockHeld?.() === false) this.#writeFailed = true;
     if (this.#writeFailed) await this.#reopen();
     const level = await this.#usable();
     const sealed = changes.map((change) =>
@@ -209,7 +213,7 @@ class LevelDb implements Db {
     return this.#level;
   }
 
-  /** LevelDB takes no write after a failed one until it is opened again, even when there is room again. */
+  /** After a failed write LevelDB takes none, even when there is room again; after a lost lock this takes it again. */
   #reopen(): Promise<void> {
     this.#reopening ??= this.#closeAndOpen().finally(() => {
       this.#reopening = undefined;
@@ -224,6 +228,7 @@ class LevelDb implements Db {
     await level?.close();
     try {
       this.#level = await whileLocked(() => openLevel(this.path, { create: false }), undefined);
+      this.#isLockHeld = watchLock(this.path);
       this.#writeFailed = false;
     } catch (error) {
       if (isSmcError(error, "INDEX_CORRUPT")) this.#damage = error;
