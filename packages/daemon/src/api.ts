@@ -7,6 +7,7 @@ import { choice, count, fields, flag, type InputOf, message, numbers, optional, 
 import type { handlers } from "./handlers.ts";
 
 const progress = { progress: true };
+const symlinks = choice("never", "safe");
 
 export const api = {
   init: verb("Makes a repository and a worktree for it", "store", {
@@ -28,6 +29,20 @@ export const api = {
     },
     progress,
   ),
+  rm: verb("Takes files out of stage and worktree", "worktree", {
+    paths: texts,
+    cached: optional(flag),
+    recursive: optional(flag),
+    force: optional(flag),
+    dryRun: optional(flag),
+  }),
+  mv: verb("Moves or renames tracked files", "worktree", {
+    sources: texts,
+    destination: text,
+    force: optional(flag),
+    dryRun: optional(flag),
+    allowNonportable: optional(flag),
+  }),
   status: verb(
     "Tells what differs between HEAD, stage and worktree",
     "worktree",
@@ -48,6 +63,54 @@ export const api = {
       tag: optional(text),
       author: optional(text),
       date: optional(text),
+    },
+    progress,
+  ),
+  restore: verb(
+    "Brings files back from stage or commit",
+    "worktree",
+    {
+      paths: texts,
+      source: optional(text),
+      staged: optional(flag),
+      worktree: optional(flag),
+      symlinks: optional(symlinks),
+    },
+    progress,
+  ),
+  reset: verb(
+    "Moves the branch, the stage, or both, to a commit",
+    "worktree",
+    {
+      revision: optional(text),
+      mode: optional(choice("soft", "mixed", "hard")),
+      paths: optional(texts),
+      symlinks: optional(symlinks),
+    },
+    progress,
+  ),
+  checkout: verb(
+    "Brings the worktree to a commit, or files from one",
+    "worktree",
+    {
+      revision: optional(text),
+      paths: optional(texts),
+      branch: optional(text),
+      force: optional(flag),
+      detach: optional(flag),
+      symlinks: optional(symlinks),
+    },
+    progress,
+  ),
+  switch: verb(
+    "Brings the worktree to a branch",
+    "worktree",
+    {
+      target: optional(text),
+      create: optional(text),
+      detach: optional(flag),
+      force: optional(flag),
+      symlinks: optional(symlinks),
     },
     progress,
   ),
@@ -103,6 +166,27 @@ export const api = {
     pattern: optional(text),
     bump: optional(choice("major", "minor", "patch")),
   }),
+  merge: verb(
+    "Joins another line of commits to this branch",
+    "repository",
+    {
+      revision: text,
+      strategy: optional(choice("ours", "theirs")),
+      noFf: optional(flag),
+      ffOnly: optional(flag),
+      message: optional(message),
+      metrics: optional(numbers),
+      params: optional(scalars),
+      meta: optional(scalars),
+    },
+    progress,
+  ),
+  revert: verb(
+    "Commits the opposite of a commit",
+    "worktree",
+    { revision: text, message: optional(message), mainline: optional(count) },
+    progress,
+  ),
   "rev-parse": verb("Resolves revisions", "repository", {
     revisions: optional(texts),
     short: optional(count),
