@@ -26,7 +26,7 @@ import {
 } from "./journal-read.ts";
 
 export type { JournalChange, JournalEntry, JournalRecord } from "./journal-format.ts";
-export { type JournalPosition, type JournalScan, scanJournal } from "./journal-read.ts";
+export { type JournalPosition, scanJournal } from "./journal-read.ts";
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 
