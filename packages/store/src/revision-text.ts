@@ -106,7 +106,7 @@ function parseSelector(inside: string, text: string): ReflogSelector {
 
 // Told from a path behind a name: `md5:…` is never the branch "md5".
 const FOREIGN_DIGEST = /^(?:sha1|sha224|sha256|sha384|sha512|md5|blake3|blake2b):/i;
-const OWN_DIGEST = /^sha256:[0-9a-f]{64}(?![0-9a-z])/i;
+const OWN_DIGEST = /^sha256:[0-9a-f]{64}(?![0-9a-zA-Z])/;
 
 function assertOwnDigest(text: string): void {
   if (!FOREIGN_DIGEST.test(text) || (text.startsWith("sha256:") && OWN_DIGEST.test(text))) return;
