@@ -7,7 +7,7 @@ import type { Repository } from "../repository.ts";
 import { requireWorktree } from "../repository.ts";
 import { type HeadTarget, worktreeRef, writeHead } from "./head.ts";
 import { type LinkPolicy, linkPolicy, settleLinks, type SkippedLink } from "./links.ts";
-import { planMove, type PlanInput } from "./plan.ts";
+import { type Overwrite, planMove } from "./plan.ts";
 import { type Stage, type StageEntry, writeStage } from "./stage.ts";
 import { filesOf, isTree, loadStage, loadStageLeniently, readTip, type Tip } from "./state.ts";
 import { writeOut } from "./write-out.ts";
@@ -21,7 +21,7 @@ export interface Move {
   /** Further ref changes of the same atomic update: the branch that moves, a new branch. */
   readonly changes?: readonly RefChange[];
   readonly reason: RefReason;
-  readonly overwrite?: PlanInput["overwrite"];
+  readonly overwrite?: Overwrite;
   readonly symlinks?: LinkPolicy | undefined;
 }
 
@@ -60,7 +60,7 @@ async function moveFiles(
     tip: Tip;
     stage: Stage;
     tree: Digest | undefined;
-    overwrite: PlanInput["overwrite"];
+    overwrite: Overwrite;
     symlinks: LinkPolicy | undefined;
   },
   call: Call,
@@ -84,7 +84,7 @@ async function moveFiles(
   return { written: caches.size, removed: out.removals.length, skippedLinks: skipped };
 }
 
-export function replaceEntries(stage: Stage, entries: ReadonlyMap<string, StageEntry>): void {
+function replaceEntries(stage: Stage, entries: ReadonlyMap<string, StageEntry>): void {
   stage.entries.clear();
   for (const [path, entry] of entries) stage.entries.set(path, entry);
 }

@@ -26,8 +26,12 @@ export interface PlanInput {
   readonly to: FlatTree;
   readonly stage: ReadonlyMap<string, StageEntry>;
   /** "refuse" keeps every local change; "tracked" gives up those of tracked files; "all" overwrites untracked files too. */
-  readonly overwrite: "refuse" | "tracked" | "all";
+  readonly overwrite: Overwrite;
+  /** Paths that are left as they are, whatever they hold; for plans that overwrite. */
+  isLeftAlone?(path: string): boolean;
 }
+
+export type Overwrite = "refuse" | "tracked" | "all";
 
 export interface Plan {
   readonly removals: Removal[];
@@ -88,7 +92,7 @@ export function wouldOverwrite(conflicts: readonly string[]): SmcError {
 
 /** Paths that may have to change. Those that stay as they are, local changes included, are settled here. */
 async function chooseCandidates(
-  { from, to, stage, overwrite }: PlanInput,
+  { from, to, stage, overwrite, isLeftAlone }: PlanInput,
   { plan, conflicts }: { plan: Plan; conflicts: string[] },
   call: Call,
 ): Promise<Candidate[]> {
@@ -102,7 +106,8 @@ async function chooseCandidates(
     const pause = pace();
     if (pause !== undefined) await pause;
     if (forced) {
-      if (wanted !== undefined || staged !== undefined) candidates.push({ path, wanted, staged });
+      const isOurs = wanted !== undefined || staged !== undefined;
+      if (isOurs && isLeftAlone?.(path) !== true) candidates.push({ path, wanted, staged });
     } else if (isSameFile(before, wanted) || isSameFile(staged, wanted)) continue;
     else if (isSameFile(staged, before)) candidates.push({ path, wanted, staged });
     else if (wanted === undefined && staged === undefined) plan.next.delete(path);

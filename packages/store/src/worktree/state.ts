@@ -80,7 +80,8 @@ async function advanceStage(
   return stage;
 }
 
-async function markAbsentLinks(root: string, stage: Stage, links: readonly string[]): Promise<void> {
+/** Links that are not in the worktree were left out, not deleted. */
+export async function markAbsentLinks(root: string, stage: Pick<Stage, "entries">, links: readonly string[]): Promise<void> {
   const stats = await lstatMany(links.map((path) => join(root, path)));
   for (const [index, path] of links.entries()) {
     const entry = stage.entries.get(path);
