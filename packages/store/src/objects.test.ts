@@ -103,7 +103,11 @@ test.each([
   ["B12 zero digest", tree(row("a", 0o100644, new Uint8Array(32))), "zero digest"],
   ["B12 short digest", tree(row("a", 0o100644, new Uint8Array(20))), "32 bytes"],
   ["B12 entry is a commit", encode({ type: "commit", entries: [] }), "the type is not 'tree'"],
-  ["D3 unknown field", encode({ type: "tree", entries: [], more: 1 }), "unknown field 'more'"],
+  ["D3 unknown field", encode({ type: "tree", entries: [], more: 1 }), "the type is not 'tree' with entries alone"],
+  ["D3 long head", Buffer.concat([Buffer.from("\xa2dtypedtreegentries", "latin1"), Buffer.of(0x98, 0)]), "not canonical"],
+  ["D3 size of 2^53", Buffer.concat([tree(row("a")).subarray(0, -1), Buffer.from("1b0020000000000000", "hex")]), "not canonical"],
+  ["D3 cut short", tree(row("a")).subarray(0, -2), "end too early"],
+  ["D3 name is bytes", tree(row(new Uint8Array(2))), "not text"],
   ["D3 negative size", tree(row("a", 0o100644, digestToBytes(A), -1)), "bad size"],
 ])("decodeTree() refuses %s", (_, bytes, message) => {
   expect(() => decodeTree(bytes)).toThrow(expect.objectContaining({ code: "OBJECT_INVALID", message: expect.stringContaining(message) }));
@@ -157,7 +161,7 @@ test("any bytes give an object or OBJECT_INVALID, and what decodes encodes to th
     fc.record({
       name: fc.stringMatching(/^[a-z0-9_.]{1,12}$/).map((name) => `n${name}`.replace(/\.+$/, "")),
       digest: fc.nat(255).map(digest),
-      sizeBytes: fc.nat(),
+      sizeBytes: fc.oneof(fc.nat(300), fc.maxSafeNat()),
       mode: fc.constantFrom("100644" as const, "100755" as const, "120000" as const, "040000" as const),
     }),
     { selector: ({ name }) => name },
@@ -166,6 +170,8 @@ test("any bytes give an object or OBJECT_INVALID, and what decodes encodes to th
     fc.property(entries, (list) => {
       const bytes = encodeTree(list);
       expect(Buffer.compare(encodeTree(decodeTree(bytes)), bytes)).toBe(0);
+      const byLibrary = decodeTree(bytes).map(({ name, mode, digest, sizeBytes }) => row(name, Number.parseInt(mode, 8), digestToBytes(digest), sizeBytes));
+      expect(Buffer.compare(tree(...byLibrary), bytes)).toBe(0);
     }),
   );
   fc.assert(

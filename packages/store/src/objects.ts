@@ -5,34 +5,17 @@
 import { decodeCanonical, encodeCanonical, Shape } from "./cbor.ts";
 import { type Digest, digestFromBytes, digestToBytes } from "./digest.ts";
 import { SmcError } from "./errors.ts";
-import { assertEntryName, foldName } from "./names.ts";
+
+export { decodeTree, encodeTree, type EntryMode, type FileMode, TREE_ENTRIES_MAX, type TreeEntry } from "./tree.ts";
 
 /** What the store keeps. A blob is a file's bytes; it is stored as chunks. */
 export type ObjectKind = "blob" | "chunk" | "chunklist" | "tree" | "commit" | "tag";
 
-export type FileMode = "100644" | "100755" | "120000";
-export type EntryMode = FileMode | "040000";
-const MODES = new Map<number, EntryMode>([
-  [0o100644, "100644"],
-  [0o100755, "100755"],
-  [0o120000, "120000"],
-  [0o040000, "040000"],
-]);
-
 export const CHUNK_BYTES_MAX = 4 * 1024 * 1024;
 /** A tree, commit, tag or chunklist is one record. */
 export const OBJECT_BYTES_MAX = 256 * 1024 * 1024;
-export const TREE_ENTRIES_MAX = 1_000_000;
 export const PARENTS_MAX = 64;
 export const LINK_TARGET_BYTES_MAX = 4096;
-
-export interface TreeEntry {
-  readonly name: string;
-  readonly mode: EntryMode;
-  readonly digest: Digest;
-  /** Bytes of the file, or of all files below the folder. */
-  readonly sizeBytes: number;
-}
 
 export interface Identity {
   readonly name: string;
@@ -91,65 +74,6 @@ export interface Chunklist {
 
 function invalid(message: string): SmcError {
   return new SmcError("OBJECT_INVALID", message);
-}
-
-function compareNames(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
-}
-
-/** Encodes entries in canonical order. Throws OBJECT_INVALID for a bad, doubled or colliding name. */
-export function encodeTree(entries: readonly TreeEntry[]): Uint8Array {
-  const sorted = [...entries].sort((a, b) => compareNames(a.name, b.name));
-  assertTree(sorted);
-  return encodeCanonical({
-    type: "tree",
-    entries: sorted.map((entry) => [
-      entry.name,
-      Number.parseInt(entry.mode, 8),
-      digestToBytes(entry.digest),
-      entry.sizeBytes,
-    ]),
-  });
-}
-
-/** Throws OBJECT_INVALID unless the bytes are the one canonical encoding of a valid tree. */
-export function decodeTree(bytes: Uint8Array): TreeEntry[] {
-  const shape = new Shape(decodeCanonical(bytes, "tree"), "tree", ["entries"]);
-  const entries = shape.list("entries", TREE_ENTRIES_MAX).map((value, position): TreeEntry => {
-    if (!Array.isArray(value) || value.length !== 4) throw invalid(`tree entry ${position}: not four values`);
-    const [name, mode, digest, sizeBytes] = value as readonly unknown[];
-    if (typeof name !== "string") throw invalid(`tree entry ${position}: the name is not text`);
-    const known = typeof mode === "number" ? MODES.get(mode) : undefined;
-    if (known === undefined) throw invalid(`tree entry ${position}: mode ${String(mode)} is not one of ours`);
-    if (!(digest instanceof Uint8Array) || digest.length !== 32) {
-      throw invalid(`tree entry ${position}: the digest does not have 32 bytes`);
-    }
-    if (typeof sizeBytes !== "number" || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
-      throw invalid(`tree entry ${position}: bad size`);
-    }
-    return { name, mode: known, digest: digestFromBytes(digest), sizeBytes };
-  });
-  assertTree(entries);
-  return entries;
-}
-
-function assertTree(entries: readonly TreeEntry[]): void {
-  if (entries.length > TREE_ENTRIES_MAX) throw invalid(`a tree has at most ${TREE_ENTRIES_MAX} entries`);
-  const folded = new Map<string, string>();
-  let previous: string | undefined;
-  for (const [position, { name, digest }] of entries.entries()) {
-    assertEntryName(name);
-    if (/^0{64}$/.test(digest)) throw invalid(`tree entry ${position} '${name}': zero digest`);
-    if (previous === name) throw invalid(`duplicate entry '${name}'`);
-    if (previous !== undefined && compareNames(previous, name) > 0) {
-      throw invalid(`tree not sorted at entry ${position}`);
-    }
-    const fold = foldName(name);
-    const other = folded.get(fold);
-    if (other !== undefined) throw invalid(`names collide: '${other}' and '${name}'`);
-    folded.set(fold, name);
-    previous = name;
-  }
 }
 
 function momentOut(moment: Moment): unknown {

@@ -12,6 +12,7 @@ import { replaceFile } from "../fs.ts";
 import { assertPath } from "../names.ts";
 import type { FileMode } from "../objects.ts";
 import { show } from "../show.ts";
+import { compareNames as comparePaths } from "../tree.ts";
 import type { FileStat } from "../store.ts";
 import type { FlatEntry } from "../tree-read.ts";
 import { readSmall } from "./head.ts";
@@ -23,7 +24,7 @@ const HEADER_BYTES = 64;
 const ENTRY_BYTES = 84;
 const TRAILER_BYTES = 32;
 const STAGE_BYTES_MAX = 2 ** 31;
-const ENTRIES_PER_TURN = 5000;
+const ENTRIES_PER_TURN = 1000;
 const MODE_CODES: readonly FileMode[] = ["100644", "100755", "120000"];
 const STAGE_FLAG_EXACT = 1;
 const FLAG_SKIPPED = 1;
@@ -60,17 +61,7 @@ export function emptyStage(): Stage {
   return { entries: new Map(), base: undefined, isExact: false, checksum: "" };
 }
 
-/** Order of the UTF-8 bytes of two texts. */
-export function comparePaths(a: string, b: string): number {
-  const end = Math.min(a.length, b.length);
-  for (let at = 0; at < end; at += 1) {
-    const left = a.charCodeAt(at);
-    const right = b.charCodeAt(at);
-    // Surrogates stand for characters above all others of UTF-16.
-    if (left !== right) return (left >= 0xd800 ? rank(left) : left) - (right >= 0xd800 ? rank(right) : right);
-  }
-  return a.length - b.length;
-}
+export { comparePaths };
 
 function rank(unit: number): number {
   return unit >= 0xe000 ? unit : unit + 0x10000;
