@@ -34,7 +34,7 @@ export const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ["SMC_HOME", "folder of the store (default ~/.smc)"],
   ["SMC_AUTHOR", 'who commits, as "Name <address>"'],
   ["SMC_PROGRESS", "none, plain or fancy"],
-  ["SMC_IDLE_MS", "when an idle daemon leaves, in ms; 0: never"],
+  ["SMC_DAEMON_IDLE_MINUTES", "when an idle daemon leaves; 0: never"],
   ["SMC_LOG", "how much the daemon logs: error, warn, info, debug"],
   ["NO_COLOR", "any value: print without colours"],
   ["TERM", "dumb: no colours, no progress bar"],

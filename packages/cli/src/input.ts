@@ -2,20 +2,22 @@
 import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
 import type { Readable } from "node:stream";
-import { fromErrno, SmcError } from "@smc/store/errors";
+import { type ErrorCode, fromErrno, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 
 interface ReadSettings {
   readonly folder: string;
   readonly signal: AbortSignal;
   readonly bytesMax: number;
+  /** What is thrown for more. */
+  readonly tooLong?: ErrorCode;
 }
 
 function open(name: string, { folder, signal }: ReadSettings): Readable {
   return name === "-" ? process.stdin : createReadStream(resolve(folder, name), { signal });
 }
 
-/** The text of a file, or of standard input for "-". Throws LIMIT_EXCEEDED, ARGUMENT_INVALID (not UTF-8), errno codes. */
+/** The text of a file, or of standard input for "-". Throws LIMIT_EXCEEDED or `tooLong`, ARGUMENT_INVALID (not UTF-8), errno codes. */
 export async function readText(name: string, settings: ReadSettings): Promise<string> {
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
@@ -23,7 +25,7 @@ export async function readText(name: string, settings: ReadSettings): Promise<st
     for await (const chunk of open(name, settings) as AsyncIterable<Buffer>) {
       sizeBytes += chunk.length;
       if (sizeBytes > settings.bytesMax) {
-        throw new SmcError("LIMIT_EXCEEDED", `'${show(name)}' is longer than ${settings.bytesMax} bytes`);
+        throw new SmcError(settings.tooLong ?? "LIMIT_EXCEEDED", `'${show(name)}' is longer than ${settings.bytesMax} bytes`);
       }
       chunks.push(chunk);
     }

@@ -5,7 +5,7 @@ import { shortDigest, shortRef } from "../format.ts";
 import { readText } from "../input.ts";
 import { parseMetrics, parseScalars } from "../pairs.ts";
 
-const MESSAGE_BYTES_MAX = 1024 * 1024 + 1;
+const MESSAGE_BYTES_MAX = 1024 * 1024;
 
 export const command = defineCommand({
   usage: ["commit -m TEXT [options]", "commit -F FILE [options]"],
@@ -37,7 +37,7 @@ export const command = defineCommand({
     const message =
       options.file === undefined
         ? options.message.join("\n\n")
-        : await readText(options.file, { folder, signal, bytesMax: MESSAGE_BYTES_MAX });
+        : await readText(options.file, { folder, signal, bytesMax: MESSAGE_BYTES_MAX, tooLong: "MESSAGE_INVALID" });
     const given = options.message.length > 0 || options.file !== undefined;
     if (!given && !options.amend) {
       throw new SmcError("MESSAGE_INVALID", "there is no message; nothing was committed", {

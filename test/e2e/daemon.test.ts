@@ -1,0 +1,69 @@
+import { afterAll, expect, test } from "vitest";
+import { createSandbox } from "./sandbox.ts";
+
+const box = await createSandbox();
+afterAll(() => box[Symbol.asyncDispose](), 30_000);
+
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+interface Answer {
+  readonly running: boolean;
+  readonly daemon: { readonly pid: number; readonly storePath: string };
+}
+
+test("smc daemon status tells a daemon that runs, and ends with 1 when none does", async () => {
+  const first = await box.json<Answer>("daemon", "status");
+  expect(first).toMatchObject({ running: true, daemon: { storePath: box.home } });
+  expect(await box.ok("daemon", "status")).toContain(`pid       ${first.daemon.pid}\n`);
+  expect(await box.ok("daemon", "stop")).toBe("daemon stopped\n");
+  const none = await box.smc(["daemon", "status"]);
+  expect(none).toMatchObject({ code: 1, stdout: "no daemon runs\n" });
+  expect(await box.ok("daemon", "stop")).toBe("no daemon runs\n");
+});
+
+test("verbs start a daemon when none runs, and use the one that does", async () => {
+  await box.ok("daemon", "stop");
+  await box.ok("status");
+  const { daemon } = await box.json<Answer>("daemon", "status");
+  await box.ok("log", "--all");
+  expect((await box.ok("daemon", "start", "-q")).trim()).toBe(String(daemon.pid));
+  const restarted = await box.json<Answer>("daemon", "restart");
+  expect(restarted.daemon.pid).not.toBe(daemon.pid);
+});
+
+test("a killed daemon leaves nothing to unlock", async () => {
+  const { daemon } = await box.json<Answer>("daemon", "status");
+  process.kill(daemon.pid, "SIGKILL");
+  const head = await box.commit("after the kill", { "a.txt": "a" });
+  expect(await box.ok("rev-parse", "HEAD")).toBe(`${head}\n`);
+});
+
+test("smc daemon logs prints the last lines", async () => {
+  const lines = (await box.ok("daemon", "logs", "-n", "2")).trimEnd().split("\n");
+  expect(lines).toHaveLength(2);
+  expect(JSON.parse(lines[1] ?? "")).toHaveProperty("msg");
+  expect(await box.json("daemon", "logs", "-n", "1")).toMatchObject({ path: join(box.home, "logs", "daemon.log") });
+});
+
+test("smc daemon run stays in the foreground until it is asked to leave", async () => {
+  await box.ok("daemon", "stop");
+  rmSync(join(box.home, "logs"), { recursive: true, force: true });
+  const running = box.smc(["daemon", "run"]);
+  let status = await box.smc(["daemon", "status"]);
+  const deadline = Date.now() + 20_000;
+  while (status.code !== 0 && Date.now() < deadline) status = await box.smc(["daemon", "status"]);
+  expect(status.code).toBe(0);
+  await box.ok("daemon", "stop");
+  expect((await running).code).toBe(0);
+  expect(existsSync(join(box.home, "run", "daemon.sock"))).toBe(false);
+});
+
+test.each([
+  [["daemon"], 2],
+  [["daemon", "strat"], 2],
+  [["daemon", "logs", "-n", "0"], 2],
+  [["daemon", "status", "-n", "3"], 2],
+] as const)("smc %j is refused", async (words, exit) => {
+  expect(await box.refused(...words)).toMatchObject({ exit });
+});
