@@ -98,12 +98,15 @@ export function formatTable(rows: readonly (readonly string[])[], right: readonl
       widths[column] = Math.max(widths[column] ?? 0, textWidth(cell));
     }
   }
-  return rows.map((row) =>
-    row
-      .map((cell, column) => pad(cell, widths[column] ?? 0, right.includes(column) ? "left" : "right"))
-      .join("  ")
-      .trimEnd(),
-  );
+  return rows.map((row) => {
+    // A cell may end with spaces of its own: a name.
+    const last = row.findLastIndex((cell) => cell !== "");
+    const cells = row.slice(0, last + 1).map((cell, column) => {
+      if (right.includes(column)) return pad(cell, widths[column] ?? 0, "left");
+      return column === last ? cell : pad(cell, widths[column] ?? 0);
+    });
+    return cells.join("  ");
+  });
 }
 
 /** The first row is the head. Pipes and line feeds in cells are escaped. */
