@@ -54,12 +54,13 @@ test("A11: a device is refused", async () => {
   return undefined;
 });
 
-test.for(["/dev/zero", "/proc/self/mem", "/etc/passwd"])(
-  "A11: %s is outside of the worktree",
-  async (path) => {
-    await target.refused(["add", path], { code: "PATH_INVALID" });
-  },
-);
+test.for([
+  ["/dev/zero", "FILE_UNSUPPORTED"],
+  ["/proc/self/mem", "UNSAFE_PATH"],
+  ["/etc/passwd", "UNSAFE_PATH"],
+] as const)("A11: %s is outside of the worktree", async ([path, code]) => {
+  await target.refused(["add", path], { code });
+});
 
 test("A11: hash-object does not wait for a device or a fifo", async () => {
   await target.refused(["hash-object", "/dev/zero"], { code: "FILE_UNSUPPORTED", says: /device/ });
@@ -194,7 +195,7 @@ test.for(UNPORTABLE)("B10: the name %j is refused unless --allow-nonportable", a
   sandbox.write(name, "x");
   await target.refused(["add", "--", name], { code: "NAME_NOT_PORTABLE" });
   await sandbox.ok("add", "--allow-nonportable", "--", name);
-  expect(await sandbox.ok("ls-files")).toContain(name);
+  expect((await sandbox.ok("ls-files")).split("\n")).toContain(name);
   await sandbox.ok("reset", "-q");
   rmSync(sandbox.path(name));
 });
