@@ -13,7 +13,7 @@ import { parseJson } from "./json.ts";
 import type { Logger } from "./logger.ts";
 import { type At, type DaemonStatus, JSON_TYPE, PROTOCOL, PROTOCOL_HEADER } from "./protocol.ts";
 import { READING_VERBS } from "./reading.ts";
-import { assertValid } from "./validate.ts";
+import { assertValid, warmUp } from "./validate.ts";
 import type { OwnedStore } from "@smc/store";
 
 /** A list of 100,000 paths fits. */
@@ -80,6 +80,7 @@ export function createDaemonServer(host: Host): Server {
   });
   server.setErrorHandler((error, _request, reply) => sendFailure(host, reply, translate(error)));
   addRoutes(server, host);
+  warmUp(api.refs.request);
   return server;
 }
 

@@ -8,6 +8,11 @@ import type { TSchema } from "typebox";
 const ajv = new Ajv({ removeAdditional: false, coerceTypes: false, useDefaults: false, strict: true, allErrors: false });
 const compiled = new Map<TSchema, ValidateFunction>();
 
+/** Compiles the first schema, which takes Ajv longer than the event loop may stand still. */
+export function warmUp(schema: TSchema): void {
+  compiled.set(schema, ajv.compile(schema));
+}
+
 /** Throws REQUEST_INVALID with the field and what is wrong with it. */
 export function assertValid(schema: TSchema, value: unknown): void {
   let validate = compiled.get(schema);
