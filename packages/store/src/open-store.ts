@@ -148,6 +148,12 @@ async function checkPath(path: string, create: boolean): Promise<string> {
   if (uid !== undefined && found.uid !== uid) {
     throw new SmcError("UNSAFE_OWNER", `the store '${show(root)}' is owned by uid ${found.uid}, not by you (${uid})`);
   }
+  if (uid !== undefined && (found.mode & 0o022) !== 0) {
+    const mode = (found.mode & 0o777).toString(8).padStart(4, "0");
+    throw new SmcError("UNSAFE_OWNER", `the store '${show(root)}' can be written by others (mode ${mode})`, {
+      hint: "take their right to write with chmod go-w",
+    });
+  }
   return root;
 }
 
