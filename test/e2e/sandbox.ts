@@ -9,14 +9,14 @@ import { fileURLToPath } from "node:url";
 const BIN = fileURLToPath(new URL("../../packages/cli/dist/bin.js", import.meta.url));
 const TIMEOUT_MS = 30_000;
 
-interface Ran {
+export interface Ran {
   readonly stdout: string;
   readonly stderr: string;
   /** Exit status; of a process ended by a signal, 128 and up. */
   readonly code: number;
 }
 
-interface RunOptions {
+export interface RunOptions {
   /** Below the sandbox; default "work". */
   readonly in?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -30,7 +30,7 @@ interface ErrorAnswer {
 }
 
 /** Runs a program to its end. */
-function runProgram(
+export function runProgram(
   file: string,
   args: readonly string[],
   options: {
