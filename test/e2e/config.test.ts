@@ -7,11 +7,13 @@ afterAll(() => box[Symbol.asyncDispose](), 30_000);
 test("smc config set, get, unset and list", async () => {
   expect(await box.ok("config", "set", "user.name", "Grace Hopper")).toContain("written to ");
   await box.ok("config", "set", "user.email", "grace@example.org");
-  expect(await box.ok("config", "get", "user.name")).toBe("Grace Hopper\n");
+  const own = await box.smc(["config", "get", "user.name"], { env: { SMC_AUTHOR: undefined } });
+  expect(own.stdout).toBe("Grace Hopper\n");
+  expect(await box.ok("config", "get", "user.name")).toBe("Ada\n");
   expect(await box.ok("config", "get", "-q", "init.defaultBranch")).toBe("main\n");
-  expect(await box.ok("config", "list", "--show-origin")).toMatch(/^store +user\.name = Grace Hopper$/m);
+  expect(await box.ok("config", "list", "--show-origin")).toMatch(/^environment +user\.name = Ada$/m);
   await box.ok("config", "unset", "user.email");
-  expect(await box.refused("config", "get", "user.email")).toMatchObject({ exit: 3, code: "CONFIG_NOT_FOUND" });
+  expect(await box.refused("config", "unset", "user.email")).toMatchObject({ exit: 3, code: "CONFIG_NOT_FOUND" });
 });
 
 test("smc config --worktree wins over the store, below the environment", async () => {

@@ -14,7 +14,7 @@ async function fork(name: string, files: Readonly<Record<string, string>>): Prom
 test("smc merge moves forward when there is nothing of our own", async () => {
   await box.commit("base", { "a.txt": "base", "b.txt": "base" });
   const side = await fork("side", { "a.txt": "side" });
-  expect(await box.ok("merge", "side")).toBe(`Fast-forward to ${side.slice(0, 9)}\n`);
+  expect(await box.ok("merge", "side")).toBe(`Fast-forward to ${side.slice(0, 9)}\n0 added, 1 modified, 0 deleted\n`);
   expect(box.read("a.txt")).toBe("side");
   expect(await box.ok("merge", "side")).toBe("Already up to date.\n");
 });

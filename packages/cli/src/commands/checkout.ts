@@ -1,7 +1,8 @@
 import { SmcError } from "@smc/store/errors";
-import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
-import { formatCount, shortDigest } from "../format.ts";
+import { formatCount } from "../format.ts";
+import { printSwitch } from "../switch-text.ts";
+import { hintSkipped, SYMLINKS } from "../symlinks.ts";
 
 export const command = defineCommand({
   usage: ["checkout [options] REV", "checkout -b BRANCH [REV]", "checkout [REV] -- path ..."],
@@ -17,7 +18,7 @@ export const command = defineCommand({
     branch: { type: "string", short: "b", value: "BRANCH", summary: "make this branch there and switch to it" },
     force: { type: "boolean", short: "f", summary: "overwrite local changes and untracked files" },
     detach: { type: "boolean", summary: "detach HEAD even when REV is a branch" },
-    to: { type: "string", value: "DIR", summary: "write the files into DIR instead; the worktree stays" },
+    symlinks: SYMLINKS,
   },
   examples: [
     ["smc checkout v1.0.0", "the folder as it was in the release"],
@@ -35,13 +36,16 @@ export const command = defineCommand({
       ...(revision === undefined ? {} : { revision }),
       ...(paths.length === 0 ? {} : { paths }),
       ...(options.branch === undefined ? {} : { branch: options.branch }),
-      ...(options.to === undefined ? {} : { to: options.to }),
+      ...(options.symlinks === undefined ? {} : { symlinks: options.symlinks }),
       force: options.force,
       detach: options.detach,
     });
   },
-  print: (data, out) => {
-    out.line(`HEAD is now at ${shortDigest(data.digest)}`);
+  print: (data, out, { words, rest }) => {
+    if (words.length + (rest?.length ?? 0) > 1 || rest !== undefined) {
+      out.line(`${formatCount(data.restored.length, "file")} restored`);
+    } else printSwitch(data, out);
+    hintSkipped(data.skippedLinks, out);
   },
-  quiet: (data) => [data.digest],
+  quiet: (data) => [data.digest ?? ""],
 });

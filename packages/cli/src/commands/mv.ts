@@ -11,6 +11,7 @@ export const command = defineCommand({
   options: {
     force: { type: "boolean", short: "f", summary: "replace a file that is there" },
     "dry-run": { type: "boolean", short: "n", summary: "print what would be moved, move nothing" },
+    "allow-nonportable": { type: "boolean", summary: "take names that other systems cannot hold" },
   },
   examples: [
     ["smc mv best.pt weights/best.pt", "rename a file"],
@@ -18,8 +19,9 @@ export const command = defineCommand({
   ],
   run: async (context, words) => {
     const paths = await pathspecs(context, words);
-    const { force, "dry-run": dryRun } = words.options;
-    return await context.call("mv", { sources: paths.slice(0, -1), destination: paths.at(-1) ?? "", force, dryRun });
+    const { force, "dry-run": dryRun, "allow-nonportable": allowNonportable } = words.options;
+    const [sources, destination] = [paths.slice(0, -1), paths.at(-1) ?? ""];
+    return await context.call("mv", { sources, destination, force, dryRun, allowNonportable });
   },
   print: (data, out) => printPaths(data.moved.map(({ from, to }) => ["move", `${from} -> ${to}`] as const), out),
   quiet: (data) => data.moved.map(({ to }) => to),

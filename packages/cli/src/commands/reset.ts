@@ -1,6 +1,7 @@
 import { SmcError } from "@smc/store/errors";
 import { defineCommand } from "../command.ts";
-import { shortDigest } from "../format.ts";
+import { formatCount, shortDigest } from "../format.ts";
+import { hintSkipped, SYMLINKS } from "../symlinks.ts";
 
 export const command = defineCommand({
   usage: ["reset [--soft|--mixed|--hard] [REV]", "reset [REV] -- path ..."],
@@ -16,6 +17,7 @@ export const command = defineCommand({
     soft: { type: "boolean", summary: "move the branch only" },
     mixed: { type: "boolean", summary: "move the branch, reset the stage" },
     hard: { type: "boolean", summary: "move the branch, reset the stage and the folder" },
+    symlinks: SYMLINKS,
   },
   examples: [
     ["smc reset", "empty the stage"],
@@ -31,10 +33,15 @@ export const command = defineCommand({
     }
     return await context.call("reset", {
       mode: modes[0] ?? "mixed",
+      ...(options.symlinks === undefined ? {} : { symlinks: options.symlinks }),
       ...(words[0] === undefined ? {} : { revision: words[0] }),
       ...(rest === undefined ? {} : { paths: [...rest] }),
     });
   },
-  print: (data, out) => out.line(`HEAD is now at ${shortDigest(data.head)}`),
-  quiet: (data) => [data.head],
+  print: (data, out, { rest }) => {
+    if (rest !== undefined) out.line(`${formatCount(data.restored.length, "file")} reset`);
+    else if (data.head !== null) out.line(`HEAD is now at ${shortDigest(data.head)}`);
+    hintSkipped(data.skippedLinks, out);
+  },
+  quiet: (data) => [data.head ?? ""],
 });

@@ -2,6 +2,7 @@ import { SmcError } from "@smc/store/errors";
 import { defineCommand } from "../command.ts";
 import { formatCount } from "../format.ts";
 import { pathspecs } from "../input.ts";
+import { hintSkipped, SYMLINKS } from "../symlinks.ts";
 
 export const command = defineCommand({
   usage: ["restore [options] path ..."],
@@ -14,6 +15,7 @@ export const command = defineCommand({
     source: { type: "string", short: "s", value: "REV", summary: "take the files of this revision" },
     staged: { type: "boolean", short: "S", summary: "restore the stage (from HEAD, unless --source)" },
     worktree: { type: "boolean", short: "W", summary: "with --staged: restore the folder too" },
+    symlinks: SYMLINKS,
   },
   examples: [
     ["smc restore weights/best.pt", "throw a change away"],
@@ -21,11 +23,21 @@ export const command = defineCommand({
     ["smc restore -s v1.0.0 weights/", "take a folder of an old version"],
   ],
   run: async (context, words) => {
-    const { source, staged, worktree } = words.options;
+    const { source, staged, worktree, symlinks } = words.options;
     const paths = await pathspecs(context, words);
     if (paths.length === 0) throw new SmcError("USAGE", "nothing was named to restore");
-    return await context.call("restore", { paths, staged, worktree, ...(source === undefined ? {} : { source }) });
+    return await context.call("restore", {
+      paths,
+      staged,
+      // Left out, the default of the verb holds: the folder, unless --staged.
+      ...(worktree ? { worktree } : {}),
+      ...(source === undefined ? {} : { source }),
+      ...(symlinks === undefined ? {} : { symlinks }),
+    });
   },
-  print: (data, out) => out.line(`${formatCount(data.restored.length, "file")} restored`),
+  print: (data, out) => {
+    out.line(`${formatCount(data.restored.length, "file")} restored`);
+    hintSkipped(data.skippedLinks, out);
+  },
   quiet: (data) => data.restored,
 });

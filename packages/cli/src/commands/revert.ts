@@ -7,6 +7,7 @@ export const command = defineCommand({
   positionals: [{ name: "REV", summary: "the commit to undo", required: true, completes: "refs" }],
   options: {
     message: { type: "string", short: "m", value: "TEXT", summary: "message of the new commit" },
+    mainline: { type: "integer", value: "N", min: 1, max: 64, summary: "for a merge: the parent to go back to, from 1" },
   },
   examples: [
     ["smc revert HEAD", "undo the last commit"],
@@ -16,6 +17,7 @@ export const command = defineCommand({
     context.call("revert", {
       revision: words[0] ?? "",
       ...(options.message === undefined ? {} : { message: options.message }),
+      ...(options.mainline === undefined ? {} : { mainline: options.mainline }),
     }),
   print: (data, out) => {
     const branch = data.ref === "HEAD" ? "detached HEAD" : shortRef(data.ref);

@@ -1,7 +1,7 @@
 import { SmcError } from "@smc/store/errors";
-import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
-import { shortDigest } from "../format.ts";
+import { printSwitch } from "../switch-text.ts";
+import { hintSkipped, SYMLINKS } from "../symlinks.ts";
 
 export const command = defineCommand({
   usage: ["switch BRANCH", "switch -c BRANCH [REV]", "switch --detach REV"],
@@ -11,6 +11,7 @@ export const command = defineCommand({
     create: { type: "string", short: "c", value: "BRANCH", summary: "make this branch (at REV, or HEAD) and go to it" },
     detach: { type: "boolean", short: "d", summary: "go to a revision without a branch" },
     force: { type: "boolean", short: "f", summary: "overwrite local changes and untracked files" },
+    symlinks: SYMLINKS,
   },
   examples: [
     ["smc switch main", "go to a branch"],
@@ -26,10 +27,12 @@ export const command = defineCommand({
       ...(options.create === undefined ? {} : { create: options.create }),
       detach: options.detach,
       force: options.force,
+      ...(options.symlinks === undefined ? {} : { symlinks: options.symlinks }),
     });
   },
   print: (data, out) => {
-    out.line(data.branch === null ? `HEAD is now at ${shortDigest(data.digest)}` : `Switched to branch '${show(data.branch)}'`);
+    printSwitch(data, out);
+    hintSkipped(data.skippedLinks, out);
   },
-  quiet: (data) => [data.branch ?? data.digest],
+  quiet: (data) => [data.branch ?? data.digest ?? ""],
 });
