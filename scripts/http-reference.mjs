@@ -13,7 +13,10 @@ const START = "<!-- The rest of this page is written by scripts/http-reference.m
 /** Types that are told in words at the top of the list. */
 const WELL_KNOWN = new Set(["Digest", "RefName"]);
 const COMMENT = String.raw`(?:\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n)?`;
-const TYPE = new RegExp(String.raw`^${COMMENT}export (?:interface|type) (\w+)(?:(?<=interface \w+)[\s\S]*?^\}|[\s\S]*?;)$`, "gm");
+const TYPE = new RegExp(
+  String.raw`^${COMMENT}export (?:interface|type) (\w+)(?:(?<=interface \w+)[\s\S]*?^\}|[\s\S]*?;)$`,
+  "gm",
+);
 const NEEDS = {
   store: "Works on the store.",
   repository: "Needs a repository: a worktree around `at.folder`, or `at.repository`.",
@@ -29,7 +32,8 @@ function readTypes(path) {
   for (const [block, name] of text.matchAll(TYPE)) types.set(name, block);
   const imports = new Map();
   for (const [, names, from] of text.matchAll(/^import (?:type )?\{([^}]*)\} from "(\.[^"]+)";$/gm)) {
-    for (const name of names.split(",")) imports.set(name.replace(/\btype\b/, "").trim(), resolve(dirname(path), from));
+    for (const name of names.split(","))
+      imports.set(name.replace(/\btype\b/, "").trim(), resolve(dirname(path), from));
   }
   return { types, imports };
 }

@@ -19,7 +19,10 @@ const pause = (ms: number): Promise<void> =>
   });
 
 /** Runs with a server on a socket that answers every request by this verb. */
-async function withVerb<T>(run: (call: Call) => Promise<unknown>, ask: (socket: string) => Promise<T>): Promise<T> {
+async function withVerb<T>(
+  run: (call: Call) => Promise<unknown>,
+  ask: (socket: string) => Promise<T>,
+): Promise<T> {
   return withFolder(async (folder) => {
     const socket = join(folder, "s");
     const server = createServer((_request, response) => {
@@ -36,7 +39,9 @@ async function withVerb<T>(run: (call: Call) => Promise<unknown>, ask: (socket: 
   });
 }
 
-async function ask(socket: string): Promise<{ result: unknown; progress: Progress[]; status: number | undefined }> {
+async function ask(
+  socket: string,
+): Promise<{ result: unknown; progress: Progress[]; status: number | undefined }> {
   const { signal } = new AbortController();
   const answer = await send(socket, { method: "POST", path: "/", body: {}, signal });
   const progress: Progress[] = [];
@@ -80,7 +85,8 @@ test("answerVerb() gives a failure its status, or after progress its last line",
   const status = await withVerb(
     async () => fail(),
     async (socket) =>
-      (await send(socket, { method: "POST", path: "/", body: {}, signal: new AbortController().signal })).statusCode,
+      (await send(socket, { method: "POST", path: "/", body: {}, signal: new AbortController().signal }))
+        .statusCode,
   );
   expect(status).toBe(409);
   const late = async (call: Call): Promise<never> => {
@@ -115,7 +121,10 @@ test("answerVerb() aborts the verb when the client goes away", async () => {
 });
 
 test("answerVerb() sends a long result whole to a client that reads slowly, and drops progress meanwhile", async () => {
-  const rows = Array.from({ length: 200_000 }, (_, index) => ({ path: `some/path/to/a/file-${index}`, sizeBytes: index }));
+  const rows = Array.from({ length: 200_000 }, (_, index) => ({
+    path: `some/path/to/a/file-${index}`,
+    sizeBytes: index,
+  }));
   const ticks: number[] = [];
   let last = performance.now();
   const timer = setInterval(() => {
@@ -128,7 +137,9 @@ test("answerVerb() sends a long result whole to a client that reads slowly, and 
     async (socket) => readSlowly(connect(socket)),
   );
   clearInterval(timer);
-  expect(text.slice(text.indexOf("\r\n\r\n"))).toContain(`{"path":"some/path/to/a/file-199999","sizeBytes":199999}`);
+  expect(text.slice(text.indexOf("\r\n\r\n"))).toContain(
+    `{"path":"some/path/to/a/file-199999","sizeBytes":199999}`,
+  );
   expect(Math.max(...ticks)).toBeLessThan(200);
 });
 
@@ -170,14 +181,21 @@ test("writeAll() gives up a client that reads nothing", async () => {
 test("readAnswer() tells a connection that breaks, an answer of another protocol and one that is no JSON", async () => {
   const answers: Readonly<Record<string, [string, object]>> = {
     "HTTP/1.1 200 OK\r\nsmc-protocol: 1\r\ncontent-length: 99\r\n\r\n{": ["Broken", { name: "Broken" }],
-    "HTTP/1.1 200 OK\r\nsmc-protocol: 9\r\ncontent-length: 2\r\n\r\n{}": ["9", { code: "DAEMON_INCOMPATIBLE" }],
-    "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}": ["none", { code: "DAEMON_INCOMPATIBLE" }],
-    "HTTP/1.1 200 OK\r\nsmc-protocol: 1\r\ncontent-length: 2\r\n\r\n<h": ["text", { code: "DAEMON_INCOMPATIBLE" }],
-    "HTTP/1.1 200 OK\r\nsmc-protocol: 1\r\ncontent-length: 2\r\n\r\n{}": ["empty", { code: "DAEMON_INCOMPATIBLE" }],
-    ['HTTP/1.1 200 OK\r\nsmc-protocol: 1\r\ncontent-type: application/x-ndjson\r\nconnection: close\r\n\r\n{"progress":{}}\n']: [
-      "no last line",
-      { name: "Broken" },
+    "HTTP/1.1 200 OK\r\nsmc-protocol: 9\r\ncontent-length: 2\r\n\r\n{}": [
+      "9",
+      { code: "DAEMON_INCOMPATIBLE" },
     ],
+    "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}": ["none", { code: "DAEMON_INCOMPATIBLE" }],
+    "HTTP/1.1 200 OK\r\nsmc-protocol: 1\r\ncontent-length: 2\r\n\r\n<h": [
+      "text",
+      { code: "DAEMON_INCOMPATIBLE" },
+    ],
+    "HTTP/1.1 200 OK\r\nsmc-protocol: 1\r\ncontent-length: 2\r\n\r\n{}": [
+      "empty",
+      { code: "DAEMON_INCOMPATIBLE" },
+    ],
+    ['HTTP/1.1 200 OK\r\nsmc-protocol: 1\r\ncontent-type: application/x-ndjson\r\nconnection: close\r\n\r\n{"progress":{}}\n']:
+      ["no last line", { name: "Broken" }],
   };
   for (const [bytes, [, expected]] of Object.entries(answers)) {
     await withFolder(async (folder) => {

@@ -25,7 +25,10 @@ export interface Answering {
 }
 
 /** Runs a verb and writes its answer; the client going away aborts it. Never throws: returns the failure, if any. */
-export async function answerVerb(response: ServerResponse, answering: Answering): Promise<Failure | undefined> {
+export async function answerVerb(
+  response: ServerResponse,
+  answering: Answering,
+): Promise<Failure | undefined> {
   const { controller, run, describe } = answering;
   const lines = new Lines(response);
   const leave = (): void => {
@@ -35,7 +38,9 @@ export async function answerVerb(response: ServerResponse, answering: Answering)
   let failure: Failure | undefined;
   let envelope: { result: unknown } | { error: ErrorJson };
   try {
-    envelope = { result: await run({ signal: controller.signal, onProgress: (progress) => lines.tell(progress) }) };
+    envelope = {
+      result: await run({ signal: controller.signal, onProgress: (progress) => lines.tell(progress) }),
+    };
   } catch (error) {
     failure = describe(error);
     envelope = { error: failure.json };
@@ -66,7 +71,8 @@ class Lines {
   tell(progress: Progress): void {
     this.#held = progress;
     const now = performance.now();
-    if (now - this.#lastMs < PROGRESS_MS || this.#response.writableNeedDrain || this.#response.destroyed) return;
+    if (now - this.#lastMs < PROGRESS_MS || this.#response.writableNeedDrain || this.#response.destroyed)
+      return;
     this.#lastMs = now;
     if (!this.#response.headersSent) this.#head(200, NDJSON_TYPE);
     this.#flush();
@@ -79,7 +85,11 @@ class Lines {
   }
 
   #head(status: number, type: string): void {
-    this.#response.writeHead(status, { "content-type": type, [PROTOCOL_HEADER]: PROTOCOL, "cache-control": "no-store" });
+    this.#response.writeHead(status, {
+      "content-type": type,
+      [PROTOCOL_HEADER]: PROTOCOL,
+      "cache-control": "no-store",
+    });
   }
 
   async end(status: number, envelope: { result: unknown } | { error: ErrorJson }): Promise<void> {

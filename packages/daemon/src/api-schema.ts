@@ -8,14 +8,20 @@ export const LIST_LENGTH_MAX = 100_000;
 const COUNT_MAX = 1_000_000_000;
 
 /** Exactly these fields, and no others. */
-export const fields = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: false });
+export const fields = <P extends TProperties>(properties: P) =>
+  Type.Object(properties, { additionalProperties: false });
 
 export const text = Type.String({ maxLength: NAME_LENGTH_MAX });
 export const message = Type.String({ maxLength: MESSAGE_LENGTH_MAX });
 export const texts = Type.Array(text, { maxItems: LIST_LENGTH_MAX });
 export const flag = Type.Boolean();
 export const count = Type.Integer({ minimum: 0, maximum: COUNT_MAX });
-export const scalar = Type.Union([Type.String({ maxLength: MESSAGE_LENGTH_MAX }), Type.Number(), Type.Boolean(), Type.Null()]);
+export const scalar = Type.Union([
+  Type.String({ maxLength: MESSAGE_LENGTH_MAX }),
+  Type.Number(),
+  Type.Boolean(),
+  Type.Null(),
+]);
 export const scalars = Type.Record(Type.String(), scalar);
 export const numbers = Type.Record(Type.String(), Type.Number());
 export const variables = Type.Record(Type.String(), text);

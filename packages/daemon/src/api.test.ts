@@ -28,7 +28,11 @@ const at = { folder: "/" };
 
 test.each([
   ["an empty input", "log", { at, input: {} }],
-  ["every kind of field", "commit", { at, input: { message: "m", all: true, metrics: { a: 1.5 }, params: { b: null, c: "x" } } }],
+  [
+    "every kind of field",
+    "commit",
+    { at, input: { message: "m", all: true, metrics: { a: 1.5 }, params: { b: null, c: "x" } } },
+  ],
   ["a choice", "reset", { at, input: { mode: "hard" } }],
   ["an object in an object", "branch", { at, input: { rename: { to: "x" } } }],
   ["who and where", "log", { at: { folder: "/", repository: "a/b", author: "A <a@b>" }, input: {} }],
@@ -39,14 +43,34 @@ test.each([
 test.each([
   ["a field that is missing", "cat", { at, input: {} }, "'input' must have required property 'revision'"],
   ["a field that is unknown", "log", { at, input: { no: 1 } }, "'input' has no field 'no'"],
-  ["a value that is no choice", "reset", { at, input: { mode: "x" } }, "'input/mode' must be one of soft, mixed, hard"],
+  [
+    "a value that is no choice",
+    "reset",
+    { at, input: { mode: "x" } },
+    "'input/mode' must be one of soft, mixed, hard",
+  ],
   ["a number as text", "log", { at, input: { limit: "5" } }, "'input/limit' must be integer"],
   ["a negative number", "log", { at, input: { limit: -1 } }, "'input/limit' must be >= 0"],
   ["a broken number", "log", { at, input: { limit: 1.5 } }, "'input/limit' must be integer"],
   ["text as a flag", "add", { at, input: { paths: [], all: "true" } }, "'input/all' must be boolean"],
-  ["one path too many", "add", { at, input: { paths: Array.from({ length: 100_001 }, () => "x") } }, "'input/paths' must NOT"],
-  ["text that is too long", "cat", { at, input: { revision: "x".repeat(20_000) } }, "'input/revision' must NOT"],
-  ["control characters in a name", "log", { at, input: { "\u001b[2J": 1 } }, String.raw`has no field '\x1b[2J'`],
+  [
+    "one path too many",
+    "add",
+    { at, input: { paths: Array.from({ length: 100_001 }, () => "x") } },
+    "'input/paths' must NOT",
+  ],
+  [
+    "text that is too long",
+    "cat",
+    { at, input: { revision: "x".repeat(20_000) } },
+    "'input/revision' must NOT",
+  ],
+  [
+    "control characters in a name",
+    "log",
+    { at, input: { "\u001b[2J": 1 } },
+    String.raw`has no field '\x1b[2J'`,
+  ],
   ["no object", "log", [], "it must be object"],
 ] as const)("assertValid() refuses %s", (_, verb, request, why) => {
   expect(() => assertValid(api[verb].request, request)).toThrow(why);

@@ -3,7 +3,21 @@
  * Inputs are schemas, because what comes over a socket is checked; results are the types of the store's functions
  * (`packages/store/src/verbs/<verb>.ts`), because what goes out is our own. `handlers.ts` shows that both agree.
  */
-import { choice, count, fields, flag, type InputOf, message, numbers, optional, scalars, text, texts, variables, verb } from "./api-schema.ts";
+import {
+  choice,
+  count,
+  fields,
+  flag,
+  type InputOf,
+  message,
+  numbers,
+  optional,
+  scalars,
+  text,
+  texts,
+  variables,
+  verb,
+} from "./api-schema.ts";
 import type { handlers } from "./handlers.ts";
 
 const progress = { progress: true };

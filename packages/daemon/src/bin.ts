@@ -8,7 +8,10 @@ import { startDaemon } from "./run.ts";
 const SHUTDOWN_MS_MAX = 20_000;
 
 function readWords(): { storePath: string; readyFd: number | undefined } {
-  const { values, positionals } = parseArgs({ options: { "ready-fd": { type: "string" } }, allowPositionals: true });
+  const { values, positionals } = parseArgs({
+    options: { "ready-fd": { type: "string" } },
+    allowPositionals: true,
+  });
   const storePath = positionals[0];
   if (storePath === undefined || positionals.length > 1) {
     throw new SmcError("USAGE", "usage: node bin.js <store> [--ready-fd <n>]");
@@ -50,7 +53,9 @@ async function main(): Promise<void> {
     await daemon.stopped;
     setTimeout(() => process.exit(1), SHUTDOWN_MS_MAX).unref();
   } catch (error) {
-    const known = isSmcError(error) ? error : new SmcError("INTERNAL", "the daemon cannot start", { cause: error });
+    const known = isSmcError(error)
+      ? error
+      : new SmcError("INTERNAL", "the daemon cannot start", { cause: error });
     logger.error({ err: error, code: known.code }, "daemon cannot start");
     tell(readyFd, { error: known });
     process.exitCode = known.exit;

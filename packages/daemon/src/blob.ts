@@ -24,7 +24,8 @@ export async function sendBlob({ store, reply, digest: text, signal, describe }:
   if (found?.kind !== "blob") {
     throw new SmcError("OBJECT_NOT_FOUND", `there is no blob ${digest}`, { details: { digest } });
   }
-  const pieces = store.objects.readBlob(digest, { signal, onProgress: () => undefined })[Symbol.asyncIterator]();
+  const blob = store.objects.readBlob(digest, { signal, onProgress: () => undefined });
+  const pieces = blob[Symbol.asyncIterator]();
   let piece = await pieces.next();
   reply.hijack();
   const response = reply.raw;

@@ -30,9 +30,13 @@ function isOurSocket(path: string): boolean {
   }
   const uid = process.getuid?.();
   if (!found.isSocket() || (uid !== undefined && found.uid !== uid)) {
-    throw new SmcError("UNSAFE_PATH", `'${show(path)}' is in the place of the daemon's socket; it was not removed`, {
-      hint: "move it away and run the command again",
-    });
+    throw new SmcError(
+      "UNSAFE_PATH",
+      `'${show(path)}' is in the place of the daemon's socket; it was not removed`,
+      {
+        hint: "move it away and run the command again",
+      },
+    );
   }
   return true;
 }

@@ -64,7 +64,7 @@ export function createClient({ storePath, autostart = true }: ClientOptions): Cl
   async function daemonStatus({ signal = never() }: CallOptions = {}): Promise<DaemonStatus | undefined> {
     if (!(await answers(presenceOf(storePath)))) return undefined;
     const path = "/v1/daemon";
-    return await withDaemon(quiet, signal, async (socket) => {
+    return withDaemon(quiet, signal, async (socket) => {
       return (await readAnswer(await send(socket, { method: "GET", path, signal }))) as DaemonStatus;
     });
   }
@@ -74,7 +74,7 @@ export function createClient({ storePath, autostart = true }: ClientOptions): Cl
       const { signal = never(), onProgress } = options;
       const repeatable = READING_VERBS.has(verb);
       const path = `/v1/verbs/${verb}`;
-      return await withDaemon(link, signal, async (socket) => {
+      return withDaemon(link, signal, async (socket) => {
         try {
           const answer = await send(socket, { method: "POST", path, body: request, signal });
           return (await readAnswer(answer, onProgress)) as Result<V>;
@@ -86,7 +86,7 @@ export function createClient({ storePath, autostart = true }: ClientOptions): Cl
 
     async readBlob(digest, { signal = never() } = {}) {
       const path = `/v1/blobs/${encodeURIComponent(digest)}`;
-      return await withDaemon(link, signal, async (socket) => openBlob(socket, path, signal));
+      return withDaemon(link, signal, async (socket) => openBlob(socket, path, signal));
     },
 
     daemonStatus,
@@ -94,12 +94,13 @@ export function createClient({ storePath, autostart = true }: ClientOptions): Cl
     async start({ signal = never() } = {}) {
       await ensureDaemon(presenceOf(storePath), signal);
       const status = await daemonStatus({ signal });
-      if (status === undefined) throw new SmcError("DAEMON_UNREACHABLE", "the daemon left as soon as it was started");
+      if (status === undefined)
+        throw new SmcError("DAEMON_UNREACHABLE", "the daemon left as soon as it was started");
       return status;
     },
 
     async stop({ signal = never() } = {}) {
-      return await stopDaemon(quiet, signal);
+      return stopDaemon(quiet, signal);
     },
   };
 }

@@ -40,7 +40,9 @@ function askFromProcess(storePath: string): Promise<{ code: number | string; out
     const client = createClient({ storePath: ${JSON.stringify(storePath)} });
     await client.call("repos", { at: { folder: "/" }, input: {} });
     process.stdout.write(String((await client.daemonStatus()).pid));`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let out = "";
   let err = "";
   child.stdout.on("data", (part: Buffer) => (out += part.toString()));
@@ -50,32 +52,40 @@ function askFromProcess(storePath: string): Promise<{ code: number | string; out
   });
 }
 
-test("thirty clients at once start exactly one daemon, and all are answered", { timeout: SLOW_MS }, async () => {
-  await withStorePath(async (storePath) => {
-    const answers = await Promise.all(Array.from({ length: 30 }, () => askFromProcess(storePath)));
-    expect(answers.map(({ code, err }) => [code, err])).toEqual(answers.map(() => [0, ""]));
-    const pids = new Set(answers.map(({ out }) => out));
-    expect(pids.size).toBe(1);
-    const client = createClient({ storePath, autostart: false });
-    expect(String((await client.daemonStatus())?.pid)).toBe([...pids][0]);
-    expect(await client.stop()).toBe(true);
-  });
-});
+test(
+  "thirty clients at once start exactly one daemon, and all are answered",
+  { timeout: SLOW_MS },
+  async () => {
+    await withStorePath(async (storePath) => {
+      const answers = await Promise.all(Array.from({ length: 30 }, () => askFromProcess(storePath)));
+      expect(answers.map(({ code, err }) => [code, err])).toEqual(answers.map(() => [0, ""]));
+      const pids = new Set(answers.map(({ out }) => out));
+      expect(pids.size).toBe(1);
+      const client = createClient({ storePath, autostart: false });
+      expect(String((await client.daemonStatus())?.pid)).toBe([...pids][0]);
+      expect(await client.stop()).toBe(true);
+    });
+  },
+);
 
-test("a clean stop leaves no socket and no record, and a second one says that none ran", { timeout: SLOW_MS }, async () => {
-  await withStorePath(async (storePath) => {
-    const client = createClient({ storePath });
-    const { pid } = await client.start();
-    expect(statSync(join(storePath, "run")).mode & 0o777).toBe(0o700);
-    expect(statSync(join(storePath, "run", "daemon.sock")).mode & 0o077).toBe(0);
-    expect(readRecord(presenceOf(storePath))?.pid).toBe(pid);
-    expect((await client.start()).pid).toBe(pid);
-    expect(await client.stop()).toBe(true);
-    expect(readdirSync(join(storePath, "run"))).toEqual([]);
-    expect(await client.daemonStatus()).toBeUndefined();
-    expect(await client.stop()).toBe(false);
-  });
-});
+test(
+  "a clean stop leaves no socket and no record, and a second one says that none ran",
+  { timeout: SLOW_MS },
+  async () => {
+    await withStorePath(async (storePath) => {
+      const client = createClient({ storePath });
+      const { pid } = await client.start();
+      expect(statSync(join(storePath, "run")).mode & 0o777).toBe(0o700);
+      expect(statSync(join(storePath, "run", "daemon.sock")).mode & 0o077).toBe(0);
+      expect(readRecord(presenceOf(storePath))?.pid).toBe(pid);
+      expect((await client.start()).pid).toBe(pid);
+      expect(await client.stop()).toBe(true);
+      expect(readdirSync(join(storePath, "run"))).toEqual([]);
+      expect(await client.daemonStatus()).toBeUndefined();
+      expect(await client.stop()).toBe(false);
+    });
+  },
+);
 
 test("SIGTERM ends a daemon with exit code 0", { timeout: SLOW_MS }, async () => {
   await withStorePath(async (storePath) => {
@@ -142,59 +152,78 @@ test("a daemon works when the path of its socket would be too long", { timeout: 
   });
 });
 
-test("a daemon without work leaves by itself, and the next command starts another", { timeout: SLOW_MS }, async () => {
-  await withStorePath(async (storePath) => {
-    const first = await spawnDaemon(storePath, { SMC_IDLE_MS: "200" });
-    expect(await ended(first.child)).toBe(0);
-    expect(first.log()).toContain('"reason":"idle"');
-    expect(existsSync(join(storePath, "run", "daemon.sock"))).toBe(false);
-    const client = createClient({ storePath });
-    expect(await client.call("repos", { at: { folder: "/" }, input: {} })).toEqual([]);
-    await client.stop();
-  });
-});
-
-test("commands that meet daemons in the middle of leaving are all answered", { timeout: SLOW_MS }, async () => {
-  await withStorePath(async (storePath) => {
-    const client = createClient({ storePath });
-    const seed = Math.floor(Math.random() * 2 ** 31);
-    let state = seed;
-    for (let round = 0; round < 6; round += 1) {
-      const { child } = await spawnDaemon(storePath);
-      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-      child.kill("SIGTERM");
-      await new Promise((resolve) => {
-        setTimeout(resolve, state % 12);
-      });
-      const input = { action: "set", key: "user.name", value: `Round ${round}` } as const;
-      await client.call("config", { at: { folder: "/" }, input });
-      const read = await client.call("config", { at: { folder: "/" }, input: { action: "get", key: "user.name" } });
-      expect([seed, round, JSON.stringify(read)]).toEqual([seed, round, expect.stringContaining(`Round ${round}`)]);
-      await ended(child);
+test(
+  "a daemon without work leaves by itself, and the next command starts another",
+  { timeout: SLOW_MS },
+  async () => {
+    await withStorePath(async (storePath) => {
+      const first = await spawnDaemon(storePath, { SMC_IDLE_MS: "200" });
+      expect(await ended(first.child)).toBe(0);
+      expect(first.log()).toContain('"reason":"idle"');
+      expect(existsSync(join(storePath, "run", "daemon.sock"))).toBe(false);
+      const client = createClient({ storePath });
+      expect(await client.call("repos", { at: { folder: "/" }, input: {} })).toEqual([]);
       await client.stop();
-    }
-  });
-});
+    });
+  },
+);
 
-test("a stale socket is replaced; anything else in its place is left alone", { timeout: SLOW_MS }, async () => {
-  await withStorePath(async (storePath) => {
-    const socket = join(storePath, "run", "daemon.sock");
-    await mkdir(join(storePath, "run"), { recursive: true, mode: 0o700 });
-    await leaveSocket(socket);
-    const client = createClient({ storePath });
-    await client.start();
-    await client.stop();
-    await writeFile(socket, "precious");
-    await expect(client.start()).rejects.toMatchObject({ code: "UNSAFE_PATH" });
-    expect(statSync(socket).size).toBe(8);
-    await rm(socket);
-    await symlink("/etc/passwd", socket);
-    await expect(client.start()).rejects.toMatchObject({ code: "UNSAFE_PATH" });
-    await rm(socket);
-    await client.start();
-    await client.stop();
-  });
-});
+test(
+  "commands that meet daemons in the middle of leaving are all answered",
+  { timeout: SLOW_MS },
+  async () => {
+    await withStorePath(async (storePath) => {
+      const client = createClient({ storePath });
+      const seed = Math.floor(Math.random() * 2 ** 31);
+      let state = seed;
+      for (let round = 0; round < 6; round += 1) {
+        const { child } = await spawnDaemon(storePath);
+        state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+        child.kill("SIGTERM");
+        await new Promise((resolve) => {
+          setTimeout(resolve, state % 12);
+        });
+        const input = { action: "set", key: "user.name", value: `Round ${round}` } as const;
+        await client.call("config", { at: { folder: "/" }, input });
+        const read = await client.call("config", {
+          at: { folder: "/" },
+          input: { action: "get", key: "user.name" },
+        });
+        expect([seed, round, JSON.stringify(read)]).toEqual([
+          seed,
+          round,
+          expect.stringContaining(`Round ${round}`),
+        ]);
+        await ended(child);
+        await client.stop();
+      }
+    });
+  },
+);
+
+test(
+  "a stale socket is replaced; anything else in its place is left alone",
+  { timeout: SLOW_MS },
+  async () => {
+    await withStorePath(async (storePath) => {
+      const socket = join(storePath, "run", "daemon.sock");
+      await mkdir(join(storePath, "run"), { recursive: true, mode: 0o700 });
+      await leaveSocket(socket);
+      const client = createClient({ storePath });
+      await client.start();
+      await client.stop();
+      await writeFile(socket, "precious");
+      await expect(client.start()).rejects.toMatchObject({ code: "UNSAFE_PATH" });
+      expect(statSync(socket).size).toBe(8);
+      await rm(socket);
+      await symlink("/etc/passwd", socket);
+      await expect(client.start()).rejects.toMatchObject({ code: "UNSAFE_PATH" });
+      await rm(socket);
+      await client.start();
+      await client.stop();
+    });
+  },
+);
 
 /** A socket that nobody listens on, as kill -9 leaves it. */
 async function leaveSocket(path: string): Promise<void> {
@@ -209,17 +238,21 @@ async function leaveSocket(path: string): Promise<void> {
   });
 }
 
-test("a daemon whose store was removed leaves, and does not touch the socket of the next", { timeout: SLOW_MS }, async () => {
-  await withStorePath(async (storePath) => {
-    const old = await spawnDaemon(storePath);
-    await rm(storePath, { recursive: true });
-    const client = createClient({ storePath });
-    const { pid } = await client.start();
-    expect(await ended(old.child)).toBe(0);
-    expect((await client.daemonStatus())?.pid).toBe(pid);
-    await client.stop();
-  });
-});
+test(
+  "a daemon whose store was removed leaves, and does not touch the socket of the next",
+  { timeout: SLOW_MS },
+  async () => {
+    await withStorePath(async (storePath) => {
+      const old = await spawnDaemon(storePath);
+      await rm(storePath, { recursive: true });
+      const client = createClient({ storePath });
+      const { pid } = await client.start();
+      expect(await ended(old.child)).toBe(0);
+      expect((await client.daemonStatus())?.pid).toBe(pid);
+      await client.stop();
+    });
+  },
+);
 
 test("a store in a place where none can be is refused with what is wrong", { timeout: SLOW_MS }, async () => {
   await withFolder(async (folder) => {
@@ -233,8 +266,14 @@ test("a store in a place where none can be is refused with what is wrong", { tim
 
 test("a client that may not start a daemon says how to start one", async () => {
   await withStorePath(async (storePath) => {
-    const call = createClient({ storePath, autostart: false }).call("repos", { at: { folder: "/" }, input: {} });
-    await expect(call).rejects.toMatchObject({ code: "DAEMON_UNREACHABLE", hint: 'start it with "smc daemon start"' });
+    const call = createClient({ storePath, autostart: false }).call("repos", {
+      at: { folder: "/" },
+      input: {},
+    });
+    await expect(call).rejects.toMatchObject({
+      code: "DAEMON_UNREACHABLE",
+      hint: 'start it with "smc daemon start"',
+    });
     expect(existsSync(storePath)).toBe(false);
   });
 });

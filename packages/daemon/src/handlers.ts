@@ -22,7 +22,11 @@ function onStore<Options, Result>(
 /** For verbs of the store that look at the place where the user stands. */
 function inFolder<Options extends { readonly folder?: string }, Result>(
   verb: (store: OwnedStore, options: Options, call: Call) => Promise<Result>,
-): (context: Context, input: Omit<Options, "folder"> & { readonly folder?: string }, call: Call) => Promise<Result> {
+): (
+  context: Context,
+  input: Omit<Options, "folder"> & { readonly folder?: string },
+  call: Call,
+) => Promise<Result> {
   return async (context, input, call) => {
     // TypeScript cannot see that an Omit put together again is the whole.
     const options = { ...input, folder: folderOf(context, input.folder) } as unknown as Options;
@@ -30,14 +34,14 @@ function inFolder<Options extends { readonly folder?: string }, Result>(
   };
 }
 
-async function init(context: Context, input: Input<"init">, call: Call): Promise<store.InitResult> {
+async function initIn(context: Context, input: Input<"init">, call: Call): Promise<store.InitResult> {
   const { name, email } = await readActor(context);
   const options = { author: `${name} <${email}>`, ...input, folder: folderOf(context, input.folder) };
   return store.init(context.store, options, call);
 }
 
 export const handlers = {
-  init,
+  init: initIn,
   add: onRepository(store.add),
   rm: onRepository(store.rm),
   mv: onRepository(store.mv),

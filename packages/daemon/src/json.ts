@@ -27,7 +27,9 @@ export function parseJson(bytes: Uint8Array): unknown {
     value = JSON.parse(text);
   } catch (error) {
     const position = /position (\d+)/.exec(error instanceof Error ? error.message : "")?.[1];
-    return refuse(text === "" ? "it is empty" : `syntax error${position === undefined ? "" : ` at ${position}`}`);
+    return refuse(
+      text === "" ? "it is empty" : `syntax error${position === undefined ? "" : ` at ${position}`}`,
+    );
   }
   inspect(text);
   return value;

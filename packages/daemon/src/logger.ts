@@ -11,7 +11,14 @@ export const LOG_LEVELS = ["silent", "error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const STDERR = 2;
-const SECRETS = ["authorization", "token", "*.authorization", "*.token", "headers.authorization", "headers.cookie"];
+const SECRETS = [
+  "authorization",
+  "token",
+  "*.authorization",
+  "*.token",
+  "headers.authorization",
+  "headers.cookie",
+];
 
 export function createLogger(level: LogLevel = "info"): Logger {
   return pino(

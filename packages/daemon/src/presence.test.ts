@@ -19,7 +19,9 @@ test("presenceOf() follows links, also above a store that does not exist yet", a
   await withFolder(async (folder) => {
     await mkdir(join(folder, "real"));
     await symlink(join(folder, "real"), join(folder, "link"));
-    expect(presenceOf(join(folder, "link", "new", "store"))).toEqual(presenceOf(join(folder, "real", "new", "store")));
+    expect(presenceOf(join(folder, "link", "new", "store"))).toEqual(
+      presenceOf(join(folder, "real", "new", "store")),
+    );
   });
 });
 

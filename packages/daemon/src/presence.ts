@@ -141,16 +141,24 @@ export function isSafeFolder(path: string): boolean {
     throw known;
   }
   if (!found.isDirectory()) {
-    throw new SmcError("UNSAFE_PATH", `'${show(path)}' is not a folder; the daemon's socket is not put there`, {
-      hint: "remove it, or set XDG_RUNTIME_DIR to a private folder",
-    });
+    throw new SmcError(
+      "UNSAFE_PATH",
+      `'${show(path)}' is not a folder; the daemon's socket is not put there`,
+      {
+        hint: "remove it, or set XDG_RUNTIME_DIR to a private folder",
+      },
+    );
   }
   const uid = process.getuid?.();
   if (uid !== undefined && (found.uid !== uid || (found.mode & 0o077) !== 0)) {
     const why = found.uid === uid ? "open to other users" : `owned by uid ${found.uid}`;
-    throw new SmcError("UNSAFE_OWNER", `the folder '${show(path)}' is ${why}; the daemon's socket is not used`, {
-      hint: found.uid === uid ? `run "chmod 700 '${show(path)}'"` : "use a store of your own",
-    });
+    throw new SmcError(
+      "UNSAFE_OWNER",
+      `the folder '${show(path)}' is ${why}; the daemon's socket is not used`,
+      {
+        hint: found.uid === uid ? `run "chmod 700 '${show(path)}'"` : "use a store of your own",
+      },
+    );
   }
   return true;
 }

@@ -16,7 +16,8 @@ export const VERSION = readVersion();
 
 function readVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
-  const found = typeof manifest === "object" && manifest !== null && "version" in manifest ? manifest.version : "";
+  const found =
+    typeof manifest === "object" && manifest !== null && "version" in manifest ? manifest.version : "";
   return String(found);
 }
 

@@ -37,7 +37,12 @@ export class Broken extends Error {
 export function send(socketPath: string, options: RequestOptions): Promise<IncomingMessage> {
   const { method, path, signal } = options;
   const body = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
-  const headers = { host: "localhost", connection: "close", [PROTOCOL_HEADER]: PROTOCOL, ...bodyHeaders(body) };
+  const headers = {
+    host: "localhost",
+    connection: "close",
+    [PROTOCOL_HEADER]: PROTOCOL,
+    ...bodyHeaders(body),
+  };
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(canceled());
     let bodySent = false;
@@ -170,7 +175,8 @@ function parse(bytes: Buffer): unknown {
 }
 
 function openEnvelope(message: unknown): unknown {
-  if (isObject(message) && isObject(message.error)) throw SmcError.fromJSON(message.error as unknown as ErrorJson);
+  if (isObject(message) && isObject(message.error))
+    throw SmcError.fromJSON(message.error as unknown as ErrorJson);
   if (isObject(message) && "result" in message) return message.result;
   throw new SmcError("DAEMON_INCOMPATIBLE", "the answer of the daemon has neither result nor error");
 }

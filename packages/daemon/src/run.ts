@@ -81,7 +81,8 @@ async function ownStore(presence: Presence): Promise<OwnedStore> {
     try {
       return await openStore(presence.storePath, { create: true });
     } catch (error) {
-      if (!isSmcError(error, "STORE_LOCKED") || performance.now() > deadline || (await answers(presence))) throw error;
+      if (!isSmcError(error, "STORE_LOCKED") || performance.now() > deadline || (await answers(presence)))
+        throw error;
     }
     await sleep(OWNER_POLL_MS);
   }

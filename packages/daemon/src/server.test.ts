@@ -17,9 +17,17 @@ async function expectHealthy({ socket, daemon }: TestDaemon): Promise<void> {
 
 test("the daemon answers /healthz to anybody who may open the socket, and nothing else without a protocol", async () => {
   await withDaemonHere(async ({ socket }) => {
-    const health = await rawRequest(socket, { method: "GET", path: "/healthz", headers: { "smc-protocol": "" } });
+    const health = await rawRequest(socket, {
+      method: "GET",
+      path: "/healthz",
+      headers: { "smc-protocol": "" },
+    });
     expect(health).toMatchObject({ status: 200, json: { status: "ok" } });
-    const missing = await rawRequest(socket, { method: "GET", path: "/v1/daemon", headers: { "smc-protocol": "" } });
+    const missing = await rawRequest(socket, {
+      method: "GET",
+      path: "/v1/daemon",
+      headers: { "smc-protocol": "" },
+    });
     expect(missing).toMatchObject({ status: 400, json: { error: { code: "REQUEST_INVALID" } } });
     const other = await rawRequest(socket, { path: PATH, body: body({}), headers: { "smc-protocol": "2" } });
     expect(other).toMatchObject({ status: 503, json: { error: { code: "DAEMON_INCOMPATIBLE" } } });
@@ -30,8 +38,17 @@ test("the daemon answers /healthz to anybody who may open the socket, and nothin
 test("GET /v1/daemon tells who owns the store and how it is", async () => {
   await withDaemonHere(async ({ socket, storePath }) => {
     const { json } = await rawRequest(socket, { method: "GET", path: "/v1/daemon" });
-    expect(json.result).toMatchObject({ pid: process.pid, storePath, socket, protocol: "1", idleMs: 0, readOnlyReason: null });
-    expect((await rawRequest(socket, { path: "/v1/daemon/measure", body: "{}" })).json).toEqual({ result: {} });
+    expect(json.result).toMatchObject({
+      pid: process.pid,
+      storePath,
+      socket,
+      protocol: "1",
+      idleMs: 0,
+      readOnlyReason: null,
+    });
+    expect((await rawRequest(socket, { path: "/v1/daemon/measure", body: "{}" })).json).toEqual({
+      result: {},
+    });
   });
 });
 
@@ -40,26 +57,46 @@ test.each([
   ["a page without origin", { origin: "null" }],
   ["a page of this machine", { origin: "http://localhost:1234" }],
   ["a request that a browser marks", { "sec-fetch-site": "cross-site" }],
-])("the daemon refuses %s with ORIGIN_FORBIDDEN, whatever the method", async (_, headers: Record<string, string>) => {
-  await withDaemonHere(async ({ socket }) => {
-    for (const method of ["GET", "POST", "OPTIONS"]) {
-      const answer = await rawRequest(socket, { method, path: "/healthz", headers });
-      expect(answer).toMatchObject({ status: 403, json: { error: { code: "ORIGIN_FORBIDDEN" } } });
-      expect(Object.keys(answer.headers).filter((name) => name.startsWith("access-control"))).toEqual([]);
-    }
-  });
-});
+])(
+  "the daemon refuses %s with ORIGIN_FORBIDDEN, whatever the method",
+  async (_, headers: Record<string, string>) => {
+    await withDaemonHere(async ({ socket }) => {
+      for (const method of ["GET", "POST", "OPTIONS"]) {
+        const answer = await rawRequest(socket, { method, path: "/healthz", headers });
+        expect(answer).toMatchObject({ status: 403, json: { error: { code: "ORIGIN_FORBIDDEN" } } });
+        expect(Object.keys(answer.headers).filter((name) => name.startsWith("access-control"))).toEqual([]);
+      }
+    });
+  },
+);
 
 test("the daemon refuses bodies that are not JSON by their type", async () => {
   await withDaemonHere(async (here) => {
-    const types = ["text/plain", "multipart/form-data", "application/x-www-form-urlencoded", "application/json;charset=utf-7"];
+    const types = [
+      "text/plain",
+      "multipart/form-data",
+      "application/x-www-form-urlencoded",
+      "application/json;charset=utf-7",
+    ];
     for (const type of [...types, "application/json, text/plain", "application/jsonx"]) {
-      const answer = await rawRequest(here.socket, { path: PATH, body: body({}), headers: { "content-type": type } });
+      const answer = await rawRequest(here.socket, {
+        path: PATH,
+        body: body({}),
+        headers: { "content-type": type },
+      });
       expect([type, answer.status, answer.json.error?.code]).toEqual([type, 415, "REQUEST_TYPE_INVALID"]);
     }
-    const none = await rawRequest(here.socket, { path: PATH, body: body({}), headers: { "content-type": "" } });
+    const none = await rawRequest(here.socket, {
+      path: PATH,
+      body: body({}),
+      headers: { "content-type": "" },
+    });
     expect(none.status).toBe(415);
-    const packed = await rawRequest(here.socket, { path: PATH, body: body({}), headers: { "content-encoding": "gzip" } });
+    const packed = await rawRequest(here.socket, {
+      path: PATH,
+      body: body({}),
+      headers: { "content-encoding": "gzip" },
+    });
     expect(packed.status).toBe(415);
     const utf8 = { "content-type": 'application/json; charset="UTF-8"' };
     const fine = await rawRequest(here.socket, { path: PATH, body: body({}), headers: utf8 });
@@ -83,7 +120,10 @@ test.each([
   ["a number for text", body({ prefix: 5 })],
   ["null for text", body({ prefix: null })],
   ["text for a folder that is none", body({}, { folder: 1 })],
-  ["a list that is too deep", `{"at":{"folder":"/"},"input":{"prefix":${"[".repeat(100)}${"]".repeat(100)}}}`],
+  [
+    "a list that is too deep",
+    `{"at":{"folder":"/"},"input":{"prefix":${"[".repeat(100)}${"]".repeat(100)}}}`,
+  ],
 ])("the daemon answers %s with REQUEST_INVALID", async (_, text) => {
   await withDaemonHere(async (here) => {
     const answer = await rawRequest(here.socket, { path: PATH, body: text });
@@ -110,7 +150,14 @@ test("the daemon takes a list of 100,000 paths and refuses a body over its limit
 
 test("the daemon answers unknown verbs, paths and methods with ROUTE_NOT_FOUND", async () => {
   await withDaemonHere(async (here) => {
-    const paths = ["/", "/v1/verbs/nope", "/v1/verbs/toString", "/v1/verbs/__proto__", "/V1/verbs/refs", "/v1/verbs/refs/"];
+    const paths = [
+      "/",
+      "/v1/verbs/nope",
+      "/v1/verbs/toString",
+      "/v1/verbs/__proto__",
+      "/V1/verbs/refs",
+      "/v1/verbs/refs/",
+    ];
     for (const path of [...paths, "/v1/./../admin", "//etc/passwd", "/v1/verbs/REFS"]) {
       const answer = await rawRequest(here.socket, { path, body: body({}) });
       expect([path, answer.status, answer.json.error?.code]).toEqual([path, 404, "ROUTE_NOT_FOUND"]);
@@ -128,7 +175,14 @@ test("the daemon answers unknown verbs, paths and methods with ROUTE_NOT_FOUND",
 
 test("the daemon answers names that are no digests with DIGEST_INVALID, however they are escaped", async () => {
   await withDaemonHere(async (here) => {
-    const names = ["..%2f..%2fetc%2fpasswd", "sha256:..%2f..%2fetc", "%252e%252e%252f", "%00", "a".repeat(63), "A".repeat(64)];
+    const names = [
+      "..%2f..%2fetc%2fpasswd",
+      "sha256:..%2f..%2fetc",
+      "%252e%252e%252f",
+      "%00",
+      "a".repeat(63),
+      "A".repeat(64),
+    ];
     for (const name of names) {
       const answer = await rawRequest(here.socket, { method: "GET", path: `/v1/blobs/${name}` });
       expect([name, answer.status, answer.json.error?.code]).toEqual([name, 400, "DIGEST_INVALID"]);
@@ -145,10 +199,22 @@ test.each([
   ["another protocol", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/1.1 400"],
   ["TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "HTTP/1.1 400"],
   ["no host", "GET /healthz HTTP/1.1\r\n\r\n", "HTTP/1.1 400"],
-  ["two lengths", "POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n", "HTTP/1.1 400"],
-  ["a bad chunk", `POST ${PATH} HTTP/1.1\r\nhost: x\r\nsmc-protocol: 1\r\ncontent-type: application/json\r\n` +
-    "transfer-encoding: chunked\r\n\r\n-1\r\n", "HTTP/1.1 400"],
-  ["a head that is too long", `GET /healthz HTTP/1.1\r\nhost: x\r\nx: ${"y".repeat(HEADER_BYTES_MAX)}\r\n\r\n`, "HTTP/1.1 431"],
+  [
+    "two lengths",
+    "POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
+    "HTTP/1.1 400",
+  ],
+  [
+    "a bad chunk",
+    `POST ${PATH} HTTP/1.1\r\nhost: x\r\nsmc-protocol: 1\r\ncontent-type: application/json\r\n` +
+      "transfer-encoding: chunked\r\n\r\n-1\r\n",
+    "HTTP/1.1 400",
+  ],
+  [
+    "a head that is too long",
+    `GET /healthz HTTP/1.1\r\nhost: x\r\nx: ${"y".repeat(HEADER_BYTES_MAX)}\r\n\r\n`,
+    "HTTP/1.1 431",
+  ],
 ])("the daemon turns away %s and closes", async (_, bytes, start) => {
   await withDaemonHere(async (here) => {
     expect((await rawBytes(here.socket, bytes)).slice(0, start.length)).toBe(start);
@@ -171,7 +237,11 @@ test("a client that goes away aborts its verb", async () => {
     await truncate(file, 64 * 1024 * 1024 * 1024);
     const controller = new AbortController();
     const { signal } = controller;
-    const call = createClient({ storePath }).call("hash-object", { at: { folder }, input: { files: [file] } }, { signal });
+    const call = createClient({ storePath }).call(
+      "hash-object",
+      { at: { folder }, input: { files: [file] } },
+      { signal },
+    );
     void until(() => daemon.status().activeRequests === 1).then(() => controller.abort());
     await expect(call).rejects.toMatchObject({ code: "CANCELED" });
     await until(() => daemon.status().activeRequests === 0);
@@ -184,7 +254,9 @@ test("many clients at once are all answered", async () => {
     await writeFile(file, "hello\n");
     const digest = createHash("sha256").update("hello\n").digest("hex");
     const client = createClient({ storePath, autostart: false });
-    const calls = Array.from({ length: 200 }, () => client.call("hash-object", { at: { folder }, input: { files: [file] } }));
+    const calls = Array.from({ length: 200 }, () =>
+      client.call("hash-object", { at: { folder }, input: { files: [file] } }),
+    );
     for (const rows of await Promise.all(calls)) expect(rows).toEqual([{ path: file, digest, sizeBytes: 6 }]);
   });
 });
@@ -201,7 +273,9 @@ test("the daemon finishes what is active when it is asked to stop, and refuses w
     const late = openConnection(socket);
     await late.connected;
     const stopped = daemon.stop("test");
-    await expect(client.call("refs", { at: { folder }, input: {} })).rejects.toMatchObject({ code: "DAEMON_UNREACHABLE" });
+    await expect(client.call("refs", { at: { folder }, input: {} })).rejects.toMatchObject({
+      code: "DAEMON_UNREACHABLE",
+    });
     late.close();
     expect(await active).toMatchObject([{ sizeBytes: 512 * 1024 * 1024 }]);
     await stopped;
@@ -209,7 +283,12 @@ test("the daemon finishes what is active when it is asked to stop, and refuses w
 });
 
 function openConnection(socketPath: string): { connected: Promise<void>; close: () => void } {
-  const request = httpRequest({ socketPath, method: "GET", path: "/healthz", headers: { "smc-protocol": "1" } });
+  const request = httpRequest({
+    socketPath,
+    method: "GET",
+    path: "/healthz",
+    headers: { "smc-protocol": "1" },
+  });
   request.on("error", () => undefined);
   const connected = new Promise<void>((resolve) => {
     request.once("socket", (socket) => {

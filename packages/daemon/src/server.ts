@@ -1,6 +1,6 @@
 /** HTTP on the daemon's socket: limits, checks, routes. */
 import { createServer } from "node:http";
-import { Socket } from "node:net";
+import { type Socket } from "node:net";
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { isSmcError, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
@@ -62,7 +62,7 @@ export function createDaemonServer(host: Host): Server {
     },
     clientErrorHandler: refuseBrokenRequest,
     frameworkErrors: (error, _request, reply) => {
-      sendFailure(host, reply as unknown as FastifyReply, new SmcError("REQUEST_INVALID", show(error.message, 200)));
+      sendFailure(host, reply, new SmcError("REQUEST_INVALID", show(error.message, 200)));
     },
   });
   server.addHook("onRequest", async (request, reply) => {
@@ -71,8 +71,10 @@ export function createDaemonServer(host: Host): Server {
     assertOwnClient(request);
   });
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser(JSON_TYPE, { parseAs: "buffer" }, async (_request: FastifyRequest, body: Buffer) =>
-    parseJson(body),
+  server.addContentTypeParser(
+    JSON_TYPE,
+    { parseAs: "buffer" },
+    async (_request: FastifyRequest, body: Buffer) => parseJson(body),
   );
   server.setNotFoundHandler((request, reply) => {
     const what = `${request.method} ${show(request.url, 200)}`;
@@ -135,7 +137,7 @@ async function runVerb({ store, logger }: Host, { verb, reply, entered, body }: 
   const startMs = performance.now();
   const failure = await answerVerb(reply.raw, {
     controller: entered.controller,
-    run: async (call) => await handlers[verb]({ store, at: body.at }, body.input, call),
+    run: async (call) => handlers[verb]({ store, at: body.at }, body.input, call),
     describe: (error) => describeFailure(error, logger, { verb }),
   });
   const fields = { verb, ms: Math.round(performance.now() - startMs), code: failure?.json.code };
@@ -145,7 +147,8 @@ async function runVerb({ store, logger }: Host, { verb, reply, entered, body }: 
 
 function enter(host: Host): Entered {
   const entered = host.enter();
-  if (entered === undefined) throw new SmcError("DAEMON_STOPPING", "the daemon is leaving; nothing was changed");
+  if (entered === undefined)
+    throw new SmcError("DAEMON_STOPPING", "the daemon is leaving; nothing was changed");
   return entered;
 }
 
@@ -158,7 +161,9 @@ function assertOwnClient({ headers, method, url }: FastifyRequest): void {
   if (url === "/healthz") return;
   const protocol = headers[PROTOCOL_HEADER];
   if (protocol === undefined) {
-    throw new SmcError("REQUEST_INVALID", `the header ${PROTOCOL_HEADER} is missing`, { hint: `send ${PROTOCOL_HEADER}: ${PROTOCOL}` });
+    throw new SmcError("REQUEST_INVALID", `the header ${PROTOCOL_HEADER} is missing`, {
+      hint: `send ${PROTOCOL_HEADER}: ${PROTOCOL}`,
+    });
   }
   if (protocol !== PROTOCOL) {
     throw new SmcError(
@@ -168,7 +173,10 @@ function assertOwnClient({ headers, method, url }: FastifyRequest): void {
   }
   if (method === "GET" || method === "HEAD") return;
   if (!BODY_TYPE.test(headers["content-type"] ?? "") || headers["content-encoding"] !== undefined) {
-    throw new SmcError("REQUEST_TYPE_INVALID", "the body of a request must be application/json in UTF-8, not compressed");
+    throw new SmcError(
+      "REQUEST_TYPE_INVALID",
+      "the body of a request must be application/json in UTF-8, not compressed",
+    );
   }
 }
 
@@ -176,7 +184,10 @@ function translate(error: unknown): unknown {
   if (isSmcError(error)) return error;
   const { code, statusCode } = error as { code?: string; statusCode?: number };
   if (code === "FST_ERR_CTP_BODY_TOO_LARGE") {
-    return new SmcError("REQUEST_TOO_LARGE", `the body is longer than ${BODY_BYTES_MAX} bytes; nothing was changed`);
+    return new SmcError(
+      "REQUEST_TOO_LARGE",
+      `the body is longer than ${BODY_BYTES_MAX} bytes; nothing was changed`,
+    );
   }
   if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE") {
     return new SmcError("REQUEST_TYPE_INVALID", "the body of a request must be application/json");

@@ -63,7 +63,11 @@ async function startDaemon(presence: Presence, signal: AbortSignal): Promise<voi
     child.unref();
     const failed = new Promise<never>((_, reject) => {
       child.once("error", (error) => {
-        reject(new SmcError("DAEMON_UNREACHABLE", `the daemon cannot be started: ${error.message}`, { cause: error }));
+        reject(
+          new SmcError("DAEMON_UNREACHABLE", `the daemon cannot be started: ${error.message}`, {
+            cause: error,
+          }),
+        );
       });
     });
     const pipe = child.stdio[READY_FD] as Readable;

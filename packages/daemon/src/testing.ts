@@ -37,7 +37,10 @@ export interface RawAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
-  readonly json: { readonly result?: unknown; readonly error?: { code: string; message: string; hint?: string } };
+  readonly json: {
+    readonly result?: unknown;
+    readonly error?: { code: string; message: string; hint?: string };
+  };
 }
 
 export interface RawRequest {
@@ -48,11 +51,23 @@ export interface RawRequest {
 }
 
 /** One request with exactly these headers, beside protocol and content type unless they are overridden. */
-export function rawRequest(socket: string, { method = "POST", path, headers, body }: RawRequest): Promise<RawAnswer> {
+export function rawRequest(
+  socket: string,
+  { method = "POST", path, headers, body }: RawRequest,
+): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
-    const own = { "smc-protocol": PROTOCOL, ...(body === undefined ? {} : { "content-type": "application/json" }) };
+    const own = {
+      "smc-protocol": PROTOCOL,
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+    };
     const all = Object.entries({ ...own, ...headers }).filter(([, value]) => value !== "");
-    const request = httpRequest({ socketPath: socket, method, path, headers: Object.fromEntries(all), agent: false });
+    const request = httpRequest({
+      socketPath: socket,
+      method,
+      path,
+      headers: Object.fromEntries(all),
+      agent: false,
+    });
     request.once("error", reject);
     request.once("response", (answer) => {
       const parts: Buffer[] = [];
@@ -61,7 +76,12 @@ export function rawRequest(socket: string, { method = "POST", path, headers, bod
       answer.once("end", () => {
         const text = Buffer.concat(parts).toString("utf8");
         const isJson = answer.headers["content-type"]?.startsWith("application/json") === true;
-        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text, json: isJson ? JSON.parse(text) : {} });
+        resolve({
+          status: answer.statusCode ?? 0,
+          headers: answer.headers,
+          text,
+          json: isJson ? JSON.parse(text) : {},
+        });
       });
     });
     request.end(body);
@@ -88,12 +108,18 @@ export function rawBytes(socket: string, bytes: string, options: { end?: boolean
 export interface DaemonProcess {
   readonly child: ChildProcess;
   /** What it said on its readiness pipe. */
-  readonly ready: { readonly ready?: true; readonly error?: { code: string; message: string; details?: { pid?: number } } };
+  readonly ready: {
+    readonly ready?: true;
+    readonly error?: { code: string; message: string; details?: { pid?: number } };
+  };
   readonly log: () => string;
 }
 
 /** Starts the built daemon as a program and waits until it is ready or says why not. Ends it with the test's process. */
-export async function spawnDaemon(storePath: string, environment: Record<string, string> = {}): Promise<DaemonProcess> {
+export async function spawnDaemon(
+  storePath: string,
+  environment: Record<string, string> = {},
+): Promise<DaemonProcess> {
   const child = spawn(process.execPath, [BIN, storePath, "--ready-fd", "3"], {
     stdio: ["ignore", "ignore", "pipe", "pipe"],
     env: { ...process.env, ...environment },
@@ -111,7 +137,8 @@ export async function spawnDaemon(storePath: string, environment: Record<string,
 
 /** Resolves with exit code or signal. */
 export function ended(child: ChildProcess): Promise<number | string> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child.exitCode ?? child.signalCode ?? "");
+  if (child.exitCode !== null || child.signalCode !== null)
+    return Promise.resolve(child.exitCode ?? child.signalCode ?? "");
   return new Promise((resolve) => {
     child.once("exit", (code, signal) => resolve(code ?? signal ?? ""));
   });

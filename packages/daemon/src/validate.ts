@@ -5,7 +5,13 @@ import { show } from "@smc/store/show";
 import type { TSchema } from "typebox";
 
 // Nothing is dropped, converted or filled in: what passes is exactly what was sent.
-const ajv = new Ajv({ removeAdditional: false, coerceTypes: false, useDefaults: false, strict: true, allErrors: false });
+const ajv = new Ajv({
+  removeAdditional: false,
+  coerceTypes: false,
+  useDefaults: false,
+  strict: true,
+  allErrors: false,
+});
 const compiled = new Map<TSchema, ValidateFunction>();
 
 /** Compiles the first schema, which takes Ajv longer than the event loop may stand still. */
@@ -20,7 +26,7 @@ export function assertValid(schema: TSchema, value: unknown): void {
     validate = ajv.compile(schema);
     compiled.set(schema, validate);
   }
-  if (validate(value) === true) return;
+  if (validate(value)) return;
   const fault = validate.errors?.at(-1);
   throw new SmcError("REQUEST_INVALID", `the request does not fit: ${describe(fault)}`, {
     details: { field: fault?.instancePath ?? "" },
@@ -30,7 +36,10 @@ export function assertValid(schema: TSchema, value: unknown): void {
 function describe(fault: ErrorObject | undefined): string {
   if (fault === undefined) return "unknown reason";
   const field = fault.instancePath === "" ? "it" : `'${show(fault.instancePath.slice(1), 200)}'`;
-  const { additionalProperty, allowedValues } = fault.params as { additionalProperty?: string; allowedValues?: string[] };
+  const { additionalProperty, allowedValues } = fault.params as {
+    additionalProperty?: string;
+    allowedValues?: string[];
+  };
   if (additionalProperty !== undefined) return `${field} has no field '${show(additionalProperty, 80)}'`;
   if (allowedValues !== undefined) return `${field} must be one of ${allowedValues.join(", ")}`;
   return `${field} ${fault.message ?? "is invalid"}`;
