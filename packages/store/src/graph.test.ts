@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import type { Digest } from "./digest.ts";
+import { encodeCanonical } from "./cbor.ts";
+import { type Digest, digestToBytes, hashBytes } from "./digest.ts";
 import { aheadBehind, isAncestor, mergeBases, walk, type WalkOptions } from "./graph.ts";
 import { type History, withHistory } from "./testing-history.ts";
 import { QUIET } from "./testing.ts";
@@ -127,4 +128,34 @@ test("walks agree with sets of ancestors on random graphs", async () => {
       expect(ancestor, `seed ${seed}`).toBe(reach(b).has(a));
     }
   });
+});
+
+test("a history of 100,000 commits is walked without deep calls and without holding up others", { timeout: 60_000 }, async () => {
+  const commits = new Map<Digest, Uint8Array>();
+  const person = { name: "Ada", email: "ada@example.org" };
+  const zero = digestToBytes(hashBytes(Buffer.from("tree")));
+  let tip: Digest | undefined;
+  for (let index = 0; index < 100_000; index += 1) {
+    const parents = tip === undefined ? [] : [digestToBytes(tip)];
+    const time = [index, 0];
+    const fields = { tree: zero, parents, author: person, authored: time, committer: person, committed: time };
+    const bytes = encodeCanonical({ type: "commit", ...fields, message: "x", meta: {} });
+    tip = hashBytes(bytes);
+    commits.set(tip, bytes);
+  }
+  const [oldest] = commits.keys();
+  const last = tip as Digest;
+  const source = { objects: { read: async (digest: Digest) => commits.get(digest) ?? new Uint8Array() } };
+  let turns = 0;
+  const timer = setInterval(() => (turns += 1), 1);
+  let count = 0;
+  for await (const node of walk(source, { from: [last], order: "topo" }, QUIET)) count += node.parents.length;
+  clearInterval(timer);
+  expect(count).toBe(99_999);
+  expect(turns).toBeGreaterThan(20);
+  expect(await isAncestor(source, { ancestor: oldest as Digest, descendant: last }, QUIET)).toBe(true);
+  expect(await mergeBases(source, oldest as Digest, last, QUIET)).toEqual([oldest]);
+  expect(await aheadBehind(source, { a: last, b: oldest as Digest }, QUIET)).toEqual({ ahead: 99_999, behind: 0 });
+  const canceled = { signal: AbortSignal.abort(), onProgress: () => undefined };
+  await expect(mergeBases(source, oldest as Digest, last, canceled)).rejects.toMatchObject({ code: "CANCELED" });
 });

@@ -7,13 +7,18 @@ import type { Digest } from "./digest.ts";
 import { SmcError } from "./errors.ts";
 import { Heap } from "./heap.ts";
 import { type Commit, decodeCommit, decodeTag, type Tag } from "./objects.ts";
-import type { Store } from "./store.ts";
+import type { ObjectStore } from "./store.ts";
 
 /** No walk looks at more commits than this. */
 export const COMMITS_MAX = 10_000_000;
 const NODES_CACHED_MAX = 131_072;
 /** Clocks of different machines may differ by this much before a walk with `exclude` misses something. */
 const CLOCK_SKEW_MS = 24 * 3600 * 1000;
+
+/** Where commits are read from: a store. */
+export interface CommitSource {
+  readonly objects: Pick<ObjectStore, "read">;
+}
 
 /** What a walk needs of a commit. */
 export interface CommitNode {
@@ -23,20 +28,20 @@ export interface CommitNode {
 }
 
 // Commits never change, so a node that was read once stays right. Oldest out first.
-const nodesOfStore = new WeakMap<Store, Map<Digest, CommitNode>>();
+const nodesOfStore = new WeakMap<CommitSource, Map<Digest, CommitNode>>();
 
 /** Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT, OBJECT_INVALID. */
-export async function readCommit(store: Store, digest: Digest): Promise<Commit> {
+export async function readCommit(store: CommitSource, digest: Digest): Promise<Commit> {
   return decodeCommit(await store.objects.read(digest, "commit"));
 }
 
 /** Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT, OBJECT_INVALID. */
-export async function readTag(store: Store, digest: Digest): Promise<Tag> {
+export async function readTag(store: CommitSource, digest: Digest): Promise<Tag> {
   return decodeTag(await store.objects.read(digest, "tag"));
 }
 
 /** Parents and time of a commit, from memory when it was read before. Throws as readCommit. */
-export async function readNode(store: Store, digest: Digest): Promise<CommitNode> {
+export async function readNode(store: CommitSource, digest: Digest): Promise<CommitNode> {
   let nodes = nodesOfStore.get(store);
   if (nodes === undefined) {
     nodes = new Map();
@@ -83,7 +88,7 @@ const BOTH = LEFT | RIGHT;
  * Ancestors of common commits may be left out: they are on both sides anyway.
  */
 async function paint(
-  store: Store,
+  store: CommitSource,
   sides: { left: readonly Digest[]; right: readonly Digest[] },
   call: Call,
 ): Promise<{ flags: Map<Digest, number>; nodes: Map<Digest, CommitNode> }> {
@@ -141,7 +146,7 @@ export interface WalkOptions {
  * Commits reachable from `from` and not from `exclude`, each once.
  * With `order: "date"` and no `exclude` nothing is read before it is asked for.
  */
-export async function* walk(store: Store, options: WalkOptions, call: Call): AsyncGenerator<CommitNode> {
+export async function* walk(store: CommitSource, options: WalkOptions, call: Call): AsyncGenerator<CommitNode> {
   const left = await excluded(store, options, call);
   const commits = walkByDate(store, { ...options, left }, call);
   if (options.order !== "topo") {
@@ -153,7 +158,7 @@ export async function* walk(store: Store, options: WalkOptions, call: Call): Asy
   yield* sortTopologically(nodes, options.from);
 }
 
-async function excluded(store: Store, options: WalkOptions, call: Call): Promise<ReadonlySet<Digest>> {
+async function excluded(store: CommitSource, options: WalkOptions, call: Call): Promise<ReadonlySet<Digest>> {
   if (options.exclude === undefined || options.exclude.length === 0) return new Set();
   const { flags } = await paint(store, { left: options.exclude, right: options.from }, call);
   const left = new Set<Digest>();
@@ -164,7 +169,7 @@ async function excluded(store: Store, options: WalkOptions, call: Call): Promise
 }
 
 async function* walkByDate(
-  store: Store,
+  store: CommitSource,
   options: WalkOptions & { left: ReadonlySet<Digest> },
   call: Call,
 ): AsyncGenerator<CommitNode> {
@@ -210,7 +215,7 @@ function* sortTopologically(
 
 /** True when `descendant` is `ancestor` or has it among its ancestors. */
 export async function isAncestor(
-  store: Store,
+  store: CommitSource,
   pair: { ancestor: Digest; descendant: Digest },
   call: Call,
 ): Promise<boolean> {
@@ -221,7 +226,7 @@ export async function isAncestor(
 }
 
 /** The best common ancestors: none of them is an ancestor of another. Newest first; empty when unrelated. */
-export async function mergeBases(store: Store, a: Digest, b: Digest, call: Call): Promise<Digest[]> {
+export async function mergeBases(store: CommitSource, a: Digest, b: Digest, call: Call): Promise<Digest[]> {
   if (a === b) return [a];
   const { flags, nodes } = await paint(store, { left: [a], right: [b] }, call);
   const best = new Map<Digest, CommitNode>();
@@ -233,7 +238,7 @@ export async function mergeBases(store: Store, a: Digest, b: Digest, call: Call)
 }
 
 /** Drops every commit that is an ancestor of another one in the list. */
-async function independent(store: Store, nodes: readonly CommitNode[], call: Call): Promise<Digest[]> {
+async function independent(store: CommitSource, nodes: readonly CommitNode[], call: Call): Promise<Digest[]> {
   const kept: Digest[] = [];
   for (const node of nodes) {
     let covered = false;
@@ -248,7 +253,7 @@ async function independent(store: Store, nodes: readonly CommitNode[], call: Cal
 
 /** Commits that only `a` has, and that only `b` has. */
 export async function aheadBehind(
-  store: Store,
+  store: CommitSource,
   pair: { a: Digest; b: Digest },
   call: Call,
 ): Promise<{ ahead: number; behind: number }> {

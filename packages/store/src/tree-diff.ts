@@ -4,10 +4,13 @@ import type { Digest } from "./digest.ts";
 import { SmcError } from "./errors.ts";
 import { TREE_DEPTH_MAX } from "./names.ts";
 import type { FileMode, TreeEntry } from "./objects.ts";
-import { readTree, type TreeSource } from "./tree-read.ts";
+import { measureTree, readTree, type TreeSource } from "./tree-read.ts";
 
 /** A diff of more files than this is refused. */
 export const CHANGES_MAX = 1_000_000;
+/** From here on the trees are measured first: a few that share subtrees can stand for any number of files. */
+const MEASURED_FROM = 10_000;
+const ENTRIES_CACHED_MAX = 100_000;
 
 export interface FileVersion {
   readonly digest: Digest;
@@ -84,17 +87,17 @@ export async function diffTrees(
 ): Promise<FileChange[]> {
   const pace = createPacer(call);
   const changes: FileChange[] = [];
+  const cache = cached(objects);
   const stack: Pair[] = [{ prefix: "", depth: 1, ...trees }];
   for (let pair = stack.pop(); pair !== undefined; pair = stack.pop()) {
     if (pair.from === pair.to) continue;
     if (pair.depth > TREE_DEPTH_MAX) throw new SmcError("LIMIT_EXCEEDED", `a tree is deeper than ${TREE_DEPTH_MAX} folders`);
-    for (const [name, [from, to]] of await readPair(objects, pair)) {
+    for (const [name, [from, to]] of await readPair(cache, pair)) {
       if (isSame(from, to)) continue;
       const path = pair.prefix + name;
       const change = compareFiles(path, fileOf(from), fileOf(to));
-      if (change !== undefined && changes.push(change) > CHANGES_MAX) {
-        throw new SmcError("LIMIT_EXCEEDED", `more than ${CHANGES_MAX} files differ`);
-      }
+      if (change !== undefined && changes.push(change) === MEASURED_FROM) await assertMeasured(objects, trees, call);
+      if (changes.length > CHANGES_MAX) throw new SmcError("LIMIT_EXCEEDED", `more than ${CHANGES_MAX} files differ`);
       const below = { from: folderOf(from), to: folderOf(to) };
       if (below.from !== below.to) stack.push({ prefix: `${path}/`, depth: pair.depth + 1, ...below });
       await pace();
@@ -103,15 +106,39 @@ export async function diffTrees(
   return changes;
 }
 
+async function assertMeasured(
+  objects: TreeSource,
+  trees: { from: Digest | undefined; to: Digest | undefined },
+  call: Call,
+): Promise<void> {
+  for (const tree of [trees.from, trees.to]) if (tree !== undefined) await measureTree(objects, tree, call);
+}
+
+type Read = (tree: Digest) => Promise<readonly TreeEntry[]>;
+
+/** Reads a tree that occurs in many places once, while there is room. */
+function cached(objects: TreeSource): Read {
+  const known = new Map<Digest, readonly TreeEntry[]>();
+  let count = 0;
+  return async (digest) => {
+    const entries = known.get(digest) ?? (await readTree(objects, digest));
+    if (!known.has(digest) && count + entries.length <= ENTRIES_CACHED_MAX) {
+      known.set(digest, entries);
+      count += entries.length;
+    }
+    return entries;
+  };
+}
+
 type Sides = [TreeEntry | undefined, TreeEntry | undefined];
 
-async function readPair(objects: TreeSource, pair: Pair): Promise<Map<string, Sides>> {
+async function readPair(read: Read, pair: Pair): Promise<Map<string, Sides>> {
   const rows = new Map<string, Sides>();
   if (pair.from !== undefined) {
-    for (const entry of await readTree(objects, pair.from)) rows.set(entry.name, [entry, undefined]);
+    for (const entry of await read(pair.from)) rows.set(entry.name, [entry, undefined]);
   }
   if (pair.to !== undefined) {
-    for (const entry of await readTree(objects, pair.to)) {
+    for (const entry of await read(pair.to)) {
       const row = rows.get(entry.name);
       if (row === undefined) rows.set(entry.name, [undefined, entry]);
       else row[1] = entry;
