@@ -26,8 +26,8 @@ export const command = defineCommand({
   examples: [
     ['smc commit -m "first release" --metric acc=0.91', "commit what is staged"],
     ['smc commit -am "lower rate" --param lr=0.0005', "stage what changed, commit"],
-    ["smc commit --amend -m \"better words\"", "replace the last commit"],
-    ["git log -1 --format=%B | smc commit -F -", "take the message from another program"],
+    ['smc commit --amend -m "better words"', "replace the last commit"],
+    ["write-notes | smc commit -F -", "take the message from another program"],
   ],
   run: async (context, { options }) => {
     const { folder, signal } = context;
