@@ -13,6 +13,7 @@ export interface ConfigLine {
   readonly line: number;
 }
 
+// oxlint-disable-next-line no-control-regex
 const TOKEN = /[ \t\r]+|(\n)|("(?:[^"\\\u0000-\u001f]|\\.)*")|(-?\d[\d.eE+-]*|true|false|null)|([{}[\],:])/y;
 
 interface Token {
@@ -59,7 +60,8 @@ class Scanner {
 
   /** The value of a JSON scalar. */
   scalar(token: Token | undefined): unknown {
-    if (token === undefined || /^[{}[\],:]$/.test(token.text)) throw this.fail(`a value expected, ${told(token)} found`);
+    if (token === undefined || /^[{}[\],:]$/.test(token.text))
+      throw this.fail(`a value expected, ${told(token)} found`);
     try {
       return JSON.parse(token.text) as unknown;
     } catch (error) {

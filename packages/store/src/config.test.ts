@@ -13,7 +13,10 @@ async function withPlaces(
     await mkdir(places.storePath);
     await mkdir(join(places.worktreeRoot, ".smc"), { recursive: true });
     await run(places, async (layer, text) => {
-      const file = layer === "store" ? join(places.storePath, "config.json") : join(places.worktreeRoot, ".smc/config.json");
+      const file =
+        layer === "store"
+          ? join(places.storePath, "config.json")
+          : join(places.worktreeRoot, ".smc/config.json");
       await writeFile(file, text);
     });
   });
@@ -22,11 +25,19 @@ type Write = (layer: "store" | "worktree", text: string) => Promise<void>;
 
 test("readConfig() takes environment over worktree over store over default", async () => {
   await withPlaces(async (places, write) => {
-    expect((await readConfig(places)).entries.get("checkout.symlinks")).toMatchObject({ value: "never", origin: "default" });
+    expect((await readConfig(places)).entries.get("checkout.symlinks")).toMatchObject({
+      value: "never",
+      origin: "default",
+    });
     await write("store", '{"checkout.symlinks": "safe", "user.name": "Ada", "log.level": "warn"}');
     await write("worktree", '{"checkout.symlinks": "never"}');
-    const config = await readConfig({ ...places, environment: { SMC_LOG: "debug", SMC_AUTHOR: "Bo <bo@example.org>" } });
-    const origins = Object.fromEntries([...config.entries].map(([key, entry]) => [key, [entry.value, entry.origin]]));
+    const config = await readConfig({
+      ...places,
+      environment: { SMC_LOG: "debug", SMC_AUTHOR: "Bo <bo@example.org>" },
+    });
+    const origins = Object.fromEntries(
+      [...config.entries].map(([key, entry]) => [key, [entry.value, entry.origin]]),
+    );
     expect(origins).toMatchObject({
       "checkout.symlinks": ["never", "worktree"],
       "user.name": ["Bo", "environment"],
@@ -96,7 +107,7 @@ test("writeConfig() sets, replaces and removes, and keeps keys it does not know"
   await withPlaces(async (places, write) => {
     await write("store", '{"future.key": 7}');
     const key = requireConfigKey("user.name");
-    expect(await writeConfig(places, { layer: "store", key, value: "Ada \"A\"\n".trim() })).toBe(false);
+    expect(await writeConfig(places, { layer: "store", key, value: 'Ada "A"\n'.trim() })).toBe(false);
     expect(await writeConfig(places, { layer: "store", key, value: "Bo" })).toBe(true);
     expect(await readFile(join(places.storePath, "config.json"), "utf8")).toBe(
       '{\n  "future.key": 7,\n  "user.name": "Bo"\n}\n',
@@ -125,7 +136,7 @@ test("parseConfigValue() reads what people type", () => {
 });
 
 test("formatConfigText() and parseConfigText() agree on any text", () => {
-  const values = ["", "a\\\"b", "ü\u2028\ud83d\ude00", "\r\n\t", "{}", "\u0000"];
+  const values = ["", 'a\\"b', "ü\u2028\ud83d\ude00", "\r\n\t", "{}", "\u0000"];
   const entries = values.map((value, index) => ({ key: `k${index}`, value }));
   const read = parseConfigText(formatConfigText(entries), "x").map(({ key, value }) => ({ key, value }));
   expect(read).toEqual(entries);

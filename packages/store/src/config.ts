@@ -145,7 +145,10 @@ export function configFile(places: ConfigPlaces, layer: "store" | "worktree"): s
 export function requireConfigKey(name: string): ConfigKey {
   const key = CONFIG_KEYS.find((row) => row.name === name);
   if (key !== undefined) return key;
-  const near = suggest(name, CONFIG_KEYS.map((row) => row.name));
+  const near = suggest(
+    name,
+    CONFIG_KEYS.map((row) => row.name),
+  );
   throw new SmcError("CONFIG_INVALID", `there is no setting '${show(name, 80)}'`, {
     hint: near.length === 0 ? 'list them with "smc config list"' : `did you mean: ${near.join(", ")}`,
     details: { key: name, candidates: near },
@@ -160,7 +163,8 @@ function fault(key: ConfigKey, value: unknown): string | undefined {
     return fits ? undefined : `is not a whole number from ${min} to ${max}`;
   }
   if (typeof value !== "string") return "is not text";
-  if (key.type === "choice") return key.values?.includes(value) === true ? undefined : `is not one of ${key.values?.join(", ")}`;
+  if (key.type === "choice")
+    return key.values?.includes(value) === true ? undefined : `is not one of ${key.values?.join(", ")}`;
   return textFault(key, value);
 }
 
@@ -179,7 +183,8 @@ function textFault(key: ConfigKey, value: string): string | undefined {
 /** Reads what a person types as the value of a key. Throws CONFIG_INVALID. */
 export function parseConfigValue(key: ConfigKey, text: string): ConfigValue {
   let value: ConfigValue = text;
-  if (key.type === "boolean" && /^(true|false|yes|no|on|off)$/i.test(text)) value = /^(true|yes|on)$/i.test(text);
+  if (key.type === "boolean" && /^(true|false|yes|no|on|off)$/i.test(text))
+    value = /^(true|yes|on)$/i.test(text);
   if (key.type === "integer" && /^\d{1,15}$/.test(text)) value = Number(text);
   const why = fault(key, value);
   if (why !== undefined) throw new SmcError("CONFIG_INVALID", `${key.name}: '${show(text, 80)}' ${why}`);
@@ -212,7 +217,8 @@ function ignoredBecause(line: ConfigLine, layer: "store" | "worktree"): string |
 export async function readConfig(places: ConfigPlaces): Promise<Config> {
   const entries = new Map<string, ConfigEntry>();
   const problems: ConfigProblem[] = [];
-  for (const key of CONFIG_KEYS) entries.set(key.name, { key: key.name, value: key.default, origin: "default" });
+  for (const key of CONFIG_KEYS)
+    entries.set(key.name, { key: key.name, value: key.default, origin: "default" });
   for (const layer of ["store", "worktree"] as const) {
     if (layer === "worktree" && places.worktreeRoot === undefined) continue;
     const file = configFile(places, layer);

@@ -17,7 +17,16 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   day: DAY,
   week: 7 * DAY,
 };
-const WORDS: Readonly<Record<string, number>> = { a: 1, an: 1, one: 1, two: 2, three: 3, four: 4, five: 5, six: 6 };
+const WORDS: Readonly<Record<string, number>> = {
+  a: 1,
+  an: 1,
+  one: 1,
+  two: 2,
+  three: 3,
+  four: 4,
+  five: 5,
+  six: 6,
+};
 
 const ISO =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?: ?(Z|[+-]\d{2}:?\d{2}|[+-]\d{2}))?)?$/i;
@@ -85,8 +94,7 @@ function buildMoment(fields: DateFields, ms: number, offsetMinutes: number | und
   const utc = new Date(0);
   utc.setUTCFullYear(year, month - 1, day);
   utc.setUTCHours(hour, minute, second, ms);
-  const same =
-    utc.getUTCFullYear() === year && utc.getUTCMonth() === month - 1 && utc.getUTCDate() === day;
+  const same = utc.getUTCFullYear() === year && utc.getUTCMonth() === month - 1 && utc.getUTCDate() === day;
   if (!same || hour > 23 || minute > 59 || second > 59) return undefined;
   if (offsetMinutes !== undefined) return { ms: utc.getTime() - offsetMinutes * 60 * SECOND, offsetMinutes };
   const local = new Date(0);
@@ -104,7 +112,10 @@ function parseUnix(text: string): Moment | undefined {
 }
 
 function parseRelative(text: string, nowMs: number): number | undefined {
-  const words = text.toLowerCase().replace(/[._\s]+/g, " ").trim();
+  const words = text
+    .toLowerCase()
+    .replace(/[._\s]+/g, " ")
+    .trim();
   if (words === "now") return nowMs;
   if (words === "yesterday") return nowMs - DAY;
   if (words === "today" || words === "midnight") return new Date(nowMs).setHours(0, 0, 0, 0);

@@ -107,16 +107,29 @@ test("walks agree with sets of ancestors on random graphs", async () => {
     const ancestors = new Map<Digest, Set<Digest>>();
     for (let index = 0; index < 60; index += 1) {
       const count = index === 0 ? 0 : random(4);
-      const parents = [...new Set(Array.from({ length: count }, () => commits[Math.max(0, index - 1 - random(12))] as Digest))];
-      const digest = await history.commit({ parents, message: `${index}`, ms: 1_000_000_000 + random(50_000) });
+      const parents = [
+        ...new Set(
+          Array.from({ length: count }, () => commits[Math.max(0, index - 1 - random(12))] as Digest),
+        ),
+      ];
+      const digest = await history.commit({
+        parents,
+        message: `${index}`,
+        ms: 1_000_000_000 + random(50_000),
+      });
       commits.push(digest);
-      ancestors.set(digest, new Set([digest, ...parents.flatMap((parent) => [...(ancestors.get(parent) ?? [])])]));
+      ancestors.set(
+        digest,
+        new Set([digest, ...parents.flatMap((parent) => [...(ancestors.get(parent) ?? [])])]),
+      );
     }
     const reach = (digest: Digest): Set<Digest> => ancestors.get(digest) ?? new Set();
     for (let round = 0; round < 60; round += 1) {
       const [a, b] = [commits[random(60)] as Digest, commits[random(60)] as Digest];
       const common = [...reach(a)].filter((digest) => reach(b).has(digest));
-      const best = common.filter((digest) => !common.some((other) => other !== digest && reach(other).has(digest)));
+      const best = common.filter(
+        (digest) => !common.some((other) => other !== digest && reach(other).has(digest)),
+      );
       expect(new Set(await mergeBases(history.store, a, b, QUIET)), `seed ${seed}`).toEqual(new Set(best));
       const only = [...reach(a)].filter((digest) => !reach(b).has(digest));
       for (const order of ["date", "topo"] as const) {
@@ -130,32 +143,49 @@ test("walks agree with sets of ancestors on random graphs", async () => {
   });
 });
 
-test("a history of 100,000 commits is walked without deep calls and without holding up others", { timeout: 60_000 }, async () => {
-  const commits = new Map<Digest, Uint8Array>();
-  const person = { name: "Ada", email: "ada@example.org" };
-  const zero = digestToBytes(hashBytes(Buffer.from("tree")));
-  let tip: Digest | undefined;
-  for (let index = 0; index < 100_000; index += 1) {
-    const parents = tip === undefined ? [] : [digestToBytes(tip)];
-    const time = [index, 0];
-    const fields = { tree: zero, parents, author: person, authored: time, committer: person, committed: time };
-    const bytes = encodeCanonical({ type: "commit", ...fields, message: "x", meta: {} });
-    tip = hashBytes(bytes);
-    commits.set(tip, bytes);
-  }
-  const [oldest] = commits.keys();
-  const last = tip as Digest;
-  const source = { objects: { read: async (digest: Digest) => commits.get(digest) ?? new Uint8Array() } };
-  let turns = 0;
-  const timer = setInterval(() => (turns += 1), 1);
-  let count = 0;
-  for await (const node of walk(source, { from: [last], order: "topo" }, QUIET)) count += node.parents.length;
-  clearInterval(timer);
-  expect(count).toBe(99_999);
-  expect(turns).toBeGreaterThan(20);
-  expect(await isAncestor(source, { ancestor: oldest as Digest, descendant: last }, QUIET)).toBe(true);
-  expect(await mergeBases(source, oldest as Digest, last, QUIET)).toEqual([oldest]);
-  expect(await aheadBehind(source, { a: last, b: oldest as Digest }, QUIET)).toEqual({ ahead: 99_999, behind: 0 });
-  const canceled = { signal: AbortSignal.abort(), onProgress: () => undefined };
-  await expect(mergeBases(source, oldest as Digest, last, canceled)).rejects.toMatchObject({ code: "CANCELED" });
-});
+test(
+  "a history of 100,000 commits is walked without deep calls and without holding up others",
+  { timeout: 60_000 },
+  async () => {
+    const commits = new Map<Digest, Uint8Array>();
+    const person = { name: "Ada", email: "ada@example.org" };
+    const zero = digestToBytes(hashBytes(Buffer.from("tree")));
+    let tip: Digest | undefined;
+    for (let index = 0; index < 100_000; index += 1) {
+      const parents = tip === undefined ? [] : [digestToBytes(tip)];
+      const time = [index, 0];
+      const fields = {
+        tree: zero,
+        parents,
+        author: person,
+        authored: time,
+        committer: person,
+        committed: time,
+      };
+      const bytes = encodeCanonical({ type: "commit", ...fields, message: "x", meta: {} });
+      tip = hashBytes(bytes);
+      commits.set(tip, bytes);
+    }
+    const [oldest] = commits.keys();
+    const last = tip as Digest;
+    const source = { objects: { read: async (digest: Digest) => commits.get(digest) ?? new Uint8Array() } };
+    let turns = 0;
+    const timer = setInterval(() => (turns += 1), 1);
+    let count = 0;
+    for await (const node of walk(source, { from: [last], order: "topo" }, QUIET))
+      count += node.parents.length;
+    clearInterval(timer);
+    expect(count).toBe(99_999);
+    expect(turns).toBeGreaterThan(20);
+    expect(await isAncestor(source, { ancestor: oldest as Digest, descendant: last }, QUIET)).toBe(true);
+    expect(await mergeBases(source, oldest as Digest, last, QUIET)).toEqual([oldest]);
+    expect(await aheadBehind(source, { a: last, b: oldest as Digest }, QUIET)).toEqual({
+      ahead: 99_999,
+      behind: 0,
+    });
+    const canceled = { signal: AbortSignal.abort(), onProgress: () => undefined };
+    await expect(mergeBases(source, oldest as Digest, last, canceled)).rejects.toMatchObject({
+      code: "CANCELED",
+    });
+  },
+);

@@ -65,7 +65,8 @@ function createSteps(call: Call): () => Promise<void> | undefined {
   let count = 0;
   return () => {
     count += 1;
-    if (count > COMMITS_MAX) throw new SmcError("LIMIT_EXCEEDED", `more than ${COMMITS_MAX} commits in one walk`);
+    if (count > COMMITS_MAX)
+      throw new SmcError("LIMIT_EXCEEDED", `more than ${COMMITS_MAX} commits in one walk`);
     return pace();
   };
 }
@@ -146,7 +147,11 @@ export interface WalkOptions {
  * Commits reachable from `from` and not from `exclude`, each once.
  * With `order: "date"` and no `exclude` nothing is read before it is asked for.
  */
-export async function* walk(store: CommitSource, options: WalkOptions, call: Call): AsyncGenerator<CommitNode> {
+export async function* walk(
+  store: CommitSource,
+  options: WalkOptions,
+  call: Call,
+): AsyncGenerator<CommitNode> {
   const left = await excluded(store, options, call);
   const commits = walkByDate(store, { ...options, left }, call);
   if (options.order !== "topo") {
@@ -185,7 +190,8 @@ async function* walkByDate(
   for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
     await step();
     yield { digest: node.digest, parents: node.parents, committedMs: node.committedMs };
-    for (const parent of options.firstParent === true ? node.parents.slice(0, 1) : node.parents) await push(parent);
+    for (const parent of options.firstParent === true ? node.parents.slice(0, 1) : node.parents)
+      await push(parent);
   }
 }
 

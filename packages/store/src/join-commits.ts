@@ -22,10 +22,14 @@ export async function assertNothingStaged(repository: Repository, tip: Tip, call
   const staged = compareToTree(await filesOf(repository, tip.tree, call), stage.entries);
   if (staged.length === 0) return;
   const paths = staged.slice(0, PATHS_SHOWN).map((change) => change.path);
-  throw new SmcError("WORKTREE_DIRTY", `${count(staged.length, "change")} staged and not committed; nothing was changed`, {
-    hint: 'commit them, or take them back with "smc restore --staged"',
-    details: { paths, count: staged.length },
-  });
+  throw new SmcError(
+    "WORKTREE_DIRTY",
+    `${count(staged.length, "change")} staged and not committed; nothing was changed`,
+    {
+      hint: 'commit them, or take them back with "smc restore --staged"',
+      details: { paths, count: staged.length },
+    },
+  );
 }
 
 function count(number: number, what: string): string {
@@ -34,7 +38,10 @@ function count(number: number, what: string): string {
 
 /** MERGE_CONFLICT that lists the paths. */
 export function mergeConflict(paths: readonly string[], hint: string): SmcError {
-  const shown = paths.slice(0, PATHS_SHOWN).map((path) => `'${show(path, 200)}'`).join(", ");
+  const shown = paths
+    .slice(0, PATHS_SHOWN)
+    .map((path) => `'${show(path, 200)}'`)
+    .join(", ");
   const more = paths.length > PATHS_SHOWN ? `, … (${paths.length} in all)` : "";
   return new SmcError("MERGE_CONFLICT", `both sides changed ${shown}${more}; nothing was changed`, {
     hint,
@@ -57,14 +64,21 @@ export interface CommitInput {
 }
 
 /** Stores trees and commit, durable when it returns; no ref names it yet. Throws NAME_COLLISION, MESSAGE_INVALID. */
-export async function storeCommit(repository: Repository, input: CommitInput, call: Call): Promise<NewCommit> {
+export async function storeCommit(
+  repository: Repository,
+  input: CommitInput,
+  call: Call,
+): Promise<NewCommit> {
   assertMessage(input.message);
   const { parents, message, meta = {} } = input;
   const now = momentAt(Date.now());
   await using session = repository.store.write(input.op);
   const tree = await writeTree(session, input.files, call);
   const persons = { author: repository.actor, authored: now, committer: repository.actor, committed: now };
-  const digest = await session.putObject("commit", encodeCommit({ tree, parents, ...persons, message, meta }));
+  const digest = await session.putObject(
+    "commit",
+    encodeCommit({ tree, parents, ...persons, message, meta }),
+  );
   await session.finish();
   return { digest, tree, parents };
 }

@@ -47,7 +47,10 @@ export function subjectOf(message: string): string {
 }
 
 /** The refs that point to each commit. */
-export type Decorations = ReadonlyMap<Digest, { readonly refs: readonly string[]; readonly shown: readonly string[] }>;
+export type Decorations = ReadonlyMap<
+  Digest,
+  { readonly refs: readonly string[]; readonly shown: readonly string[] }
+>;
 
 export function formatEntry(digest: Digest, commit: Commit, decorations: Decorations): LogEntry {
   const { metrics = {}, params = {}, ...meta } = commit.meta;

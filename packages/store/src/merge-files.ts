@@ -65,7 +65,7 @@ async function changesByPath(
 /** Removes what cannot be beside each other, a file `a` and a file `a/b`; the winner's stays. Gives the paths. */
 function settleFolders(files: Map<string, FlatEntry>, winner: FlatTree): string[] {
   const clashes: string[] = [];
-  for (const path of [...files.keys()]) {
+  for (const path of files.keys()) {
     for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) {
       const folder = path.slice(0, end);
       if (!files.has(folder)) continue;

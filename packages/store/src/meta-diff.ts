@@ -43,7 +43,8 @@ export function diffMetrics(from: CommitMeta, to: CommitMeta, all: boolean): Met
 export function diffParams(from: CommitMeta, to: CommitMeta, all: boolean): ParamRow[] {
   const a = from.params ?? {};
   const b = to.params ?? {};
-  const isEqual = (name: string): boolean => Object.hasOwn(a, name) === Object.hasOwn(b, name) && a[name] === b[name];
+  const isEqual = (name: string): boolean =>
+    Object.hasOwn(a, name) === Object.hasOwn(b, name) && a[name] === b[name];
   return namesOf(a, b)
     .filter((name) => all || !isEqual(name))
     .map((name) => ({ name, from: valueOf(a, name), to: valueOf(b, name) }));

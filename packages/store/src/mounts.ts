@@ -14,7 +14,9 @@ export function parseMounts(text: string): Mount[] {
   for (const line of text.split("\n").slice(0, MOUNTS_MAX)) {
     const [, folder, type] = line.split(" ");
     if (folder === undefined || type === undefined) continue;
-    const plain = folder.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+    const plain = folder.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+      String.fromCharCode(Number.parseInt(octal, 8)),
+    );
     mounts.push({ folder: plain, type });
   }
   return mounts;
@@ -41,9 +43,25 @@ export async function readMounts(): Promise<Mount[] | undefined> {
   }
 }
 
-const LOCAL = new Set(["ext4", "ext3", "ext2", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "jfs", "apfs", "hfs", "ntfs3"]);
+const LOCAL = new Set([
+  "ext4",
+  "ext3",
+  "ext2",
+  "xfs",
+  "btrfs",
+  "zfs",
+  "f2fs",
+  "bcachefs",
+  "jfs",
+  "apfs",
+  "hfs",
+  "ntfs3",
+]);
 const REASONS: readonly (readonly [RegExp, string])[] = [
-  [/^(nfs|nfs4|cifs|smb3|smbfs|afs|ceph|glusterfs|lustre|fuse\.sshfs|fuse\.s3fs|9p|virtiofs|vboxsf|prl_fs|drvfs)$/, "is on a network or shared with another machine"],
+  [
+    /^(nfs|nfs4|cifs|smb3|smbfs|afs|ceph|glusterfs|lustre|fuse\.sshfs|fuse\.s3fs|9p|virtiofs|vboxsf|prl_fs|drvfs)$/,
+    "is on a network or shared with another machine",
+  ],
   [/^(tmpfs|ramfs)$/, "is in memory and gone after a restart"],
   [/^(overlay|aufs|overlayfs)$/, "is a layer of a container and gone with it"],
   [/^(vfat|exfat|msdos|ntfs|fuseblk)$/, "keeps no permissions and may reorder writes"],

@@ -12,9 +12,14 @@ import { readHead } from "./worktree/head.ts";
 export const SHORT_DIGEST_MIN = 7;
 
 /** REVISION_NOT_FOUND with "did you mean" when there are candidates, else with the hint. */
-export function notFound(text: string, why: string, options: { hint?: string; candidates?: string[] } = {}): SmcError {
+export function notFound(
+  text: string,
+  why: string,
+  options: { hint?: string; candidates?: string[] } = {},
+): SmcError {
   const { candidates = [], hint } = options;
-  const meant = candidates.length === 0 ? hint : `did you mean: ${candidates.map((name) => show(name)).join(", ")}`;
+  const meant =
+    candidates.length === 0 ? hint : `did you mean: ${candidates.map((name) => show(name)).join(", ")}`;
   return new SmcError("REVISION_NOT_FOUND", why, {
     ...(meant === undefined ? {} : { hint: meant }),
     details: { revision: text, ...(candidates.length === 0 ? {} : { candidates }) },
@@ -56,7 +61,9 @@ export async function findRef(repository: Repository, name: string): Promise<Fou
 /** Short names of the refs that look like what was typed. */
 export async function suggestRefs(repository: Repository, name: string): Promise<string[]> {
   const refs = await repository.store.refs.list(repository.name);
-  const names = refs.filter((ref) => !ref.name.startsWith("refs/worktrees/")).map((ref) => shortRefName(ref.name));
+  const names = refs
+    .filter((ref) => !ref.name.startsWith("refs/worktrees/"))
+    .map((ref) => shortRefName(ref.name));
   return suggest(name, ["HEAD", ...names]);
 }
 
@@ -69,7 +76,8 @@ export function shortRefName(name: string): string {
 export async function unknownName(repository: Repository, name: string): Promise<SmcError> {
   const candidates = await suggestRefs(repository, name);
   if (/^[0-9a-f]{1,6}$/.test(name)) {
-    const meant = candidates.length === 0 ? {} : { hint: `did you mean: ${candidates.map((x) => show(x)).join(", ")}` };
+    const meant =
+      candidates.length === 0 ? {} : { hint: `did you mean: ${candidates.map((x) => show(x)).join(", ")}` };
     const why = `'${name}' is no branch or tag, and too short for a digest (at least ${SHORT_DIGEST_MIN} digits)`;
     return new SmcError("REVISION_INVALID", why, { ...meant, details: { revision: name, candidates } });
   }
@@ -105,7 +113,11 @@ export async function refOfLog(repository: Repository, name: string): Promise<Re
 }
 
 /** What a ref was before its n-th newest change, or at a date. Throws REVISION_NOT_FOUND. */
-export async function readReflogAt(repository: Repository, ref: RefName, at: ReflogSelector): Promise<Digest> {
+export async function readReflogAt(
+  repository: Repository,
+  ref: RefName,
+  at: ReflogSelector,
+): Promise<Digest> {
   const shown = `'${show(shortRefName(ref))}'`;
   let digest: Digest | "absent" | undefined;
   if ("nth" in at) {
@@ -126,4 +138,3 @@ export async function readReflogAt(repository: Repository, ref: RefName, at: Ref
   if (digest === "absent") throw notFound(ref, `${shown} was not there then`);
   return digest;
 }
-

@@ -10,16 +10,46 @@ test.each([
   ["@~2", { name: "HEAD", steps: [{ type: "ancestor", count: 2 }] }],
   ["HEAD~", { name: "HEAD", steps: [{ type: "ancestor", count: 1 }] }],
   ["a^", { name: "a", steps: [{ type: "parent", nth: 1 }] }],
-  ["a^2~3", { name: "a", steps: [{ type: "parent", nth: 2 }, { type: "ancestor", count: 3 }] }],
+  [
+    "a^2~3",
+    {
+      name: "a",
+      steps: [
+        { type: "parent", nth: 2 },
+        { type: "ancestor", count: 3 },
+      ],
+    },
+  ],
   ["a^0", { name: "a", steps: [{ type: "parent", nth: 0 }] }],
-  ["a^^", { name: "a", steps: [{ type: "parent", nth: 1 }, { type: "parent", nth: 1 }] }],
+  [
+    "a^^",
+    {
+      name: "a",
+      steps: [
+        { type: "parent", nth: 1 },
+        { type: "parent", nth: 1 },
+      ],
+    },
+  ],
   ["v1^{}", { name: "v1", steps: [{ type: "peel", kind: "any" }] }],
   ["v1^{tree}", { name: "v1", steps: [{ type: "peel", kind: "tree" }] }],
-  ["v1^{commit}~1", { name: "v1", steps: [{ type: "peel", kind: "commit" }, { type: "ancestor", count: 1 }] }],
+  [
+    "v1^{commit}~1",
+    {
+      name: "v1",
+      steps: [
+        { type: "peel", kind: "commit" },
+        { type: "ancestor", count: 1 },
+      ],
+    },
+  ],
   ["main@{3}", { name: "main", at: { nth: 3 }, steps: [] }],
   ["@{0}", { name: "", at: { nth: 0 }, steps: [] }],
   ["HEAD@{2026-01-15T10:00:00Z}", { name: "HEAD", at: { date: "2026-01-15T10:00:00Z" }, steps: [] }],
-  ["main@{yesterday}~1:a/b", { name: "main", at: { date: "yesterday" }, steps: [{ type: "ancestor", count: 1 }], path: "a/b" }],
+  [
+    "main@{yesterday}~1:a/b",
+    { name: "main", at: { date: "yesterday" }, steps: [{ type: "ancestor", count: 1 }], path: "a/b" },
+  ],
   ["HEAD:weights/a.bin", { name: "HEAD", steps: [], path: "weights/a.bin" }],
   ["HEAD:", { name: "HEAD", steps: [], path: "" }],
   ["HEAD:a:b", { name: "HEAD", steps: [], path: "a:b" }],

@@ -79,7 +79,8 @@ function parseStep(match: RegExpExecArray, text: string): RevisionStep {
   if (parent !== undefined) return { type: "parent", nth: count(parent, text) };
   if (peel === undefined || peel === "") return { type: "peel", kind: "any" };
   const kind = PEEL_KINDS.find((name) => name === peel);
-  if (kind === undefined) throw invalid(text, `'${show(whole, 40)}' is not known; use one of ${PEEL_KINDS.join(", ")}`);
+  if (kind === undefined)
+    throw invalid(text, `'${show(whole, 40)}' is not known; use one of ${PEEL_KINDS.join(", ")}`);
   return { type: "peel", kind };
 }
 

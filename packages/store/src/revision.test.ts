@@ -22,15 +22,37 @@ interface Scene {
 async function withScene(run: (scene: Scene) => Promise<void>): Promise<void> {
   await withHistory(async (history) => {
     const { store } = history;
-    const first = await history.commit({ files: { "weights/a.bin": "a1", "notes.txt": "n" }, message: "first" });
+    const first = await history.commit({
+      files: { "weights/a.bin": "a1", "notes.txt": "n" },
+      message: "first",
+    });
     await history.point("refs/heads/main", first);
-    const second = await history.commit({ files: { "weights/a.bin": "a2" }, parents: [first], message: "second" });
+    const second = await history.commit({
+      files: { "weights/a.bin": "a2" },
+      parents: [first],
+      message: "second",
+    });
     await history.point("refs/heads/main", second);
-    const side = await history.commit({ files: { "weights/a.bin": "a3" }, parents: [first], message: "side" });
-    const merge = await history.commit({ files: { "weights/a.bin": "a4" }, parents: [second, side], message: "merge" });
+    const side = await history.commit({
+      files: { "weights/a.bin": "a3" },
+      parents: [first],
+      message: "side",
+    });
+    const merge = await history.commit({
+      files: { "weights/a.bin": "a4" },
+      parents: [second, side],
+      message: "merge",
+    });
     await history.point("refs/heads/main", merge);
     await using session = store.write("test");
-    const tagged = { target: second, targetKind: "commit", name: "v1.0.0", tagger: ADA, tagged: momentAt(0), message: "one" } as const;
+    const tagged = {
+      target: second,
+      targetKind: "commit",
+      name: "v1.0.0",
+      tagger: ADA,
+      tagged: momentAt(0),
+      message: "one",
+    } as const;
     const tag = await session.putObject("tag", encodeTag(tagged));
     await session.finish();
     await history.point("refs/tags/v1.0.0", tag);
@@ -103,7 +125,12 @@ test("resolveRevision() tells kind, ref, path and mode", async () => {
     expect(await resolve("v1.0.0^{}")).toEqual({ digest: second, kind: "commit" });
     const blob = createHash("sha256").update("a2").digest("hex");
     for (const path of ["weights/a.bin", "./weights/a.bin", "weights/../weights/a.bin"]) {
-      expect(await resolve(`champion:${path}`)).toEqual({ digest: blob, kind: "blob", path: "weights/a.bin", mode: "100644" });
+      expect(await resolve(`champion:${path}`)).toEqual({
+        digest: blob,
+        kind: "blob",
+        path: "weights/a.bin",
+        mode: "100644",
+      });
     }
     expect(await resolve(`champion^{tree}:weights/a.bin`)).toMatchObject({ digest: blob });
     expect(await resolve(blob)).toEqual({ digest: blob, kind: "blob" });
@@ -165,7 +192,10 @@ const REFUSED: [string, string][] = [
 test("resolveRevision() refuses what is malformed, unknown or absent, each with its code", async () => {
   await withScene(async ({ history }) => {
     for (const [text, code] of REFUSED) {
-      await expect(resolveRevision(history.repository, text, QUIET), JSON.stringify(text)).rejects.toMatchObject({ code });
+      await expect(
+        resolveRevision(history.repository, text, QUIET),
+        JSON.stringify(text),
+      ).rejects.toMatchObject({ code });
     }
   });
 });
@@ -177,7 +207,9 @@ test("resolveRevision() suggests names that are near", async () => {
       hint: "did you mean: v1.0.0",
       details: { candidates: ["v1.0.0"] },
     });
-    await expect(resolveRevision(history.repository, "mian~2", QUIET)).rejects.toMatchObject({ hint: "did you mean: main" });
+    await expect(resolveRevision(history.repository, "mian~2", QUIET)).rejects.toMatchObject({
+      hint: "did you mean: main",
+    });
   });
 });
 
@@ -202,7 +234,9 @@ test("resolveRevision() lists what a short digest may mean", async () => {
       code: "REVISION_AMBIGUOUS",
       details: { candidates: [...digests].sort() },
     });
-    expect(await resolveRevision(repository, digests[0]?.slice(0, 12) ?? "", QUIET)).toMatchObject({ digest: digests[0] });
+    expect(await resolveRevision(repository, digests[0]?.slice(0, 12) ?? "", QUIET)).toMatchObject({
+      digest: digests[0],
+    });
   });
 });
 
@@ -212,7 +246,9 @@ test("HEAD without a commit says what to do", async () => {
       code: "REVISION_NOT_FOUND",
       message: "branch 'main' has no commit yet",
     });
-    await expect(resolveCommit(repository, "HEAD~1", QUIET)).rejects.toMatchObject({ code: "REVISION_NOT_FOUND" });
+    await expect(resolveCommit(repository, "HEAD~1", QUIET)).rejects.toMatchObject({
+      code: "REVISION_NOT_FOUND",
+    });
   });
 });
 
@@ -221,14 +257,18 @@ test("a ref whose object is missing is damage, not absence", async () => {
     await history.point("refs/heads/main", NOWHERE).catch(() => undefined);
     const ref = await history.store.refs.read("demo", "refs/heads/main" as never);
     if (ref === undefined) return;
-    await expect(resolveCommit(history.repository, "main", QUIET)).rejects.toMatchObject({ code: "OBJECT_MISSING" });
+    await expect(resolveCommit(history.repository, "main", QUIET)).rejects.toMatchObject({
+      code: "OBJECT_MISSING",
+    });
   });
 });
 
 test("a deleted branch is found by its reflog only", async () => {
   await withScene(async ({ history, side }) => {
     await history.point("refs/heads/feature/x", "absent");
-    await expect(resolveCommit(history.repository, "feature/x", QUIET)).rejects.toMatchObject({ code: "REVISION_NOT_FOUND" });
+    await expect(resolveCommit(history.repository, "feature/x", QUIET)).rejects.toMatchObject({
+      code: "REVISION_NOT_FOUND",
+    });
     expect(await resolveCommit(history.repository, "feature/x@{1}", QUIET)).toBe(side);
     await expect(resolveCommit(history.repository, "feature/x@{0}", QUIET)).rejects.toMatchObject({
       message: expect.stringContaining("was not there then"),

@@ -5,9 +5,24 @@ import { SmcError } from "./errors.ts";
 import { mergeBases, readCommit, readNode, readTag } from "./graph.ts";
 import type { RefName } from "./names.ts";
 import type { EntryMode } from "./objects.ts";
-import { findRef, notFound, readReflogAt, refOfLog, SHORT_DIGEST_MIN, shortRefName, suggestRefs, unknownName } from "./ref-find.ts";
+import {
+  findRef,
+  notFound,
+  readReflogAt,
+  refOfLog,
+  SHORT_DIGEST_MIN,
+  shortRefName,
+  suggestRefs,
+  unknownName,
+} from "./ref-find.ts";
 import { type Repository, requireWorktree } from "./repository.ts";
-import { parseRange, parseRevision, type PeelKind, type RevisionStep, type RevisionText } from "./revision-text.ts";
+import {
+  parseRange,
+  parseRevision,
+  type PeelKind,
+  type RevisionStep,
+  type RevisionText,
+} from "./revision-text.ts";
 import { show } from "./show.ts";
 import type { Store } from "./store.ts";
 import { findPath, rootPath } from "./tree-find.ts";
@@ -87,7 +102,9 @@ async function resolveHead(repository: Repository): Promise<{ digest: Digest; re
 
 function noCommitYet(head: Head): SmcError {
   const branch = head.ref === undefined ? "HEAD" : `branch '${shortRefName(head.ref)}'`;
-  return notFound("HEAD", `${branch} has no commit yet`, { hint: 'make one with "smc add" and "smc commit"' });
+  return notFound("HEAD", `${branch} has no commit yet`, {
+    hint: 'make one with "smc add" and "smc commit"',
+  });
 }
 
 /** Follows tags to what they name. `wanted` also goes from a commit to its tree. Throws REVISION_INVALID. */
@@ -99,13 +116,15 @@ async function peel(
   let { digest, kind } = start;
   if (wanted === "object" || wanted === kind) return start;
   for (let depth = 0; kind === "tag"; depth += 1) {
-    if (depth >= TAG_DEPTH_MAX) throw new SmcError("LIMIT_EXCEEDED", `more than ${TAG_DEPTH_MAX} tags of tags`);
+    if (depth >= TAG_DEPTH_MAX)
+      throw new SmcError("LIMIT_EXCEEDED", `more than ${TAG_DEPTH_MAX} tags of tags`);
     const tag = await readTag(store, digest);
     ({ target: digest, targetKind: kind } = tag);
     if (wanted === kind) return { digest, kind };
   }
   if (wanted === "any" || wanted === kind) return { digest, kind };
-  if (wanted === "tree" && kind === "commit") return { digest: (await readCommit(store, digest)).tree, kind: "tree" };
+  if (wanted === "tree" && kind === "commit")
+    return { digest: (await readCommit(store, digest)).tree, kind: "tree" };
   throw new SmcError("REVISION_INVALID", `${digest.slice(0, 12)} is a ${kind}, not a ${wanted}`);
 }
 
@@ -123,7 +142,10 @@ async function applyStep(
     const parent = step.nth === 0 ? digest : node.parents[step.nth - 1];
     if (parent === undefined) {
       const count = node.parents.length;
-      throw notFound(digest, `commit ${digest.slice(0, 12)} has ${count} ${count === 1 ? "parent" : "parents"}, not ${step.nth}`);
+      throw notFound(
+        digest,
+        `commit ${digest.slice(0, 12)} has ${count} ${count === 1 ? "parent" : "parents"}, not ${step.nth}`,
+      );
     }
     return { digest: parent, kind: "commit" };
   }
@@ -131,7 +153,10 @@ async function applyStep(
   for (let done = 0; done < step.count; done += 1) {
     const parent = (await readNode(store, digest)).parents[0];
     if (parent === undefined) {
-      throw notFound(digest, `the history ends after ${done} of ${step.count} parents, at ${digest.slice(0, 12)}`);
+      throw notFound(
+        digest,
+        `the history ends after ${done} of ${step.count} parents, at ${digest.slice(0, 12)}`,
+      );
     }
     digest = parent;
     await pace();
@@ -146,13 +171,19 @@ async function resolveBase(
   const { store } = repository;
   let found: { digest: Digest; ref?: RefName };
   if (revision.at === undefined) found = await resolveName(repository, revision.name);
-  else found = { digest: await readReflogAt(repository, await refOfLog(repository, revision.name), revision.at) };
+  else
+    found = {
+      digest: await readReflogAt(repository, await refOfLog(repository, revision.name), revision.at),
+    };
   const kind = await statKind(store, found.digest);
   if (kind !== undefined) return { ...found, kind };
   if (found.ref === undefined && revision.at === undefined) {
     throw notFound(revision.name, `the store has no object ${found.digest}`);
   }
-  throw new SmcError("OBJECT_MISSING", `'${show(revision.name)}' names ${found.digest}, which is not in the store`);
+  throw new SmcError(
+    "OBJECT_MISSING",
+    `'${show(revision.name)}' names ${found.digest}, which is not in the store`,
+  );
 }
 
 async function resolveStaged(repository: Repository, text: string): Promise<Resolved> {
@@ -212,7 +243,10 @@ async function resolveKind(
   if (peeled.kind === wanted.kind || (wanted.kind === "tree" && peeled.kind === "commit")) {
     return peel(repository.store, peeled, wanted.kind);
   }
-  throw new SmcError("REVISION_INVALID", `'${show(wanted.text, 80)}' is a ${found.kind}, not a ${wanted.kind}`);
+  throw new SmcError(
+    "REVISION_INVALID",
+    `'${show(wanted.text, 80)}' is a ${found.kind}, not a ${wanted.kind}`,
+  );
 }
 
 /** Commits to walk from, and commits whose ancestors are left out. */

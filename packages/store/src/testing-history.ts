@@ -44,7 +44,13 @@ export async function withHistory<T>(run: (history: History) => Promise<T>): Pro
   return withStore(async (store) => {
     const reason = { op: "init", reason: "init: demo", actor: "Ada <ada@example.org>" };
     await store.refs.createRepository("demo", reason);
-    const repository: Repository = { store, name: "demo", worktree: undefined, actor: ADA, defaultBranch: "main" };
+    const repository: Repository = {
+      store,
+      name: "demo",
+      worktree: undefined,
+      actor: ADA,
+      defaultBranch: "main",
+    };
     return run(createHistory(repository));
   });
 }
@@ -95,7 +101,11 @@ export function createHistory(repository: Repository): History {
     async point(ref, digest, reason = "test") {
       const name = parseRefName(ref);
       const change = { name, from: "any", to: digest } as const;
-      await store.refs.update(repository.name, [change], { op: "test", reason, actor: "Ada <ada@example.org>" });
+      await store.refs.update(repository.name, [change], {
+        op: "test",
+        reason,
+        actor: "Ada <ada@example.org>",
+      });
       return name;
     },
   };
@@ -114,7 +124,10 @@ export interface Desk {
   /** All files that are there, without `.smc`: path → text. */
   read(): Promise<Record<string, string>>;
   /** Writes the files (undefined removes one), stages everything, commits. */
-  commit(files: Readonly<Record<string, string | undefined>>, options?: Partial<CommitOptions>): Promise<Digest>;
+  commit(
+    files: Readonly<Record<string, string | undefined>>,
+    options?: Partial<CommitOptions>,
+  ): Promise<Digest>;
 }
 
 /** Runs with a new store and a worktree on branch main without a commit. */
@@ -141,7 +154,8 @@ export async function withDesk<T>(run: (desk: Desk) => Promise<T>): Promise<T> {
         const entries = await readdir(root, { recursive: true, withFileTypes: true });
         for (const entry of entries) {
           const path = relative(root, join(entry.parentPath, entry.name));
-          if (entry.isFile() && !path.startsWith(".smc")) files[path] = await readFile(join(root, path), "utf8");
+          if (entry.isFile() && !path.startsWith(".smc"))
+            files[path] = await readFile(join(root, path), "utf8");
         }
         return Object.fromEntries(Object.entries(files).sort());
       },

@@ -91,13 +91,16 @@ export async function diffTrees(
   const stack: Pair[] = [{ prefix: "", depth: 1, ...trees }];
   for (let pair = stack.pop(); pair !== undefined; pair = stack.pop()) {
     if (pair.from === pair.to) continue;
-    if (pair.depth > TREE_DEPTH_MAX) throw new SmcError("LIMIT_EXCEEDED", `a tree is deeper than ${TREE_DEPTH_MAX} folders`);
+    if (pair.depth > TREE_DEPTH_MAX)
+      throw new SmcError("LIMIT_EXCEEDED", `a tree is deeper than ${TREE_DEPTH_MAX} folders`);
     for (const [name, [from, to]] of await readPair(cache, pair)) {
       if (isSame(from, to)) continue;
       const path = pair.prefix + name;
       const change = compareFiles(path, fileOf(from), fileOf(to));
-      if (change !== undefined && changes.push(change) === MEASURED_FROM) await assertMeasured(objects, trees, call);
-      if (changes.length > CHANGES_MAX) throw new SmcError("LIMIT_EXCEEDED", `more than ${CHANGES_MAX} files differ`);
+      if (change !== undefined && changes.push(change) === MEASURED_FROM)
+        await assertMeasured(objects, trees, call);
+      if (changes.length > CHANGES_MAX)
+        throw new SmcError("LIMIT_EXCEEDED", `more than ${CHANGES_MAX} files differ`);
       const below = { from: folderOf(from), to: folderOf(to) };
       if (below.from !== below.to) stack.push({ prefix: `${path}/`, depth: pair.depth + 1, ...below });
       await pace();

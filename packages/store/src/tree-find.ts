@@ -9,7 +9,11 @@ import { readTree, type TreeSource } from "./tree-read.ts";
 import { PathFilter, resolvePaths } from "./worktree/paths.ts";
 
 /** The entry at a path from the root of the tree, or undefined. Throws as `readTree`. */
-export async function findPath(objects: TreeSource, tree: Digest, path: string): Promise<TreeEntry | undefined> {
+export async function findPath(
+  objects: TreeSource,
+  tree: Digest,
+  path: string,
+): Promise<TreeEntry | undefined> {
   const parts = path.split("/");
   let at = tree;
   for (const [depth, name] of parts.entries()) {
@@ -43,7 +47,10 @@ export function rootPath(repository: Repository, text: string): string {
 }
 
 /** Paths as typed after a verb: from where the user stands. Throws as `resolvePath`, LIMIT_EXCEEDED. */
-export async function resolvePathFilter(repository: Repository, texts: readonly string[]): Promise<PathFilter> {
+export async function resolvePathFilter(
+  repository: Repository,
+  texts: readonly string[],
+): Promise<PathFilter> {
   const { worktree } = repository;
   if (worktree !== undefined) return resolvePaths(worktree, texts);
   return new PathFilter(texts.map((text) => rootPath(repository, text)));

@@ -54,13 +54,20 @@ export interface BranchResult {
  * Throws REF_NAME_INVALID, ALREADY_EXISTS, REF_CONFLICT, REF_CHANGED, REVISION_NOT_FOUND, BRANCH_IN_USE, NOT_MERGED,
  * ARGUMENT_INVALID for options that exclude each other.
  */
-export async function branch(repository: Repository, options: BranchOptions, call: Call): Promise<BranchResult> {
+export async function branch(
+  repository: Repository,
+  options: BranchOptions,
+  call: Call,
+): Promise<BranchResult> {
   const asked = [options.name, options.delete, options.rename].filter((option) => option !== undefined);
   if (asked.length > 1) throw new SmcError("ARGUMENT_INVALID", "create, rename or delete: one at a time");
   const head = await readHead(repository);
-  if (options.delete !== undefined) return deleteBranches(repository, head, { ...options, names: options.delete }, call);
-  if (options.rename !== undefined) return renameBranch(repository, head, { ...options.rename, force: options.force === true });
-  if (options.name !== undefined) return createBranch(repository, head, { ...options, name: options.name }, call);
+  if (options.delete !== undefined)
+    return deleteBranches(repository, head, { ...options, names: options.delete }, call);
+  if (options.rename !== undefined)
+    return renameBranch(repository, head, { ...options.rename, force: options.force === true });
+  if (options.name !== undefined)
+    return createBranch(repository, head, { ...options, name: options.name }, call);
   return listBranches(repository, head, options, call);
 }
 
@@ -68,7 +75,12 @@ function currentOf(head: Head): string | null {
   return head.ref === undefined ? null : shortRefName(head.ref);
 }
 
-async function rowOf(repository: Repository, head: Head, ref: RefName, digest: Digest | undefined): Promise<BranchRow> {
+async function rowOf(
+  repository: Repository,
+  head: Head,
+  ref: RefName,
+  digest: Digest | undefined,
+): Promise<BranchRow> {
   const commit = digest === undefined ? undefined : await readCommit(repository.store, digest);
   return {
     name: shortRefName(ref),
@@ -80,9 +92,15 @@ async function rowOf(repository: Repository, head: Head, ref: RefName, digest: D
   };
 }
 
-async function listBranches(repository: Repository, head: Head, options: BranchOptions, call: Call): Promise<BranchResult> {
+async function listBranches(
+  repository: Repository,
+  head: Head,
+  options: BranchOptions,
+  call: Call,
+): Promise<BranchResult> {
   const pace = createPacer(call);
-  const ours = options.remotes === true ? [] : await repository.store.refs.list(repository.name, "refs/heads/");
+  const ours =
+    options.remotes === true ? [] : await repository.store.refs.list(repository.name, "refs/heads/");
   const theirs = options.all === true || options.remotes === true;
   const remotes = theirs ? await repository.store.refs.list(repository.name, "refs/remotes/") : [];
   const branches: BranchRow[] = [];
@@ -97,18 +115,31 @@ interface Creation extends BranchOptions {
   readonly name: string;
 }
 
-async function createBranch(repository: Repository, head: Head, options: Creation, call: Call): Promise<BranchResult> {
+async function createBranch(
+  repository: Repository,
+  head: Head,
+  options: Creation,
+  call: Call,
+): Promise<BranchResult> {
   const { refs } = repository.store;
   const ref = refName("refs/heads/", options.name);
   const target = await resolveCommit(repository, options.revision ?? "HEAD", call);
   const there = await refs.read(repository.name, ref);
   if (there !== undefined && options.force !== true) throw alreadyExists(options.name);
   if (there !== undefined && ref === head.ref) {
-    throw new SmcError("BRANCH_IN_USE", `branch '${show(options.name)}' is checked out here; it was not moved`, {
-      hint: 'move it with "smc reset"',
-    });
+    throw new SmcError(
+      "BRANCH_IN_USE",
+      `branch '${show(options.name)}' is checked out here; it was not moved`,
+      {
+        hint: 'move it with "smc reset"',
+      },
+    );
   }
-  const reason = reasonOf(repository, "branch", `${there === undefined ? "created" : "moved"} from ${show(options.revision ?? "HEAD", 200)}`);
+  const reason = reasonOf(
+    repository,
+    "branch",
+    `${there === undefined ? "created" : "moved"} from ${show(options.revision ?? "HEAD", 200)}`,
+  );
   await refs.update(repository.name, [{ name: ref, from: there ?? "absent", to: target }], reason);
   const action = there === undefined ? "create" : "move";
   return { action, branches: [await rowOf(repository, head, ref, target)], current: currentOf(head) };
@@ -120,19 +151,30 @@ function alreadyExists(name: string): SmcError {
   });
 }
 
-async function requireBranch(repository: Repository, name: string): Promise<{ ref: RefName; digest: Digest }> {
+async function requireBranch(
+  repository: Repository,
+  name: string,
+): Promise<{ ref: RefName; digest: Digest }> {
   const ref = refName("refs/heads/", name);
   const digest = await repository.store.refs.read(repository.name, ref);
   if (digest !== undefined) return { ref, digest };
-  throw notFound(name, `there is no branch '${show(name, 80)}'`, { candidates: await suggestRefs(repository, name) });
+  throw notFound(name, `there is no branch '${show(name, 80)}'`, {
+    candidates: await suggestRefs(repository, name),
+  });
 }
 
 interface Deletion extends BranchOptions {
   readonly names: readonly string[];
 }
 
-async function deleteBranches(repository: Repository, head: Head, options: Deletion, call: Call): Promise<BranchResult> {
-  if (options.names.length > NAMES_MAX) throw new SmcError("LIMIT_EXCEEDED", `more than ${NAMES_MAX} branches`);
+async function deleteBranches(
+  repository: Repository,
+  head: Head,
+  options: Deletion,
+  call: Call,
+): Promise<BranchResult> {
+  if (options.names.length > NAMES_MAX)
+    throw new SmcError("LIMIT_EXCEEDED", `more than ${NAMES_MAX} branches`);
   const branches: BranchRow[] = [];
   for (const name of new Set(options.names)) {
     const { ref, digest } = await requireBranch(repository, name);
@@ -144,9 +186,17 @@ async function deleteBranches(repository: Repository, head: Head, options: Delet
     if (options.force !== true) await assertMerged(repository, head, { name, digest }, call);
     branches.push(await rowOf(repository, head, ref, digest));
   }
-  const changes = branches.map(({ ref, digest }) => ({ name: ref, from: digest ?? ("absent" as const), to: "absent" as const }));
+  const changes = branches.map(({ ref, digest }) => ({
+    name: ref,
+    from: digest ?? ("absent" as const),
+    to: "absent" as const,
+  }));
   const names = branches.map((row) => row.name).join(", ");
-  await repository.store.refs.update(repository.name, changes, reasonOf(repository, "branch", `deleted ${names}`));
+  await repository.store.refs.update(
+    repository.name,
+    changes,
+    reasonOf(repository, "branch", `deleted ${names}`),
+  );
   return { action: "delete", branches, current: currentOf(head) };
 }
 
@@ -159,10 +209,14 @@ async function assertMerged(
   const { digest, name } = branchTip;
   const pair = head.digest === undefined ? undefined : { ancestor: digest, descendant: head.digest };
   if (pair !== undefined && (await isAncestor(repository.store, pair, call))) return;
-  throw new SmcError("NOT_MERGED", `branch '${show(name)}' has commits that HEAD does not have; nothing was deleted`, {
-    hint: `delete it all the same with "smc branch -D ${show(name)}"; its newest commit is ${digest.slice(0, 12)}`,
-    details: { branch: name, digest },
-  });
+  throw new SmcError(
+    "NOT_MERGED",
+    `branch '${show(name)}' has commits that HEAD does not have; nothing was deleted`,
+    {
+      hint: `delete it all the same with "smc branch -D ${show(name)}"; its newest commit is ${digest.slice(0, 12)}`,
+      details: { branch: name, digest },
+    },
+  );
 }
 
 async function renameBranch(
@@ -194,7 +248,8 @@ async function renameBranch(
     await refs.update(repository.name, [removal], reason);
   } else if (ref !== to) {
     await refs.update(repository.name, [removal, creation], reason);
-    if (isCurrent && repository.worktree !== undefined) await writeHead(repository.worktree, { kind: "branch", ref: to });
+    if (isCurrent && repository.worktree !== undefined)
+      await writeHead(repository.worktree, { kind: "branch", ref: to });
   }
   const now = await readHead(repository);
   return { action: "rename", branches: [await rowOf(repository, now, to, digest)], current: currentOf(now) };

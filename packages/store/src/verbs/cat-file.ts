@@ -22,8 +22,13 @@ type Moments = "authored" | "committed";
 
 /** The fields of the object; people and times as text. */
 export type ObjectContent =
-  | (Omit<Commit, Persons | Moments> & Readonly<Record<Persons | Moments, string>> & { readonly type: "commit" })
-  | (Omit<Tag, "tagger" | "tagged"> & { readonly tagger: string; readonly tagged: string; readonly type: "tag" })
+  | (Omit<Commit, Persons | Moments> &
+      Readonly<Record<Persons | Moments, string>> & { readonly type: "commit" })
+  | (Omit<Tag, "tagger" | "tagged"> & {
+      readonly tagger: string;
+      readonly tagged: string;
+      readonly type: "tag";
+    })
   | { readonly type: "tree"; readonly entries: readonly TreeEntry[] };
 
 export interface CatFileResult {
@@ -37,10 +42,21 @@ export interface CatFileResult {
   readonly content: ObjectContent | null;
 }
 
-const ABSENT: CatFileResult = { exists: false, digest: null, kind: null, sizeBytes: null, cid: null, content: null };
+const ABSENT: CatFileResult = {
+  exists: false,
+  digest: null,
+  kind: null,
+  sizeBytes: null,
+  cid: null,
+  content: null,
+};
 
 /** Throws as resolveRevision, OBJECT_CORRUPT, OBJECT_INVALID. */
-export async function catFile(repository: Repository, options: CatFileOptions, call: Call): Promise<CatFileResult> {
+export async function catFile(
+  repository: Repository,
+  options: CatFileOptions,
+  call: Call,
+): Promise<CatFileResult> {
   const { store } = repository;
   let found: { digest: Digest; kind: RevisionKind };
   try {
@@ -59,7 +75,6 @@ export async function catFile(repository: Repository, options: CatFileOptions, c
   const content = options.exists === true ? null : await readContent(store, found);
   return { exists: true, digest, kind, sizeBytes: stat.sizeBytes, cid: formatCid(digest, kind), content };
 }
-
 
 async function readContent(
   store: Store,

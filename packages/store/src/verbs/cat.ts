@@ -27,7 +27,10 @@ export async function cat(repository: Repository, options: CatOptions, call: Cal
   }
   const stat = await repository.store.objects.stat(found.digest);
   if (stat === undefined) {
-    throw new SmcError("OBJECT_MISSING", `the bytes of '${show(options.revision, 80)}' (${found.digest}) are not in the store`);
+    throw new SmcError(
+      "OBJECT_MISSING",
+      `the bytes of '${show(options.revision, 80)}' (${found.digest}) are not in the store`,
+    );
   }
   return { digest: found.digest, sizeBytes: stat.sizeBytes };
 }

@@ -54,10 +54,20 @@ export interface ConfigResult {
  */
 export async function config(store: Store, options: ConfigOptions, _call: Call): Promise<ConfigResult> {
   const root = options.folder === undefined ? undefined : (await findRoot(options.folder))?.root;
-  const places: ConfigPlaces = { storePath: store.path, worktreeRoot: root, environment: options.environment };
+  const places: ConfigPlaces = {
+    storePath: store.path,
+    worktreeRoot: root,
+    environment: options.environment,
+  };
   const layer = options.layer ?? "store";
-  if (options.action === "list") return answer(places, CONFIG_KEYS.map((key) => key.name), null);
-  if (options.key === undefined) throw new SmcError("ARGUMENT_INVALID", `config ${options.action} needs a key`);
+  if (options.action === "list")
+    return answer(
+      places,
+      CONFIG_KEYS.map((key) => key.name),
+      null,
+    );
+  if (options.key === undefined)
+    throw new SmcError("ARGUMENT_INVALID", `config ${options.action} needs a key`);
   const key = requireConfigKey(options.key);
   if (options.action === "get") {
     const result = await answer(places, [key.name], null);
@@ -75,7 +85,11 @@ export async function config(store: Store, options: ConfigOptions, _call: Call):
   return answer(places, [key.name], configFile(places, layer));
 }
 
-async function answer(places: ConfigPlaces, names: readonly string[], file: string | null): Promise<ConfigResult> {
+async function answer(
+  places: ConfigPlaces,
+  names: readonly string[],
+  file: string | null,
+): Promise<ConfigResult> {
   const { entries, problems } = await readConfig(places);
   const rows = names.flatMap((name): ConfigRow[] => {
     const key = requireConfigKey(name);
@@ -83,7 +97,9 @@ async function answer(places: ConfigPlaces, names: readonly string[], file: stri
     if (entry === undefined) return [];
     const { description, type, worktree } = key;
     const about = { description, type, default: key.default, environment: key.environment ?? null, worktree };
-    return [{ ...entry, ...about, value: key.secret === true && entry.value !== null ? "********" : entry.value }];
+    return [
+      { ...entry, ...about, value: key.secret === true && entry.value !== null ? "********" : entry.value },
+    ];
   });
   return { entries: rows, problems, file };
 }

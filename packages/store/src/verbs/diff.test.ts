@@ -18,12 +18,18 @@ test("diff() compares commits: files with sizes, metrics, params", async () => {
   await withHistory(async (history) => {
     const a = await history.commit({
       files: { same: "s", "w/x": "1", "w/y": "2", old: "o", script: "x" },
-      meta: { metrics: { mag: 98.36, azi: 50.66, gone: 1, same: 2 }, params: { lr: 0.001, opt: "adam", same: true } },
+      meta: {
+        metrics: { mag: 98.36, azi: 50.66, gone: 1, same: 2 },
+        params: { lr: 0.001, opt: "adam", same: true },
+      },
     });
     const b = await history.commit({
       files: { same: "s", "w/x": "11", "w/y": "2", "w/z": "", "script*": "x" },
       parents: [a],
-      meta: { metrics: { mag: 97.63, azi: 71.28, same: 2, first: 0 }, params: { lr: 0.0005, opt: null, same: true } },
+      meta: {
+        metrics: { mag: 97.63, azi: 71.28, same: 2, first: 0 },
+        params: { lr: 0.0005, opt: null, same: true },
+      },
     });
     await history.point("refs/tags/v1.0.0", a);
     await history.point("refs/heads/main", b);
@@ -32,8 +38,16 @@ test("diff() compares commits: files with sizes, metrics, params", async () => {
     expect(paths(result)).toEqual({ added: ["w/z"], modified: ["script", "w/x"], deleted: ["old"] });
     const digest = (text: string) => createHash("sha256").update(text).digest("hex");
     expect(result.files.modified).toEqual([
-      { path: "script", from: { digest: digest("x"), sizeBytes: 1, mode: "100644" }, to: { digest: digest("x"), sizeBytes: 1, mode: "100755" } },
-      { path: "w/x", from: { digest: digest("1"), sizeBytes: 1, mode: "100644" }, to: { digest: digest("11"), sizeBytes: 2, mode: "100644" } },
+      {
+        path: "script",
+        from: { digest: digest("x"), sizeBytes: 1, mode: "100644" },
+        to: { digest: digest("x"), sizeBytes: 1, mode: "100755" },
+      },
+      {
+        path: "w/x",
+        from: { digest: digest("1"), sizeBytes: 1, mode: "100644" },
+        to: { digest: digest("11"), sizeBytes: 2, mode: "100644" },
+      },
     ]);
     expect(result.metrics).toEqual([
       { name: "azi", from: 50.66, to: 71.28, delta: 20.62 },
@@ -78,9 +92,16 @@ test("diff() of A...B starts where they parted", async () => {
 test("diffTrees() sees files become folders, folders move, and reads no equal subtree", async () => {
   await withHistory(async (history) => {
     const { store } = history;
-    const tree = async (files: Record<string, string>) => (await readCommit(store, await history.commit({ files }))).tree;
+    const tree = async (files: Record<string, string>) =>
+      (await readCommit(store, await history.commit({ files }))).tree;
     const from = await tree({ "big/one": "1", "big/deep/two": "2", thing: "t", "dir/a": "a", "dir/b": "b" });
-    const to = await tree({ "big/one": "1", "big/deep/two": "2", "thing/inside": "t", dir: "now a file", "moved/a": "a" });
+    const to = await tree({
+      "big/one": "1",
+      "big/deep/two": "2",
+      "thing/inside": "t",
+      dir: "now a file",
+      "moved/a": "a",
+    });
     const read: string[] = [];
     const source = {
       read: (digest: Parameters<typeof store.objects.read>[0], kind: "tree") => {
@@ -89,7 +110,9 @@ test("diffTrees() sees files become folders, folders move, and reads no equal su
       },
     } as typeof store.objects;
     const changes = await diffTrees(source, { from, to }, QUIET);
-    const rows = changes.map((row) => `${row.from === undefined ? "+" : row.to === undefined ? "-" : "~"}${row.path}`);
+    const rows = changes.map(
+      (row) => `${row.from === undefined ? "+" : row.to === undefined ? "-" : "~"}${row.path}`,
+    );
     expect(rows.sort()).toEqual(["+dir", "+moved/a", "+thing/inside", "-dir/a", "-dir/b", "-thing"]);
     // The two roots, dir, thing, moved; nothing of big.
     expect(read).toHaveLength(5);
@@ -104,7 +127,8 @@ test("diff() compares stage and worktree", async () => {
     const run = (options: DiffOptions) => diff(desk.repository, options, QUIET);
     await desk.commit({ a: "1", b: "1", c: "1", "d/e": "1" });
     const none = { added: [], modified: [], deleted: [] };
-    for (const options of [{}, { staged: true }, { revisions: ["HEAD"] }]) expect(paths(await run(options))).toEqual(none);
+    for (const options of [{}, { staged: true }, { revisions: ["HEAD"] }])
+      expect(paths(await run(options))).toEqual(none);
     await writeFile(join(desk.root, "a"), "2");
     await rm(join(desk.root, "c"));
     await chmod(join(desk.root, "d/e"), 0o755);
@@ -120,9 +144,19 @@ test("diff() compares stage and worktree", async () => {
     const staged = await run({ staged: true });
     expect(staged).toMatchObject({ from: "HEAD", to: "stage" });
     expect(paths(staged)).toEqual({ added: ["n"], modified: ["a"], deleted: [] });
-    expect(paths(await run({ revisions: ["HEAD"] }))).toEqual({ added: ["n"], modified: ["a", "d/e"], deleted: ["c"] });
+    expect(paths(await run({ revisions: ["HEAD"] }))).toEqual({
+      added: ["n"],
+      modified: ["a", "d/e"],
+      deleted: ["c"],
+    });
     await writeFile(join(desk.root, "a"), "1");
-    expect(paths(await run({ revisions: ["HEAD"] }))).toEqual({ added: ["n"], modified: ["d/e"], deleted: ["c"] });
-    await expect(run({ staged: true, revisions: ["HEAD", "HEAD"] })).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
+    expect(paths(await run({ revisions: ["HEAD"] }))).toEqual({
+      added: ["n"],
+      modified: ["d/e"],
+      deleted: ["c"],
+    });
+    await expect(run({ staged: true, revisions: ["HEAD", "HEAD"] })).rejects.toMatchObject({
+      code: "ARGUMENT_INVALID",
+    });
   });
 });

@@ -58,7 +58,10 @@ export async function diff(repository: Repository, options: DiffOptions, call: C
   const texts = await splitRange(repository, options.revisions ?? [], call);
   const limit = options.staged === true ? 1 : 2;
   if (texts.length > limit) {
-    throw new SmcError("ARGUMENT_INVALID", `${texts.length} revisions: at most ${limit} can be compared here`);
+    throw new SmcError(
+      "ARGUMENT_INVALID",
+      `${texts.length} revisions: at most ${limit} can be compared here`,
+    );
   }
   const paths = options.paths ?? [];
   const filter = paths.length === 0 ? undefined : await resolvePathFilter(repository, paths);
@@ -94,7 +97,8 @@ async function splitRange(repository: Repository, texts: readonly string[], call
   const from = await resolveCommit(repository, range.from, call);
   const to = await resolveCommit(repository, range.to, call);
   const [base] = await mergeBases(repository.store, from, to, call);
-  if (base === undefined) throw new SmcError("REVISION_NOT_FOUND", `${range.from} and ${range.to} have no commit in common`);
+  if (base === undefined)
+    throw new SmcError("REVISION_NOT_FOUND", `${range.from} and ${range.to} have no commit in common`);
   return [base, range.to];
 }
 
@@ -135,7 +139,11 @@ interface LocalComparison {
 }
 
 /** A revision or the stage against the stage or the files of the worktree. These have no metrics and params. */
-async function diffWorktree(repository: Repository, wanted: LocalComparison, call: Call): Promise<DiffResult> {
+async function diffWorktree(
+  repository: Repository,
+  wanted: LocalComparison,
+  call: Call,
+): Promise<DiffResult> {
   const worktree = requireWorktree(repository);
   const tip = await readTip(repository);
   const stage = await loadStage(repository, worktree, tip, call);
@@ -146,7 +154,9 @@ async function diffWorktree(repository: Repository, wanted: LocalComparison, cal
     from = await filesOf(repository, tree, call);
   }
   const { filter } = wanted;
-  const to = wanted.isStaged ? stage.entries : await readWorktreeFiles(repository, { worktree, stage, filter }, call);
+  const to = wanted.isStaged
+    ? stage.entries
+    : await readWorktreeFiles(repository, { worktree, stage, filter }, call);
   const changes: FileChange[] = [];
   const pace = createPacer(call);
   for (const path of new Set([...from.keys(), ...to.keys()])) {

@@ -51,7 +51,12 @@ export async function doctor(store: Store, options: DoctorOptions, call: Call): 
       checks.push(...(await run()));
     } catch (error) {
       if (!isSmcError(error) || error.code === "CANCELED") throw error;
-      checks.push({ check, state: "fail", message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) });
+      checks.push({
+        check,
+        state: "fail",
+        message: error.message,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+      });
     }
   }
   return { ok: checks.every((row) => row.state !== "fail"), checks };
@@ -60,7 +65,8 @@ export async function doctor(store: Store, options: DoctorOptions, call: Call): 
 function checkNode(): DoctorRow {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   const message = `Node ${process.versions.node}`;
-  if (major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1])) return { check: "node", state: "ok", message };
+  if (major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1]))
+    return { check: "node", state: "ok", message };
   return { check: "node", state: "fail", message, hint: `install Node ${NODE_MIN.join(".")} or newer` };
 }
 
@@ -70,7 +76,11 @@ async function checkStore(store: Store): Promise<DoctorRow[]> {
   const uid = process.getuid?.();
   const shown = show(store.path);
   if (uid !== undefined && stat.uid !== uid) {
-    rows.push({ check: "store", state: "fail", message: `'${shown}' is owned by uid ${stat.uid}, not by you (${uid})` });
+    rows.push({
+      check: "store",
+      state: "fail",
+      message: `'${shown}' is owned by uid ${stat.uid}, not by you (${uid})`,
+    });
   }
   if (process.platform !== "win32" && (stat.mode & 0o022) !== 0) {
     const mode = (stat.mode & 0o777).toString(8).padStart(4, "0");
@@ -97,17 +107,32 @@ async function checkSpace(store: Store): Promise<DoctorRow[]> {
   const freeBytes = space.bavail * space.bsize;
   const message = `${(freeBytes / 2 ** 30).toFixed(1)} GiB free`;
   const state = freeBytes < FREE_FAIL_BYTES ? "fail" : freeBytes < FREE_WARN_BYTES ? "warn" : "ok";
-  return [{ check: "space", state, message, ...(state === "ok" ? {} : { hint: "free some space before the next commit" }) }];
+  return [
+    {
+      check: "space",
+      state,
+      message,
+      ...(state === "ok" ? {} : { hint: "free some space before the next commit" }),
+    },
+  ];
 }
 
 async function checkFileSystem(store: Store): Promise<DoctorRow[]> {
   const mounts = await readMounts();
   const mount = mounts === undefined ? undefined : findMount(mounts, store.path);
-  if (mount === undefined) return [{ check: "file system", state: "ok", message: "not known on this system" }];
+  if (mount === undefined)
+    return [{ check: "file system", state: "ok", message: "not known on this system" }];
   const fault = mountFault(mount.type);
   if (fault === undefined) return [{ check: "file system", state: "ok", message: mount.type }];
   const message = `${mount.type}: it ${fault}; a power cut may cost acknowledged commits`;
-  return [{ check: "file system", state: "warn", message, hint: "keep the store on a local ext4 or XFS (SMC_HOME)" }];
+  return [
+    {
+      check: "file system",
+      state: "warn",
+      message,
+      hint: "keep the store on a local ext4 or XFS (SMC_HOME)",
+    },
+  ];
 }
 
 async function checkRefs(store: Store, call: Call): Promise<DoctorRow[]> {
@@ -138,9 +163,16 @@ async function checkConfig(store: Store, options: DoctorOptions): Promise<Doctor
   const missing = ["user.name", "user.email"].filter((key) => entries.get(key)?.value === null);
   if (missing.length > 0) {
     const message = `${missing.join(" and ")} not set: commits carry the name of your account`;
-    rows.push({ check: "config", state: "warn", message, hint: 'set them with "smc config set user.name …"' });
+    rows.push({
+      check: "config",
+      state: "warn",
+      message,
+      hint: 'set them with "smc config set user.name …"',
+    });
   }
-  return rows.length > 0 ? rows : [{ check: "config", state: "ok", message: `${CONFIG_KEYS.length} settings` }];
+  return rows.length > 0
+    ? rows
+    : [{ check: "config", state: "ok", message: `${CONFIG_KEYS.length} settings` }];
 }
 
 async function checkWorktree(store: Store, options: DoctorOptions): Promise<DoctorRow[]> {

@@ -43,14 +43,23 @@ export async function env(store: Store, options: EnvOptions, call: Call): Promis
     cpuCount: cpus().length,
     memoryBytes: totalmem(),
     store: { path: store.path, id: store.id, readOnlyReason: store.readOnlyReason ?? null },
-    daemon: { pid: process.pid, uptimeMs: Math.round(process.uptime() * 1000), rssBytes: process.memoryUsage.rss() },
-    environment: Object.fromEntries(variables.map(([name, value]) => [name, SECRET.test(name) ? "********" : value])),
+    daemon: {
+      pid: process.pid,
+      uptimeMs: Math.round(process.uptime() * 1000),
+      rssBytes: process.memoryUsage.rss(),
+    },
+    environment: Object.fromEntries(
+      variables.map(([name, value]) => [name, SECRET.test(name) ? "********" : value]),
+    ),
     config: entries,
   };
 }
 
 async function readVersion(): Promise<string> {
-  const manifest: unknown = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
-  const found = typeof manifest === "object" && manifest !== null && "version" in manifest ? manifest.version : "";
+  const manifest: unknown = JSON.parse(
+    await readFile(new URL("../../package.json", import.meta.url), "utf8"),
+  );
+  const found =
+    typeof manifest === "object" && manifest !== null && "version" in manifest ? manifest.version : "";
   return String(found);
 }

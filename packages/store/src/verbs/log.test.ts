@@ -38,7 +38,12 @@ test("log() tells what every commit is and which refs name it", async () => {
         meta: { data: "set-1" },
         sizeBytes: 5,
       },
-      expect.objectContaining({ digest: first, refs: ["refs/remotes/origin/main"], params: { lr: 0.1 }, sizeBytes: 0 }),
+      expect.objectContaining({
+        digest: first,
+        refs: ["refs/remotes/origin/main"],
+        params: { lr: 0.1 },
+        sizeBytes: 0,
+      }),
     ]);
     expect(JSON.parse(JSON.stringify(rows))).toEqual(rows);
   });
@@ -54,7 +59,8 @@ test("log() takes ranges, limits, dates, authors", async () => {
     const d = await history.commit({ ms: START_MS + 3 * day, parents: [b] });
     await history.point("refs/heads/main", c);
     await history.point("refs/heads/side", d);
-    const run = async (options: LogOptions) => (await log(history.repository, options, QUIET)).map((row) => row.digest);
+    const run = async (options: LogOptions) =>
+      (await log(history.repository, options, QUIET)).map((row) => row.digest);
     expect(await run({})).toEqual([c, b, a]);
     expect(await run({ limit: 2 })).toEqual([c, b]);
     expect(await run({ limit: 0 })).toEqual([]);
@@ -80,7 +86,8 @@ test("log() of one metric gives its series and the best of it", async () => {
     const b = await history.commit({ parents: [a] });
     const c = await history.commit({ parents: [b], meta: { metrics: { azi: 71.28, val_loss: 0.4 } } });
     await history.point("refs/heads/main", c);
-    const run = async (metric: string) => (await log(history.repository, { metric }, QUIET)).map((row) => row.metric);
+    const run = async (metric: string) =>
+      (await log(history.repository, { metric }, QUIET)).map((row) => row.metric);
     expect(await run("azi")).toEqual([
       { name: "azi", value: 71.28, change: 20.62, best: true },
       { name: "azi", value: 50.66, change: null, best: false },
@@ -99,7 +106,8 @@ test("log() of paths gives the commits that change them", async () => {
     const merged = await history.commit({ files: { "w/a": "2", b: "3" }, parents: [c, side] });
     const gone = await history.commit({ files: { b: "3" }, parents: [merged] });
     await history.point("refs/heads/main", gone);
-    const run = async (...paths: string[]) => (await log(history.repository, { paths }, QUIET)).map((row) => row.digest);
+    const run = async (...paths: string[]) =>
+      (await log(history.repository, { paths }, QUIET)).map((row) => row.digest);
     expect(await run("w/a")).toEqual([gone, c, a]);
     expect(await run("w")).toEqual([gone, c, a]);
     expect(await run("b")).toEqual([side, b, a]);
@@ -117,7 +125,10 @@ test("log() draws merges", async () => {
     const m = await history.commit({ parents: [a, b], message: "m" });
     await history.point("refs/heads/main", m);
     const rows = await log(history.repository, { graph: true }, QUIET);
-    const lines = rows.flatMap(({ graph, subject }) => [`${graph?.[0]} ${subject}`, ...(graph?.slice(1) ?? [])]);
+    const lines = rows.flatMap(({ graph, subject }) => [
+      `${graph?.[0]} ${subject}`,
+      ...(graph?.slice(1) ?? []),
+    ]);
     expect(lines).toEqual(["* m", "|\\", "| * b", "* | a", "|/", "* r"]);
     const last = await log(history.repository, { graph: true, limit: 1 }, QUIET);
     expect(last[0]?.graph?.[0]).toBe("*");
@@ -147,18 +158,32 @@ test("log() before the first commit says so", async () => {
 test("show() tells commits with what they changed, tags, folders and files", async () => {
   await withHistory(async (history) => {
     const a = await history.commit({ files: { "w/a": "1" } });
-    const b = await history.commit({ files: { "w/a": "22", n: "" }, parents: [a], meta: { metrics: { acc: 1 } } });
+    const b = await history.commit({
+      files: { "w/a": "22", n: "" },
+      parents: [a],
+      meta: { metrics: { acc: 1 } },
+    });
     await history.point("refs/heads/main", b);
     const { tag } = await import("./tag.ts");
     await tag(history.repository, { name: "v1", message: "one" }, QUIET);
     const run = (revision: string) => show(history.repository, { revision }, QUIET);
     const shown = await run("v1");
-    expect(shown).toMatchObject({ kind: "commit", digest: b, tags: [{ name: "v1", message: "one", target: b }] });
+    expect(shown).toMatchObject({
+      kind: "commit",
+      digest: b,
+      tags: [{ name: "v1", message: "one", target: b }],
+    });
     expect(shown.diff?.files.added.map((row) => row.path)).toEqual(["n"]);
-    expect(shown.diff?.files.modified).toMatchObject([{ path: "w/a", from: { sizeBytes: 1 }, to: { sizeBytes: 2 } }]);
+    expect(shown.diff?.files.modified).toMatchObject([
+      { path: "w/a", from: { sizeBytes: 1 }, to: { sizeBytes: 2 } },
+    ]);
     expect(shown.diff?.metrics).toEqual([{ name: "acc", from: null, to: 1, delta: null }]);
     expect((await run(a)).diff).toMatchObject({ from: "nothing", files: { added: [{ path: "w/a" }] } });
-    expect(await run("main:w")).toMatchObject({ kind: "tree", path: "w", entries: [{ path: "a", sizeBytes: 2 }] });
+    expect(await run("main:w")).toMatchObject({
+      kind: "tree",
+      path: "w",
+      entries: [{ path: "a", sizeBytes: 2 }],
+    });
     expect(await run("main:n")).toMatchObject({ kind: "blob", path: "n", sizeBytes: 0 });
   });
 });

@@ -87,7 +87,11 @@ export async function log(repository: Repository, options: LogOptions, call: Cal
   const range = { from: options.skip ?? 0, count: options.limit ?? Infinity };
   let matched = 0;
   if (range.count > 0) {
-    for await (const node of walk(store, { ...set, order, firstParent: options.firstParent === true }, call)) {
+    for await (const node of walk(
+      store,
+      { ...set, order, firstParent: options.firstParent === true },
+      call,
+    )) {
       if (options.graph !== true && node.committedMs < filter.sinceMs - CLOCK_SKEW_MS) break;
       if (options.graph === true) walked.push(node);
       const commit = await readCommit(store, node.digest);
@@ -126,7 +130,8 @@ async function startOf(repository: Repository, options: LogOptions, call: Call):
   if (options.all !== true) return resolveCommitSet(repository, texts, call);
   const refs = await listShownRefs(repository);
   const tips: Digest[] = [];
-  for (const ref of refs) tips.push(...[await commitOfRef(repository.store, ref.digest)].filter((tip) => tip !== undefined));
+  for (const ref of refs)
+    tips.push(...[await commitOfRef(repository.store, ref.digest)].filter((tip) => tip !== undefined));
   if (texts.length === 0 && tips.length > 0) return { from: tips, exclude: [] };
   const set = await resolveCommitSet(repository, texts, call);
   return { from: [...set.from, ...tips], exclude: set.exclude };
@@ -181,7 +186,9 @@ async function addColumns(
   if (options.metric !== undefined) rows = addMetric(rows, options.metric);
   if (options.graph === true) {
     const parents = drawnParents(rows, found.walked);
-    const lines = graphLines(rows.map((row) => ({ digest: row.digest, parents: parents.get(row.digest) ?? [] })));
+    const lines = graphLines(
+      rows.map((row) => ({ digest: row.digest, parents: parents.get(row.digest) ?? [] })),
+    );
     rows = rows.map((row, index) => ({ ...row, graph: lines[index] ?? [] }));
   }
   if (options.sizes !== true) return rows;
@@ -199,7 +206,8 @@ async function treeSize(store: Store, tree: Digest): Promise<number> {
   return (await readTree(store.objects, tree)).reduce((sum, entry) => sum + entry.sizeBytes, 0);
 }
 
-const LOWER_IS_BETTER = /loss|err|mae|mse|mape|perplexity|ppl|wer|cer|fid|latency|time|seconds|_ms|size|bytes/i;
+const LOWER_IS_BETTER =
+  /loss|err|mae|mse|mape|perplexity|ppl|wer|cer|fid|latency|time|seconds|_ms|size|bytes/i;
 
 function addMetric(rows: readonly LogRow[], name: string): LogRow[] {
   const values = rows.map((row) => row.metrics[name] ?? 0);
@@ -214,7 +222,10 @@ function addMetric(rows: readonly LogRow[], name: string): LogRow[] {
 }
 
 /** For each row, the nearest rows among its ancestors: commits that are not shown are stepped over. */
-function drawnParents(rows: readonly LogRow[], walked: readonly CommitNode[]): Map<Digest, readonly Digest[]> {
+function drawnParents(
+  rows: readonly LogRow[],
+  walked: readonly CommitNode[],
+): Map<Digest, readonly Digest[]> {
   const isShown = new Set(rows.map((row) => row.digest));
   const nearest = new Map<Digest, readonly Digest[]>();
   const parents = new Map<Digest, readonly Digest[]>();

@@ -35,7 +35,11 @@ export interface LsTreeRow {
 export type LsTreeResult = readonly LsTreeRow[];
 
 /** Rows in the order of the paths. Throws PATH_NOT_FOUND, LIMIT_EXCEEDED (over 1,000,000 rows), and as resolveTree. */
-export async function lsTree(repository: Repository, options: LsTreeOptions, call: Call): Promise<LsTreeResult> {
+export async function lsTree(
+  repository: Repository,
+  options: LsTreeOptions,
+  call: Call,
+): Promise<LsTreeResult> {
   const { objects } = repository.store;
   const text = options.revision ?? "HEAD";
   const tree = await resolveTree(repository, text, call);
@@ -43,14 +47,16 @@ export async function lsTree(repository: Repository, options: LsTreeOptions, cal
   const roots: LsTreeRow[] = [];
   for (const path of paths) {
     const entry = await findPath(objects, tree, path);
-    if (entry === undefined) throw new SmcError("PATH_NOT_FOUND", `'${show(path)}' is not in '${show(text, 80)}'`);
+    if (entry === undefined)
+      throw new SmcError("PATH_NOT_FOUND", `'${show(path)}' is not in '${show(text, 80)}'`);
     roots.push(rowOf(path, entry));
   }
   if (paths.length === 0) return listBelow(objects, { tree, prefix: "", options }, call);
   const rows: LsTreeRow[] = [];
   for (const row of roots) {
     if (row.kind === "blob" || options.recursive !== true) rows.push(row);
-    else rows.push(...(await listBelow(objects, { tree: row.digest, prefix: `${row.path}/`, options }, call)));
+    else
+      rows.push(...(await listBelow(objects, { tree: row.digest, prefix: `${row.path}/`, options }, call)));
   }
   return options.directories === true ? rows.filter((row) => row.kind === "tree") : rows;
 }
@@ -82,7 +88,8 @@ async function listBelow(objects: TreeSource, below: Below, call: Call): Promise
     const row = rowOf(frame.prefix + entry.name, entry);
     const goesIn = recursive === true && row.kind === "tree";
     if (row.kind === "tree" ? !goesIn || directories === true : directories !== true) rows.push(row);
-    if (goesIn) stack.push({ prefix: `${row.path}/`, entries: await readTree(objects, entry.digest), next: 0 });
+    if (goesIn)
+      stack.push({ prefix: `${row.path}/`, entries: await readTree(objects, entry.digest), next: 0 });
     await pace();
   }
   return rows;
@@ -91,7 +98,11 @@ async function listBelow(objects: TreeSource, below: Below, call: Call): Promise
 async function assertCount(objects: TreeSource, tree: Digest, call: Call): Promise<void> {
   const { pathCount } = await measureTree(objects, tree, call);
   if (pathCount <= ROWS_MAX) return;
-  throw new SmcError("LIMIT_EXCEEDED", `the tree holds ${pathCount} files and folders; at most ${ROWS_MAX} are listed`, {
-    hint: "name a folder of it: smc ls-tree REV:folder",
-  });
+  throw new SmcError(
+    "LIMIT_EXCEEDED",
+    `the tree holds ${pathCount} files and folders; at most ${ROWS_MAX} are listed`,
+    {
+      hint: "name a folder of it: smc ls-tree REV:folder",
+    },
+  );
 }

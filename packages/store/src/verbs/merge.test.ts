@@ -23,7 +23,9 @@ async function part(
   const root = await desk.commit(base, { message: "base" });
   const ours = await desk.commit(changes.ours, { message: "ours" });
   const files = Object.fromEntries(
-    Object.entries({ ...base, ...changes.theirs }).filter((row): row is [string, string] => row[1] !== undefined),
+    Object.entries({ ...base, ...changes.theirs }).filter(
+      (row): row is [string, string] => row[1] !== undefined,
+    ),
   );
   const theirs = await history.commit({ files, parents: [root], message: "theirs" });
   await history.point("refs/heads/side", theirs);
@@ -33,14 +35,29 @@ async function part(
 test("merge() moves forward when HEAD has nothing of its own", async () => {
   await withDesk(async (desk) => {
     const first = await desk.commit({ "a.txt": "1", "keep.txt": "k" });
-    const second = await desk.history.commit({ files: { "a.txt": "2", "keep.txt": "k", "b/c.txt": "new" }, parents: [first] });
+    const second = await desk.history.commit({
+      files: { "a.txt": "2", "keep.txt": "k", "b/c.txt": "new" },
+      parents: [first],
+    });
     await desk.history.point("refs/heads/side", second);
     const result = await merge(desk.repository, { revision: "side" }, QUIET);
-    expect(result).toMatchObject({ outcome: "fast-forward", digest: second, ref: "refs/heads/main", from: first });
+    expect(result).toMatchObject({
+      outcome: "fast-forward",
+      digest: second,
+      ref: "refs/heads/main",
+      from: first,
+    });
     expect(result.files).toEqual({ added: 1, modified: 1, deleted: 0 });
     expect(await desk.read()).toEqual({ "a.txt": "2", "b/c.txt": "new", "keep.txt": "k" });
-    expect(await status(desk.repository, {}, QUIET)).toMatchObject({ head: second, branch: "main", ...CLEAN });
-    expect(await merge(desk.repository, { revision: "side" }, QUIET)).toMatchObject({ outcome: "up-to-date", digest: second });
+    expect(await status(desk.repository, {}, QUIET)).toMatchObject({
+      head: second,
+      branch: "main",
+      ...CLEAN,
+    });
+    expect(await merge(desk.repository, { revision: "side" }, QUIET)).toMatchObject({
+      outcome: "up-to-date",
+      digest: second,
+    });
     expect(await merge(desk.repository, { revision: first }, QUIET)).toMatchObject({ outcome: "up-to-date" });
   });
 });
@@ -66,7 +83,11 @@ test("merge() takes from each side the files that only it changed", async () => 
         theirs: { "b.txt": "theirs", "gone-theirs": undefined, same: "same change", "dir/deep/g": "g" },
       },
     );
-    const result = await merge(desk.repository, { revision: "side", metrics: { acc: 0.5 }, params: { by: "hand" } }, QUIET);
+    const result = await merge(
+      desk.repository,
+      { revision: "side", metrics: { acc: 0.5 }, params: { by: "hand" } },
+      QUIET,
+    );
     expect(result).toMatchObject({ outcome: "merge", parents: [ours, theirs], settled: [] });
     expect(await desk.read()).toEqual({
       "a.txt": "ours",
@@ -88,10 +109,27 @@ test.each([
   ["changed here, deleted there", { f: "ours" }, { f: undefined }, ["f"], { f: "ours" }, {}],
   ["deleted here, changed there", { f: undefined }, { f: "theirs" }, ["f"], {}, { f: "theirs" }],
   ["added on both", { n: "1" }, { n: "2" }, ["n"], { f: "base", n: "1" }, { f: "base", n: "2" }],
-  ["a file here, a folder there", { n: "1" }, { "n/x": "2" }, ["n"], { f: "base", n: "1" }, { f: "base", "n/x": "2" }],
-  ["a folder here, a file there", { "n/x": "1" }, { n: "2" }, ["n"], { f: "base", "n/x": "1" }, { f: "base", n: "2" }],
+  [
+    "a file here, a folder there",
+    { n: "1" },
+    { "n/x": "2" },
+    ["n"],
+    { f: "base", n: "1" },
+    { f: "base", "n/x": "2" },
+  ],
+  [
+    "a folder here, a file there",
+    { "n/x": "1" },
+    { n: "2" },
+    ["n"],
+    { f: "base", "n/x": "1" },
+    { f: "base", n: "2" },
+  ],
 ])("merge() of a conflict: %s", async (_, ours, theirs, conflicts, withOurs, withTheirs) => {
-  for (const [strategy, expected] of [["ours", withOurs], ["theirs", withTheirs]] as const) {
+  for (const [strategy, expected] of [
+    ["ours", withOurs],
+    ["theirs", withTheirs],
+  ] as const) {
     await withDesk(async (desk) => {
       const sides = await part(desk, { f: "base" }, { ours, theirs });
       const before = await desk.read();
@@ -114,14 +152,25 @@ test("merge() refuses what it must and changes nothing", async () => {
   await withDesk(async (desk) => {
     const { ours } = await part(desk, { f: "base", g: "g" }, { ours: { g: "2" }, theirs: { f: "theirs" } });
     const state = async () => [await desk.read(), (await status(desk.repository, {}, QUIET)).head];
-    await expect(merge(desk.repository, { revision: "side", ffOnly: true }, QUIET)).rejects.toMatchObject({ code: "NOT_FAST_FORWARD" });
-    await expect(merge(desk.repository, { revision: "nowhere" }, QUIET)).rejects.toMatchObject({ code: "REVISION_NOT_FOUND" });
-    await expect(merge(desk.repository, { revision: "side", ffOnly: true, noFf: true }, QUIET)).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
+    await expect(merge(desk.repository, { revision: "side", ffOnly: true }, QUIET)).rejects.toMatchObject({
+      code: "NOT_FAST_FORWARD",
+    });
+    await expect(merge(desk.repository, { revision: "nowhere" }, QUIET)).rejects.toMatchObject({
+      code: "REVISION_NOT_FOUND",
+    });
+    await expect(
+      merge(desk.repository, { revision: "side", ffOnly: true, noFf: true }, QUIET),
+    ).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
     await writeFile(join(desk.root, "f"), "my own work");
-    await expect(merge(desk.repository, { revision: "side" }, QUIET)).rejects.toMatchObject({ code: "WOULD_OVERWRITE", details: { paths: ["f"] } });
+    await expect(merge(desk.repository, { revision: "side" }, QUIET)).rejects.toMatchObject({
+      code: "WOULD_OVERWRITE",
+      details: { paths: ["f"] },
+    });
     expect(await state()).toEqual([{ f: "my own work", g: "2" }, ours]);
     await add(desk.repository, { paths: ["f"] }, QUIET);
-    await expect(merge(desk.repository, { revision: "side" }, QUIET)).rejects.toMatchObject({ code: "WORKTREE_DIRTY" });
+    await expect(merge(desk.repository, { revision: "side" }, QUIET)).rejects.toMatchObject({
+      code: "WORKTREE_DIRTY",
+    });
     expect(await state()).toEqual([{ f: "my own work", g: "2" }, ours]);
   });
 });
@@ -133,7 +182,10 @@ test("merge() keeps local changes to files that it does not touch", async () => 
     await writeFile(join(desk.root, "untracked"), "u");
     await merge(desk.repository, { revision: "side" }, QUIET);
     expect(await desk.read()).toEqual({ f: "theirs", g: "local", h: "h", untracked: "u" });
-    expect(await status(desk.repository, {}, QUIET)).toMatchObject({ modified: ["g"], untracked: ["untracked"] });
+    expect(await status(desk.repository, {}, QUIET)).toMatchObject({
+      modified: ["g"],
+      untracked: ["untracked"],
+    });
   });
 });
 
@@ -141,7 +193,9 @@ test("merge() of unrelated histories needs a strategy", async () => {
   await withDesk(async (desk) => {
     const mine = await desk.commit({ a: "1" });
     const other = await desk.history.commit({ files: { a: "2", b: "2" } });
-    await expect(merge(desk.repository, { revision: other }, QUIET)).rejects.toMatchObject({ code: "MERGE_CONFLICT" });
+    await expect(merge(desk.repository, { revision: other }, QUIET)).rejects.toMatchObject({
+      code: "MERGE_CONFLICT",
+    });
     const result = await merge(desk.repository, { revision: other, strategy: "ours" }, QUIET);
     expect(result.parents).toEqual([mine, other]);
     expect(await desk.read()).toEqual({ a: "1", b: "2" });
@@ -151,7 +205,10 @@ test("merge() of unrelated histories needs a strategy", async () => {
 test("merge() gives a branch without a commit its first one, and moves a detached HEAD", async () => {
   await withDesk(async (desk) => {
     const first = await desk.history.commit({ files: { a: "1" } });
-    expect(await merge(desk.repository, { revision: first }, QUIET)).toMatchObject({ outcome: "fast-forward", from: null });
+    expect(await merge(desk.repository, { revision: first }, QUIET)).toMatchObject({
+      outcome: "fast-forward",
+      from: null,
+    });
     expect(await desk.read()).toEqual({ a: "1" });
     const { worktree } = desk.repository;
     if (worktree === undefined) throw new Error("no worktree");
@@ -165,11 +222,18 @@ test("merge() gives a branch without a commit its first one, and moves a detache
 test("revert() undoes a commit and keeps what came after it", async () => {
   await withDesk(async (desk) => {
     await desk.commit({ a: "1", b: "1", "d/x": "x" });
-    const bad = await desk.commit({ a: "2", n: "n", "d/x": undefined }, { message: "bad\n\nwith body", metrics: { acc: 0 } });
+    const bad = await desk.commit(
+      { a: "2", n: "n", "d/x": undefined },
+      { message: "bad\n\nwith body", metrics: { acc: 0 } },
+    );
     await desk.commit({ b: "2" });
     const result = await revert(desk.repository, { revision: bad }, QUIET);
     expect(await desk.read()).toEqual({ a: "1", b: "2", "d/x": "x" });
-    expect(result).toMatchObject({ reverted: bad, ref: "refs/heads/main", files: { added: 1, modified: 1, deleted: 1 } });
+    expect(result).toMatchObject({
+      reverted: bad,
+      ref: "refs/heads/main",
+      files: { added: 1, modified: 1, deleted: 1 },
+    });
     const made = await readCommit(desk.history.store, result.digest);
     expect(made.message).toBe(`Revert "bad"\n\nThis reverts commit ${bad}.`);
     expect(made.meta).toEqual({});
@@ -197,11 +261,17 @@ test("revert() refuses conflicts, merges without a parent, and what is undone al
       details: { paths: ["a"] },
     });
     await desk.commit({ a: "1" });
-    await expect(revert(desk.repository, { revision: second }, QUIET)).rejects.toMatchObject({ code: "NOTHING_TO_COMMIT" });
+    await expect(revert(desk.repository, { revision: second }, QUIET)).rejects.toMatchObject({
+      code: "NOTHING_TO_COMMIT",
+    });
     const side = await desk.history.commit({ files: { a: "1", b: "side" }, parents: [first] });
     const merged = await merge(desk.repository, { revision: side, strategy: "theirs" }, QUIET);
-    await expect(revert(desk.repository, { revision: "HEAD" }, QUIET)).rejects.toMatchObject({ code: "REVISION_INVALID" });
-    await expect(revert(desk.repository, { revision: "HEAD", mainline: 3 }, QUIET)).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
+    await expect(revert(desk.repository, { revision: "HEAD" }, QUIET)).rejects.toMatchObject({
+      code: "REVISION_INVALID",
+    });
+    await expect(revert(desk.repository, { revision: "HEAD", mainline: 3 }, QUIET)).rejects.toMatchObject({
+      code: "ARGUMENT_INVALID",
+    });
     await revert(desk.repository, { revision: merged.digest, mainline: 1 }, QUIET);
     expect(await desk.read()).toEqual({ a: "1", b: "1" });
     expect(third).not.toBe(second);

@@ -75,16 +75,25 @@ export async function merge(repository: Repository, options: MergeOptions, call:
     const isAhead = await isAncestor(repository.store, { ancestor: ours, descendant: theirs }, call);
     if (isAhead && options.noFf !== true) return fastForward(repository, sides, options, call);
     if (options.ffOnly === true) {
-      throw new SmcError("NOT_FAST_FORWARD", `HEAD has commits that '${show(options.revision, 80)}' does not have`, {
-        hint: "merge without --ff-only",
-      });
+      throw new SmcError(
+        "NOT_FAST_FORWARD",
+        `HEAD has commits that '${show(options.revision, 80)}' does not have`,
+        {
+          hint: "merge without --ff-only",
+        },
+      );
     }
     await assertNothingStaged(repository, tip, call);
     return mergeTrue(repository, { ...sides, ours }, options, call);
   });
 }
 
-async function fastForward(repository: Repository, sides: Sides, options: MergeOptions, call: Call): Promise<MergeResult> {
+async function fastForward(
+  repository: Repository,
+  sides: Sides,
+  options: MergeOptions,
+  call: Call,
+): Promise<MergeResult> {
   const reason = `${show(options.revision, 100)}: Fast-forward`;
   await advance(repository, { head: sides.head, to: sides.theirs, op: "merge", reason }, call);
   return describe(repository, { sides, digest: sides.theirs, outcome: "fast-forward" }, call);
@@ -102,9 +111,13 @@ async function mergeTrue(
   // Of several bases the newest is taken: what it does not settle is a conflict, never a silent choice.
   const [base] = bases;
   if (base === undefined && options.strategy === undefined) {
-    throw new SmcError("MERGE_CONFLICT", `HEAD and '${show(options.revision, 80)}' have no commit in common`, {
-      hint: "pass --strategy ours or --strategy theirs to join them all the same",
-    });
+    throw new SmcError(
+      "MERGE_CONFLICT",
+      `HEAD and '${show(options.revision, 80)}' have no commit in common`,
+      {
+        hint: "pass --strategy ours or --strategy theirs to join them all the same",
+      },
+    );
   }
   const treeOf = async (digest: Digest): Promise<Digest> => (await readCommit(store, digest)).tree;
   const trees = {
@@ -114,7 +127,10 @@ async function mergeTrue(
   };
   const { files, conflicts } = await mergeFiles(store.objects, trees, { prefer: options.strategy }, call);
   if (conflicts.length > 0 && options.strategy === undefined) {
-    throw mergeConflict(conflicts, "weights are not mixed: say who wins with --strategy ours or --strategy theirs");
+    throw mergeConflict(
+      conflicts,
+      "weights are not mixed: say who wins with --strategy ours or --strategy theirs",
+    );
   }
   const message = options.message ?? defaultMessage(head, options.revision);
   const input = { op: "merge", files, parents: [ours, theirs], message, meta: metaOf(options) } as const;
@@ -126,14 +142,20 @@ async function mergeTrue(
 
 function metaOf(options: MergeOptions): CommitMeta {
   for (const [name, value] of Object.entries(options.metrics ?? {})) {
-    if (!Number.isFinite(value)) throw new SmcError("ARGUMENT_INVALID", `metric '${show(name, 80)}' is not a finite number`);
+    if (!Number.isFinite(value))
+      throw new SmcError("ARGUMENT_INVALID", `metric '${show(name, 80)}' is not a finite number`);
   }
   const { metrics, params } = options;
-  return { ...options.meta, ...(metrics === undefined ? {} : { metrics }), ...(params === undefined ? {} : { params }) };
+  return {
+    ...options.meta,
+    ...(metrics === undefined ? {} : { metrics }),
+    ...(params === undefined ? {} : { params }),
+  };
 }
 
 function defaultMessage(head: Head, revision: string): string {
-  const into = head.ref === undefined || head.ref === "refs/heads/main" ? "" : ` into ${shortRefName(head.ref)}`;
+  const into =
+    head.ref === undefined || head.ref === "refs/heads/main" ? "" : ` into ${shortRefName(head.ref)}`;
   return `Merge ${show(revision, 200)}${into}`;
 }
 
@@ -147,6 +169,19 @@ async function describe(
   const { tree, parents } = await readCommit(store, digest);
   const before = sides.ours === undefined ? undefined : (await readCommit(store, sides.ours)).tree;
   const changes = groupChanges(await diffTrees(store.objects, { from: before, to: tree }, call));
-  const files = { added: changes.added.length, modified: changes.modified.length, deleted: changes.deleted.length };
-  return { outcome, digest, tree, parents, ref: sides.head.ref ?? "HEAD", from: sides.ours ?? null, settled, files };
+  const files = {
+    added: changes.added.length,
+    modified: changes.modified.length,
+    deleted: changes.deleted.length,
+  };
+  return {
+    outcome,
+    digest,
+    tree,
+    parents,
+    ref: sides.head.ref ?? "HEAD",
+    from: sides.ours ?? null,
+    settled,
+    files,
+  };
 }

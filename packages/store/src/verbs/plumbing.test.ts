@@ -18,7 +18,12 @@ const digestOf = (text: string): string => createHash("sha256").update(text).dig
 
 async function withFiles(run: (history: History, commit: Digest) => Promise<void>): Promise<void> {
   await withHistory(async (history) => {
-    const files = { "config.json": "{}", "weights/a.bin": "aaaa", "weights/deep/b.bin": "bb", "run.sh*": "x" };
+    const files = {
+      "config.json": "{}",
+      "weights/a.bin": "aaaa",
+      "weights/deep/b.bin": "bb",
+      "run.sh*": "x",
+    };
     const commit = await history.commit({ files });
     await history.point("refs/heads/main", commit);
     await run(history, commit);
@@ -27,7 +32,8 @@ async function withFiles(run: (history: History, commit: Digest) => Promise<void
 
 test("lsTree() lists folders and files with sizes", async () => {
   await withFiles(async ({ repository }) => {
-    const run = async (options: LsTreeOptions) => (await lsTree(repository, options, QUIET)).map((row) => `${row.mode} ${row.path} ${row.sizeBytes}`);
+    const run = async (options: LsTreeOptions) =>
+      (await lsTree(repository, options, QUIET)).map((row) => `${row.mode} ${row.path} ${row.sizeBytes}`);
     expect(await run({})).toEqual(["100644 config.json 2", "100755 run.sh 1", "040000 weights 6"]);
     expect(await run({ recursive: true })).toEqual([
       "100644 config.json 2",
@@ -36,10 +42,19 @@ test("lsTree() lists folders and files with sizes", async () => {
       "100644 weights/deep/b.bin 2",
     ]);
     expect(await run({ directories: true })).toEqual(["040000 weights 6"]);
-    expect(await run({ directories: true, recursive: true })).toEqual(["040000 weights 6", "040000 weights/deep 2"]);
+    expect(await run({ directories: true, recursive: true })).toEqual([
+      "040000 weights 6",
+      "040000 weights/deep 2",
+    ]);
     expect(await run({ revision: "main:weights" })).toEqual(["100644 a.bin 4", "040000 deep 2"]);
-    expect(await run({ paths: ["weights/deep", "config.json"] })).toEqual(["040000 weights/deep 2", "100644 config.json 2"]);
-    expect(await run({ paths: ["weights"], recursive: true })).toEqual(["100644 weights/a.bin 4", "100644 weights/deep/b.bin 2"]);
+    expect(await run({ paths: ["weights/deep", "config.json"] })).toEqual([
+      "040000 weights/deep 2",
+      "100644 config.json 2",
+    ]);
+    expect(await run({ paths: ["weights"], recursive: true })).toEqual([
+      "100644 weights/a.bin 4",
+      "100644 weights/deep/b.bin 2",
+    ]);
     await expect(run({ paths: ["nothing"] })).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
     await expect(run({ revision: "main:config.json" })).rejects.toMatchObject({ code: "REVISION_INVALID" });
   });
@@ -53,17 +68,29 @@ test("lsTree() and diffTrees() refuse trees that stand for any number of paths, 
     let bomb = await session.putObject("tree", encodeTree([{ name: "leaf", mode: "100644", ...blob }]));
     for (let level = 0; level < 10; level += 1) {
       const digest = bomb;
-      const entries = Array.from({ length: 10 }, (_, index) => ({ name: `d${index}`, mode: "040000" as const, digest, sizeBytes: 1 }));
+      const entries = Array.from({ length: 10 }, (_, index) => ({
+        name: `d${index}`,
+        mode: "040000" as const,
+        digest,
+        sizeBytes: 1,
+      }));
       bomb = await session.putObject("tree", encodeTree(entries));
     }
     let deep = await session.putObject("tree", encodeTree([{ name: "leaf", mode: "100644", ...blob }]));
     for (let level = 0; level < 600; level += 1) {
-      deep = await session.putObject("tree", encodeTree([{ name: "d", mode: "040000", digest: deep, sizeBytes: 1 }]));
+      deep = await session.putObject(
+        "tree",
+        encodeTree([{ name: "d", mode: "040000", digest: deep, sizeBytes: 1 }]),
+      );
     }
     await session.finish();
     for (const tree of [bomb, deep]) {
-      await expect(lsTree(repository, { revision: tree, recursive: true }, QUIET)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
-      await expect(diffTrees(store.objects, { from: undefined, to: tree }, QUIET)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+      await expect(lsTree(repository, { revision: tree, recursive: true }, QUIET)).rejects.toMatchObject({
+        code: "LIMIT_EXCEEDED",
+      });
+      await expect(diffTrees(store.objects, { from: undefined, to: tree }, QUIET)).rejects.toMatchObject({
+        code: "LIMIT_EXCEEDED",
+      });
     }
     expect(await lsTree(repository, { revision: bomb }, QUIET)).toHaveLength(10);
     const path = Array(599).fill("d").join("/");
@@ -81,7 +108,10 @@ test("cat() finds files, also in the stage", async () => {
     expect(await run(":w/a")).toEqual({ digest: digestOf("three"), sizeBytes: 5 });
     expect(await run("HEAD:empty")).toEqual({ digest: digestOf(""), sizeBytes: 0 });
     expect(await run(digestOf("one"))).toEqual({ digest: digestOf("one"), sizeBytes: 3 });
-    await expect(run("HEAD:w")).rejects.toMatchObject({ code: "REVISION_INVALID", message: "'HEAD:w' is a folder, not a file" });
+    await expect(run("HEAD:w")).rejects.toMatchObject({
+      code: "REVISION_INVALID",
+      message: "'HEAD:w' is a folder, not a file",
+    });
     await expect(run("HEAD")).rejects.toMatchObject({ code: "REVISION_INVALID" });
     await expect(run(":w/b")).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
   });
@@ -92,11 +122,34 @@ test("catFile() tells kind, size, CID and content", async () => {
     await tag(repository, { name: "v1", message: "one" }, QUIET);
     const run = (revision: string, exists = false) => catFile(repository, { revision, exists }, QUIET);
     const shown = await run("HEAD");
-    expect(shown).toMatchObject({ exists: true, digest: commit, kind: "commit", cid: formatCid(commit, "commit") });
-    expect(shown.content).toMatchObject({ type: "commit", author: "Ada <ada@example.org>", authored: "2026-01-01T00:00:01+00:00", parents: [] });
-    expect((await run("v1")).content).toMatchObject({ type: "tag", target: commit, targetKind: "commit", message: "one" });
-    expect((await run("HEAD:weights")).content).toMatchObject({ type: "tree", entries: [{ name: "a.bin" }, { name: "deep" }] });
-    expect(await run("HEAD:run.sh")).toMatchObject({ kind: "blob", sizeBytes: 1, content: null, digest: digestOf("x") });
+    expect(shown).toMatchObject({
+      exists: true,
+      digest: commit,
+      kind: "commit",
+      cid: formatCid(commit, "commit"),
+    });
+    expect(shown.content).toMatchObject({
+      type: "commit",
+      author: "Ada <ada@example.org>",
+      authored: "2026-01-01T00:00:01+00:00",
+      parents: [],
+    });
+    expect((await run("v1")).content).toMatchObject({
+      type: "tag",
+      target: commit,
+      targetKind: "commit",
+      message: "one",
+    });
+    expect((await run("HEAD:weights")).content).toMatchObject({
+      type: "tree",
+      entries: [{ name: "a.bin" }, { name: "deep" }],
+    });
+    expect(await run("HEAD:run.sh")).toMatchObject({
+      kind: "blob",
+      sizeBytes: 1,
+      content: null,
+      digest: digestOf("x"),
+    });
     expect(await run("HEAD", true)).toMatchObject({ exists: true, content: null });
     expect(await run("nothing", true)).toMatchObject({ exists: false, digest: null });
     expect(await run("HEAD:nothing", true)).toMatchObject({ exists: false });
@@ -115,12 +168,20 @@ test("revParse() prints digests, short ones, CIDs and names", async () => {
     expect(await run(["HEAD"], { short: 7 })).toEqual([next.slice(0, 7)]);
     expect(await run(["HEAD"], { short: 12 })).toEqual([next.slice(0, 12)]);
     expect(await run(["HEAD"], { cid: true })).toEqual([formatCid(next, "commit")]);
-    expect(await run(["HEAD:run.sh".replace("HEAD", "HEAD~1")], { cid: true })).toEqual([formatCid(digestOf("x") as Digest, "blob")]);
-    expect(await run(["HEAD", "@", "refs/heads/main", "HEAD~1"], { abbrevRef: true })).toEqual(["main", "main", "main", commit]);
+    expect(await run(["HEAD:run.sh".replace("HEAD", "HEAD~1")], { cid: true })).toEqual([
+      formatCid(digestOf("x") as Digest, "blob"),
+    ]);
+    expect(await run(["HEAD", "@", "refs/heads/main", "HEAD~1"], { abbrevRef: true })).toEqual([
+      "main",
+      "main",
+      "main",
+      commit,
+    ]);
     expect(await run(["HEAD~1..HEAD"])).toEqual([next, `^${commit}`]);
     expect(await run(["HEAD~1...HEAD"])).toEqual([commit, next, `^${commit}`]);
     expect(await run(["^HEAD"])).toEqual([`^${next}`]);
-    for (const short of [3, 65, 7.5, Number.NaN]) await expect(run(["HEAD"], { short })).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
+    for (const short of [3, 65, 7.5, Number.NaN])
+      await expect(run(["HEAD"], { short })).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
     await expect(run([], { showToplevel: true })).rejects.toMatchObject({ code: "WORKTREE_NOT_FOUND" });
     // CIDs go in as they come out.
     const [cid = ""] = await run(["HEAD"], { cid: true });
@@ -162,11 +223,21 @@ test("reflog() tells what a ref was, also at a date and after it was deleted", a
     ]);
     expect((await reflog(repository, { ref: "main", limit: 1 }, QUIET)).entries).toHaveLength(1);
     expect((await reflog(repository, { ref: "main", limit: 0 }, QUIET)).entries).toEqual([]);
-    expect((await reflog(repository, { ref: "main", at: "now" }, QUIET)).entries).toMatchObject([{ reason: "gone" }]);
-    await expect(reflog(repository, { ref: "main", at: "2020-01-01" }, QUIET)).rejects.toMatchObject({ code: "REVISION_NOT_FOUND" });
-    await expect(reflog(repository, { ref: "main", at: "x" }, QUIET)).rejects.toMatchObject({ code: "DATE_INVALID" });
-    await expect(reflog(repository, { ref: "nothing" }, QUIET)).rejects.toMatchObject({ code: "REVISION_NOT_FOUND" });
-    await expect(reflog(repository, { ref: "main", limit: -1 }, QUIET)).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
+    expect((await reflog(repository, { ref: "main", at: "now" }, QUIET)).entries).toMatchObject([
+      { reason: "gone" },
+    ]);
+    await expect(reflog(repository, { ref: "main", at: "2020-01-01" }, QUIET)).rejects.toMatchObject({
+      code: "REVISION_NOT_FOUND",
+    });
+    await expect(reflog(repository, { ref: "main", at: "x" }, QUIET)).rejects.toMatchObject({
+      code: "DATE_INVALID",
+    });
+    await expect(reflog(repository, { ref: "nothing" }, QUIET)).rejects.toMatchObject({
+      code: "REVISION_NOT_FOUND",
+    });
+    await expect(reflog(repository, { ref: "main", limit: -1 }, QUIET)).rejects.toMatchObject({
+      code: "ARGUMENT_INVALID",
+    });
   });
 });
 

@@ -35,7 +35,11 @@ export interface ReflogResult {
 }
 
 /** Newest first; a deleted ref still has its entries. Throws REVISION_NOT_FOUND, DATE_INVALID, ARGUMENT_INVALID. */
-export async function reflog(repository: Repository, options: ReflogOptions, _call: Call): Promise<ReflogResult> {
+export async function reflog(
+  repository: Repository,
+  options: ReflogOptions,
+  _call: Call,
+): Promise<ReflogResult> {
   const { limit } = options;
   if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0)) {
     throw new SmcError("ARGUMENT_INVALID", `limit ${limit} is not a whole number from 0`);

@@ -37,9 +37,14 @@ export interface RevParseResult {
 }
 
 /** Throws as resolveRevision; WORKTREE_NOT_FOUND for `showToplevel` outside of one. */
-export async function revParse(repository: Repository, options: RevParseOptions, call: Call): Promise<RevParseResult> {
+export async function revParse(
+  repository: Repository,
+  options: RevParseOptions,
+  call: Call,
+): Promise<RevParseResult> {
   const texts = options.revisions ?? [];
-  if (texts.length > REVISIONS_MAX) throw new SmcError("LIMIT_EXCEEDED", `more than ${REVISIONS_MAX} revisions`);
+  if (texts.length > REVISIONS_MAX)
+    throw new SmcError("LIMIT_EXCEEDED", `more than ${REVISIONS_MAX} revisions`);
   const rows: RevParseRow[] = [];
   for (const text of texts) {
     for (const { found, excluded } of await resolveAny(repository, text, call)) {

@@ -37,7 +37,11 @@ export interface RevertResult {
  * there is nothing to undo, REVISION_INVALID for a merge without `mainline`, WORKTREE_DIRTY, WOULD_OVERWRITE,
  * REF_CHANGED, and as resolveCommit; nothing is changed then.
  */
-export async function revert(repository: Repository, options: RevertOptions, call: Call): Promise<RevertResult> {
+export async function revert(
+  repository: Repository,
+  options: RevertOptions,
+  call: Call,
+): Promise<RevertResult> {
   const worktree = requireWorktree(repository);
   const { store } = repository;
   return exclusively(worktree, call, async () => {
@@ -55,13 +59,25 @@ export async function revert(repository: Repository, options: RevertOptions, cal
       throw mergeConflict(conflicts, "these files were changed again since; undo the later commits first");
     }
     if (isOurs) {
-      throw new SmcError("NOTHING_TO_COMMIT", `nothing to undo: HEAD has none of what ${reverted.slice(0, 12)} changed`);
+      throw new SmcError(
+        "NOTHING_TO_COMMIT",
+        `nothing to undo: HEAD has none of what ${reverted.slice(0, 12)} changed`,
+      );
     }
-    const message = options.message ?? `Revert "${subjectOf(base.message)}"\n\nThis reverts commit ${reverted}.`;
+    const message =
+      options.message ?? `Revert "${subjectOf(base.message)}"\n\nThis reverts commit ${reverted}.`;
     const made = await storeCommit(repository, { op: "revert", files, parents: [ours], message }, call);
-    const ref = await advance(repository, { head: tip.head, to: made.digest, op: "revert", reason: message }, call);
+    const ref = await advance(
+      repository,
+      { head: tip.head, to: made.digest, op: "revert", reason: message },
+      call,
+    );
     const changes = groupChanges(await diffTrees(store.objects, { from: sides.ours, to: made.tree }, call));
-    const counts = { added: changes.added.length, modified: changes.modified.length, deleted: changes.deleted.length };
+    const counts = {
+      added: changes.added.length,
+      modified: changes.modified.length,
+      deleted: changes.deleted.length,
+    };
     return { ...made, ref, reverted, files: counts };
   });
 }
@@ -70,16 +86,27 @@ async function treeOf(repository: Repository, commit: Digest): Promise<Digest> {
   return (await readCommit(repository.store, commit)).tree;
 }
 
-async function parentOf(repository: Repository, digest: Digest, mainline: number | undefined): Promise<Digest | undefined> {
+async function parentOf(
+  repository: Repository,
+  digest: Digest,
+  mainline: number | undefined,
+): Promise<Digest | undefined> {
   const { parents } = await readCommit(repository.store, digest);
   const shown = show(digest.slice(0, 12));
-  if (mainline !== undefined && !(Number.isInteger(mainline) && mainline >= 1 && mainline <= parents.length)) {
+  if (
+    mainline !== undefined &&
+    !(Number.isInteger(mainline) && mainline >= 1 && mainline <= parents.length)
+  ) {
     throw new SmcError("ARGUMENT_INVALID", `commit ${shown} has no parent ${mainline}`);
   }
   if (parents.length > 1 && mainline === undefined) {
-    throw new SmcError("REVISION_INVALID", `commit ${shown} is a merge: which parent to go back to is not clear`, {
-      hint: "name the parent with --mainline 1 or --mainline 2",
-    });
+    throw new SmcError(
+      "REVISION_INVALID",
+      `commit ${shown} is a merge: which parent to go back to is not clear`,
+      {
+        hint: "name the parent with --mainline 1 or --mainline 2",
+      },
+    );
   }
   return parents[(mainline ?? 1) - 1];
 }

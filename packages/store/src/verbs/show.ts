@@ -69,5 +69,8 @@ async function showCommit(
 ): Promise<{ commit: LogEntry; diff: DiffResult }> {
   const commit = await readCommit(repository.store, digest);
   const entry = formatEntry(digest, commit, await readDecorations(repository, call));
-  return { commit: entry, diff: await diffCommits(repository, { from: commit.parents[0], to: digest }, call) };
+  return {
+    commit: entry,
+    diff: await diffCommits(repository, { from: commit.parents[0], to: digest }, call),
+  };
 }

@@ -59,7 +59,9 @@ export interface TagResult {
  * ARGUMENT_INVALID for options that exclude each other.
  */
 export async function tag(repository: Repository, options: TagOptions, call: Call): Promise<TagResult> {
-  const asked = [options.name, options.delete, options.pattern, options.bump].filter((option) => option !== undefined);
+  const asked = [options.name, options.delete, options.pattern, options.bump].filter(
+    (option) => option !== undefined,
+  );
   if (asked.length > 1) throw new SmcError("ARGUMENT_INVALID", "create, bump, list or delete: one at a time");
   if (options.delete !== undefined) return deleteTags(repository, options.delete);
   const name = options.bump === undefined ? options.name : await nextVersion(repository, options.bump);
@@ -74,7 +76,12 @@ async function rowOf(repository: Repository, ref: RefName, digest: Digest): Prom
   const row = { name: ref.slice(PREFIX.length), ref, digest, annotated, commit };
   if (annotated) {
     const { message, tagger, tagged } = await readTag(store, digest);
-    return { ...row, subject: subjectOf(message), tagger: formatIdentity(tagger), date: formatMoment(tagged) };
+    return {
+      ...row,
+      subject: subjectOf(message),
+      tagger: formatIdentity(tagger),
+      date: formatMoment(tagged),
+    };
   }
   if (commit === null) return { ...row, subject: null, tagger: null, date: null };
   const { message, committed } = await readCommit(store, commit);

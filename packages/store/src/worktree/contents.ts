@@ -26,7 +26,11 @@ export async function readWorktreeFiles(
   const { objects } = repository.store;
   const tracked = new TrackedPaths(stage.entries);
   const wantsStat = (path: string): boolean => stage.entries.has(path);
-  const { files } = await scan(worktree.root, { from: [""], tracked, wantsStat, leaveOut: repository.store.path }, call);
+  const { files } = await scan(
+    worktree.root,
+    { from: [""], tracked, wantsStat, leaveOut: repository.store.path },
+    call,
+  );
   const present = new Map<string, FlatEntry>();
   const candidates: Tracked[] = [];
   for (const [path, entry] of stage.entries) {
