@@ -5,7 +5,7 @@ import { basename, dirname, isAbsolute, join } from "node:path";
 import type { Call } from "../call.ts";
 import { readConfig } from "../config.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
-import { createFile, createFolder, createOneFolder, removeTree, renamePath, replaceFile, syncFolder } from "../fs.ts";
+import { createFile, createOneFolder, removeTree, renamePath, replaceFile, syncFolder } from "../fs.ts";
 import { assertRepositoryName, parseIdentity, PATH_BYTES_MAX, refName, type RefName } from "../names.ts";
 import type { RefReason } from "../refs.ts";
 import { show } from "../show.ts";
@@ -70,7 +70,7 @@ async function makeRoot(store: Store, folder: string): Promise<string> {
   }
   let root: string;
   try {
-    if (!(await isFolder(folder))) await createFolder(folder, { mode: 0o777 });
+    await createFolders(folder);
     root = await realpath(folder);
   } catch (error) {
     throw fromErrno(error, `cannot enter the folder '${show(folder)}'`);
@@ -80,6 +80,20 @@ async function makeRoot(store: Store, folder: string): Promise<string> {
     throw new SmcError("UNSAFE_PATH", `'${show(root)}' is inside the store; a worktree must be outside`);
   }
   return root;
+}
+
+/** One by one: the recursive mkdir of Node never ends below `/proc`. */
+async function createFolders(folder: string): Promise<void> {
+  const missing: string[] = [];
+  for (let path = folder; !(await isFolder(path)); path = dirname(path)) missing.push(path);
+  for (const path of missing.reverse()) {
+    try {
+      await createOneFolder(path);
+    } catch (error) {
+      // Someone else made it meanwhile.
+      if (!isSmcError(error) || error.details.errno !== "EEXIST" || !(await isFolder(path))) throw error;
+    }
+  }
 }
 
 async function isFolder(path: string): Promise<boolean> {
