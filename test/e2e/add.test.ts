@@ -13,7 +13,11 @@ test("smc add stages files by their digest", async () => {
 test("smc add --json and -q name what was staged", async () => {
   box.write("a.txt", "a");
   box.write("weights/best.pt", "new weights");
-  expect(await box.json("add", "-A")).toMatchObject({ added: ["a.txt"], modified: ["weights/best.pt"], deleted: [] });
+  expect(await box.json("add", "-A")).toMatchObject({
+    added: ["a.txt"],
+    modified: ["weights/best.pt"],
+    deleted: [],
+  });
   box.write("b.txt", "b");
   expect(await box.ok("add", "-q", "b.txt")).toBe("b.txt\n");
 });

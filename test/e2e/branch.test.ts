@@ -11,7 +11,13 @@ test("smc branch makes, lists, renames and deletes", async () => {
   expect(await box.ok("branch", "-v")).toContain(`* main  ${head.slice(0, 9)}  one\n`);
   expect(await box.ok("branch", "-q")).toBe("fix\nmain\n");
   expect(await box.ok("branch", "-m", "fix", "better")).toContain("Renamed to branch 'better'");
-  expect(await box.json("branch")).toMatchObject({ current: "main", branches: [{ name: "better", digest: head, current: false }, { name: "main", current: true }] });
+  expect(await box.json("branch")).toMatchObject({
+    current: "main",
+    branches: [
+      { name: "better", digest: head, current: false },
+      { name: "main", current: true },
+    ],
+  });
   expect(await box.ok("branch", "-d", "better")).toContain("Deleted branch 'better'");
   expect(await box.ok("branch", "-q")).toBe("main\n");
 });
@@ -46,15 +52,17 @@ test.each([
 });
 
 const BAD_NAMES =
-  "../../x refs/heads/../HEAD a..b a//b /a a/ .a a.lock a. @ a@{1} a~1 a^ a:b a? a* a[ a\\b HEAD".split(" ").concat([
-    "a b",
-    "main\r",
-    "ma\u001b]0;x\u0007in",
-    "ma\u202ein",
-    "main\u200b",
-    "x".repeat(300),
-    Array.from({ length: 64 }, () => "a").join("/"),
-  ]);
+  "../../x refs/heads/../HEAD a..b a//b /a a/ .a a.lock a. @ a@{1} a~1 a^ a:b a? a* a[ a\\b HEAD"
+    .split(" ")
+    .concat([
+      "a b",
+      "main\r",
+      "ma\u001b]0;x\u0007in",
+      "ma\u202ein",
+      "main\u200b",
+      "x".repeat(300),
+      Array.from({ length: 64 }, () => "a").join("/"),
+    ]);
 
 test.each(BAD_NAMES)("smc branch refuses the name %j", async (name) => {
   const { code, exit, stderr } = await box.refused("branch", name);

@@ -13,13 +13,23 @@ test("smc cat-file -t, -s, -e, -p tell an object", async () => {
   expect(await box.ok("cat-file", "-e", commit)).toBe("");
   expect(await box.ok("cat-file", "-p", digest)).toBe("hello");
   expect(await box.ok("cat-file", "-p", "HEAD:")).toBe(`100644 ${digest} a.txt\n`);
-  expect(JSON.parse(await box.ok("cat-file", "-p", "HEAD"))).toMatchObject({ type: "commit", message: "one", meta: { metrics: { acc: 0.5 } } });
+  expect(JSON.parse(await box.ok("cat-file", "-p", "HEAD"))).toMatchObject({
+    type: "commit",
+    message: "one",
+    meta: { metrics: { acc: 0.5 } },
+  });
   expect(await box.ok("cat-file", "--cid", "HEAD")).toMatch(/^bafyrei[a-z2-7]+\n$/);
 });
 
 test("smc cat-file --json and -q", async () => {
   const digest = box.digest("a.txt");
-  expect(await box.json("cat-file", digest)).toMatchObject({ exists: true, digest, kind: "blob", sizeBytes: 5, content: null });
+  expect(await box.json("cat-file", digest)).toMatchObject({
+    exists: true,
+    digest,
+    kind: "blob",
+    sizeBytes: 5,
+    content: null,
+  });
   expect(await box.ok("cat-file", "-q", "-t", digest)).toBe(`${digest}\n`);
 });
 

@@ -31,7 +31,8 @@ test("smc cat --json and -q tell the digest only", async () => {
 });
 
 test("smc cat of a large file ends quietly when the reader goes away", async () => {
-  const script = 'smc cat HEAD:big.bin | head -c 10 > /dev/null; echo "${PIPESTATUS[0]}"; smc cat HEAD:big.bin > /dev/full; echo "$?"';
+  const script =
+    'smc cat HEAD:big.bin | head -c 10 > /dev/null; echo "${PIPESTATUS[0]}"; smc cat HEAD:big.bin > /dev/full; echo "$?"';
   const ran = await box.shell(script);
   expect(ran.stdout).toBe("141\n11\n");
   expect(ran.stderr).toContain("error: cannot write to standard output");

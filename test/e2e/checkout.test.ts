@@ -15,7 +15,13 @@ test("smc checkout brings back the bytes of a tag, and the branch again", async 
   expect(await box.ok("checkout", "v1.0.0")).toMatch(/^HEAD is now at [0-9a-f]{9}/);
   expect(box.digest("weights/best.pt")).toBe(old);
   expect(box.read("only-one.txt")).toBe("x");
-  expect(await box.json("status")).toMatchObject({ branch: null, staged: [], modified: [], deleted: [], untracked: [] });
+  expect(await box.json("status")).toMatchObject({
+    branch: null,
+    staged: [],
+    modified: [],
+    deleted: [],
+    untracked: [],
+  });
   expect(await box.ok("checkout", "-q", "main")).toBe(`${two}\n`);
   expect(box.digest("weights/best.pt")).toBe(young);
   expect(() => box.read("only-one.txt")).toThrow();

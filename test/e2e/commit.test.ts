@@ -27,7 +27,17 @@ async function last(): Promise<Row | undefined> {
 test("smc commit --json answers digest, tree, parents and ref", async () => {
   box.write("a.txt", "a");
   await box.ok("add", "a.txt");
-  const first = await box.json<Commit>("commit", "-m", "first", "--metric", "acc=0.91", "--param", "lr=0.001", "--meta", "gpu=A100");
+  const first = await box.json<Commit>(
+    "commit",
+    "-m",
+    "first",
+    "--metric",
+    "acc=0.91",
+    "--param",
+    "lr=0.001",
+    "--meta",
+    "gpu=A100",
+  );
   expect(first).toMatchObject({ parents: [], ref: "refs/heads/main" });
   expect(first.digest).toMatch(/^[0-9a-f]{64}$/);
   expect(first.tree).toMatch(/^[0-9a-f]{64}$/);
@@ -52,7 +62,9 @@ test("smc commit -q prints the digest only, and no option makes a second one equ
 test("smc commit prints branch, digest, subject and files", async () => {
   box.write("b.txt", "b");
   await box.ok("add", "-A");
-  expect(await box.ok("commit", "-m", "add b\n\nbody")).toMatch(/^\[main [0-9a-f]{9}\] add b\n1 added, 0 modified, 0 deleted\n$/);
+  expect(await box.ok("commit", "-m", "add b\n\nbody")).toMatch(
+    /^\[main [0-9a-f]{9}\] add b\n1 added, 0 modified, 0 deleted\n$/,
+  );
 });
 
 test("smc commit joins several -m as paragraphs and reads -F from a file and from stdin", async () => {
@@ -66,7 +78,18 @@ test("smc commit joins several -m as paragraphs and reads -F from a file and fro
 });
 
 test("smc commit --author, --date and --tag are kept", async () => {
-  await box.ok("commit", "--allow-empty", "-m", "x", "--author", "Bob <bob@example.org>", "--date", "2026-01-15T10:00:00+07:00", "--tag", "v0.1.0");
+  await box.ok(
+    "commit",
+    "--allow-empty",
+    "-m",
+    "x",
+    "--author",
+    "Bob <bob@example.org>",
+    "--date",
+    "2026-01-15T10:00:00+07:00",
+    "--tag",
+    "v0.1.0",
+  );
   expect(await last()).toMatchObject({ author: "Bob <bob@example.org>", date: "2026-01-15T10:00:00+07:00" });
   expect(await box.ok("rev-parse", "v0.1.0^{commit}")).toBe(await box.ok("rev-parse", "HEAD"));
 });
@@ -75,7 +98,11 @@ test("smc commit --amend replaces the last commit and keeps what is not given", 
   const before = (await box.ok("rev-parse", "HEAD~1")).trim();
   const amended = await box.json<Commit>("commit", "--amend", "--metric", "acc=0.5");
   expect(amended.parents).toEqual([before]);
-  expect(await last()).toMatchObject({ message: "x", metrics: { acc: 0.5 }, author: "Bob <bob@example.org>" });
+  expect(await last()).toMatchObject({
+    message: "x",
+    metrics: { acc: 0.5 },
+    author: "Bob <bob@example.org>",
+  });
 });
 
 test("smc commit with nothing staged ends with 1", async () => {

@@ -11,7 +11,10 @@ test.each(["bash", "zsh", "fish"])("smc completion %s prints a script", async (s
   expect(await box.ok("completion", "-q", shell)).toBe(script);
 });
 
-test.each([[["completion"], "USAGE"], [["completion", "tcsh"], "ARGUMENT_INVALID"]] as const)("smc %j is refused", async (words, code) => {
+test.each([
+  [["completion"], "USAGE"],
+  [["completion", "tcsh"], "ARGUMENT_INVALID"],
+] as const)("smc %j is refused", async (words, code) => {
   expect(await box.refused(...words)).toMatchObject({ exit: 2, code });
 });
 
@@ -38,7 +41,9 @@ test("completion offers refs, but none that a shell would run, and never fails",
   await box.ok("branch", "m$(touch${IFS}hacked)");
   expect(await candidates("checkout", "m")).toEqual(["main", "mine"]);
   expect(await candidates("diff", "main", "v")).toEqual(["v1.0.0"]);
-  const bash = await box.shell('source <(smc completion bash); COMP_WORDS=(smc checkout v); COMP_CWORD=2; _smc; echo "${COMPREPLY[@]}"');
+  const bash = await box.shell(
+    'source <(smc completion bash); COMP_WORDS=(smc checkout v); COMP_CWORD=2; _smc; echo "${COMPREPLY[@]}"',
+  );
   expect(bash.stdout).toBe("v1.0.0\n");
   expect(await candidates("nonsense", "x")).toEqual([]);
 });

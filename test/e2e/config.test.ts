@@ -13,13 +13,18 @@ test("smc config set, get, unset and list", async () => {
   expect(await box.ok("config", "get", "-q", "init.defaultBranch")).toBe("main\n");
   expect(await box.ok("config", "list", "--show-origin")).toMatch(/^environment +user\.name = Ada$/m);
   await box.ok("config", "unset", "user.email");
-  expect(await box.refused("config", "unset", "user.email")).toMatchObject({ exit: 3, code: "CONFIG_NOT_FOUND" });
+  expect(await box.refused("config", "unset", "user.email")).toMatchObject({
+    exit: 3,
+    code: "CONFIG_NOT_FOUND",
+  });
 });
 
 test("smc config --worktree wins over the store, below the environment", async () => {
   await box.ok("config", "set", "checkout.symlinks", "never");
   await box.ok("config", "set", "--worktree", "checkout.symlinks", "safe");
-  expect(await box.json("config", "get", "checkout.symlinks")).toMatchObject({ entries: [{ value: "safe", origin: "worktree" }] });
+  expect(await box.json("config", "get", "checkout.symlinks")).toMatchObject({
+    entries: [{ value: "safe", origin: "worktree" }],
+  });
   const ran = await box.smc(["config", "get", "log.level", "--json"], { env: { SMC_LOG: "debug" } });
   expect(JSON.parse(ran.stdout)).toMatchObject({ entries: [{ value: "debug", origin: "environment" }] });
 });

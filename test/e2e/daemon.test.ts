@@ -43,7 +43,9 @@ test("smc daemon logs prints the last lines", async () => {
   const lines = (await box.ok("daemon", "logs", "-n", "2")).trimEnd().split("\n");
   expect(lines).toHaveLength(2);
   expect(JSON.parse(lines[1] ?? "")).toHaveProperty("msg");
-  expect(await box.json("daemon", "logs", "-n", "1")).toMatchObject({ path: join(box.home, "logs", "daemon.log") });
+  expect(await box.json("daemon", "logs", "-n", "1")).toMatchObject({
+    path: join(box.home, "logs", "daemon.log"),
+  });
 });
 
 test("smc daemon run stays in the foreground until it is asked to leave", async () => {

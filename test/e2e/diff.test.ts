@@ -5,16 +5,38 @@ const box = await createSandbox();
 afterAll(() => box[Symbol.asyncDispose](), 30_000);
 
 interface Diff {
-  readonly files: { readonly added: readonly { path: string }[]; readonly modified: readonly { path: string }[]; readonly deleted: readonly { path: string }[] };
+  readonly files: {
+    readonly added: readonly { path: string }[];
+    readonly modified: readonly { path: string }[];
+    readonly deleted: readonly { path: string }[];
+  };
   readonly metrics: readonly unknown[];
   readonly params: readonly unknown[];
 }
 
 test("smc diff A B tells files, metrics and params", async () => {
-  await box.commit("one", { "a.txt": "1", "gone.txt": "x", "same.txt": "s" }, "--metric", "azi=50.66", "--metric", "mag=98.36", "--param", "lr=0.001");
+  await box.commit(
+    "one",
+    { "a.txt": "1", "gone.txt": "x", "same.txt": "s" },
+    "--metric",
+    "azi=50.66",
+    "--metric",
+    "mag=98.36",
+    "--param",
+    "lr=0.001",
+  );
   await box.ok("tag", "v1.0.0");
   await box.ok("rm", "-q", "gone.txt");
-  await box.commit("two", { "a.txt": "22", "new.txt": "n" }, "--metric", "azi=71.28", "--metric", "mag=97.63", "--param", "lr=0.0005");
+  await box.commit(
+    "two",
+    { "a.txt": "22", "new.txt": "n" },
+    "--metric",
+    "azi=71.28",
+    "--metric",
+    "mag=97.63",
+    "--param",
+    "lr=0.0005",
+  );
   await box.ok("tag", "v1.0.1");
   const diff = await box.json<Diff>("diff", "v1.0.0", "v1.0.1");
   expect(diff.files).toMatchObject({
@@ -50,9 +72,13 @@ test("smc diff prints aligned tables with a change column", async () => {
 
 test("smc diff --md, --stat, --name-only and -q", async () => {
   const markdown = await box.ok("diff", "--md", "v1.0.0..v1.0.1");
-  expect(markdown).toContain("| Metric | v1.0.0 | v1.0.1 | Change |\n| --- | ---: | ---: | ---: |\n| azi | 50.66 | 71.28 | +20.62 ▲ |\n");
+  expect(markdown).toContain(
+    "| Metric | v1.0.0 | v1.0.1 | Change |\n| --- | ---: | ---: | ---: |\n| azi | 50.66 | 71.28 | +20.62 ▲ |\n",
+  );
   expect(markdown).toContain("| Modified | a.txt | 1 B -\\> 2 B |".replace("\\", ""));
-  expect(await box.ok("diff", "--stat", "v1.0.0", "v1.0.1")).toContain("1 added, 1 modified, 1 deleted (+1 B)\n");
+  expect(await box.ok("diff", "--stat", "v1.0.0", "v1.0.1")).toContain(
+    "1 added, 1 modified, 1 deleted (+1 B)\n",
+  );
   const names = "a.txt\ngone.txt\nnew.txt\n";
   expect(await box.ok("diff", "--name-only", "v1.0.0", "v1.0.1")).toBe(names);
   expect(await box.ok("diff", "-q", "v1.0.0", "v1.0.1")).toBe(names);

@@ -9,7 +9,8 @@ import { writeFileSync } from "node:fs";
 test("smc doctor of a sound machine ends with 0", async () => {
   await box.commit("one", { "a.txt": "a" });
   const text = await box.ok("doctor");
-  for (const check of ["node", "store", "refs"]) expect(text).toMatch(new RegExp(`^(ok|warn) +${check} `, "m"));
+  for (const check of ["node", "store", "refs"])
+    expect(text).toMatch(new RegExp(`^(ok|warn) +${check} `, "m"));
   expect(await box.json("doctor")).toMatchObject({ ok: true });
   expect(await box.ok("doctor", "-q")).toBe("");
 });

@@ -15,7 +15,10 @@ test("smc env tells versions, store, variables and settings; secrets are masked"
 });
 
 test("smc env --json and -q", async () => {
-  expect(await box.json("env")).toMatchObject({ node: process.versions.node, store: { path: box.home, readOnlyReason: null } });
+  expect(await box.json("env")).toMatchObject({
+    node: process.versions.node,
+    store: { path: box.home, readOnlyReason: null },
+  });
   expect(await box.ok("env", "-q")).toMatch(/^0\.\d+\.\d+\n$/);
 });
 

@@ -9,7 +9,9 @@ import { join } from "node:path";
 
 function packs(): string[] {
   const root = join(box.home, "packs");
-  return readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".pack")).map((name) => join(root, name));
+  return readdirSync(root, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".pack"))
+    .map((name) => join(root, name));
 }
 
 test("smc fsck of a sound store ends with 0", async () => {
@@ -41,6 +43,9 @@ test("smc fsck --full finds a flipped byte and ends with 4", async () => {
   expect(answer.problems.length).toBeGreaterThan(0);
 });
 
-test.each([[["fsck", "x"], 2], [["fsck", "--no-full"], 2]] as const)("smc %j is refused", async (words, exit) => {
+test.each([
+  [["fsck", "x"], 2],
+  [["fsck", "--no-full"], 2],
+] as const)("smc %j is refused", async (words, exit) => {
   expect((await box.refused(...words)).exit).toBe(exit);
 });

@@ -36,7 +36,10 @@ test.each([
 });
 
 test.each(["0x10", "-1", "1e99", "１", "NaN", "1.5", ""])("smc log -n %j is not a number", async (count) => {
-  expect(await box.refused("log", `--max-count=${count}`)).toMatchObject({ exit: 2, code: "ARGUMENT_INVALID" });
+  expect(await box.refused("log", `--max-count=${count}`)).toMatchObject({
+    exit: 2,
+    code: "ARGUMENT_INVALID",
+  });
 });
 
 test("-C runs as if started there, and must be a folder", async () => {
@@ -78,7 +81,9 @@ test.each([
 test("a folder that was deleted is a clear error", async () => {
   const ran = await box.shell("mkdir gone && cd gone && rmdir ../gone && smc status; echo $?; smc version");
   expect(ran.stdout).toMatch(/^3\nsmc \d/);
-  expect(ran.stderr).toBe("error: the folder you are in does not exist any more\nhint: go to another folder\n");
+  expect(ran.stderr).toBe(
+    "error: the folder you are in does not exist any more\nhint: go to another folder\n",
+  );
 });
 
 test("errors go to stderr, and with --json as an object to stdout", async () => {

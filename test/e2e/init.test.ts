@@ -16,7 +16,14 @@ test("smc init makes a worktree of a new repository, named after the folder", as
 });
 
 test("smc init DIR makes the folder; --name, --branch, --json and -q", async () => {
-  const answer = await box.json<{ root: string }>("init", "--name", "acme/detector", "-b", "trunk", "new/folder");
+  const answer = await box.json<{ root: string }>(
+    "init",
+    "--name",
+    "acme/detector",
+    "-b",
+    "trunk",
+    "new/folder",
+  );
   expect(answer).toMatchObject({ repository: "acme/detector", branch: "trunk", isAttached: false });
   expect(existsSync(join(box.work, "new/folder/.smc"))).toBe(true);
   const ran = await box.smc(["init", "-q", join(box.root, "second"), "--name", "acme/detector"], { in: "." });
@@ -24,7 +31,8 @@ test("smc init DIR makes the folder; --name, --branch, --json and -q", async () 
 });
 
 test("smc init in a git work tree keeps .smc/ out of git's sight", async () => {
-  const script = "mkdir ../gitted && cd ../gitted && git init -q . && echo '*.log' > .gitignore && smc init && git status --porcelain";
+  const script =
+    "mkdir ../gitted && cd ../gitted && git init -q . && echo '*.log' > .gitignore && smc init && git status --porcelain";
   const ran = await box.shell(script);
   expect(ran.code).toBe(0);
   expect(ran.stdout).toContain("?? .gitignore\n");
@@ -43,7 +51,10 @@ test("smc init is refused where it cannot be", async () => {
 
 test("smc init twice at the same time makes one repository", async () => {
   mkdirSync(join(box.root, "twice"));
-  const both = await Promise.all([box.smc(["init", "--json"], { in: "twice" }), box.smc(["init", "--json"], { in: "twice" })]);
+  const both = await Promise.all([
+    box.smc(["init", "--json"], { in: "twice" }),
+    box.smc(["init", "--json"], { in: "twice" }),
+  ]);
   expect(both.filter(({ code }) => code === 0).length).toBeGreaterThanOrEqual(1);
   for (const { code } of both) expect([0, 5]).toContain(code);
   expect((await box.ok("repos", "-q", "twice")).trim()).toBe("twice");

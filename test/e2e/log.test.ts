@@ -25,7 +25,13 @@ test("smc log --json is an array, newest first", async () => {
   await box.ok("tag", "v1.0.0", "HEAD~1");
   const rows = await box.json<Row[]>("log");
   expect(rows).toHaveLength(2);
-  expect(rows[0]).toMatchObject({ digest: two, parents: [one], author: "Ada <ada@example.org>", message: "two\n\nbody", metrics: { acc: 0.7 } });
+  expect(rows[0]).toMatchObject({
+    digest: two,
+    parents: [one],
+    author: "Ada <ada@example.org>",
+    message: "two\n\nbody",
+    metrics: { acc: 0.7 },
+  });
   expect(rows[1]).toMatchObject({ digest: one, parents: [], metrics: { acc: 0.5 }, params: { lr: 0.1 } });
   expect(rows[1]?.refs).toContain("refs/tags/v1.0.0");
   expect(Math.abs(Date.parse(rows[0]?.date ?? "") - Date.now())).toBeLessThan(60_000);
@@ -34,11 +40,14 @@ test("smc log --json is an array, newest first", async () => {
 test("smc log prints decorations, author, date, metrics and the whole message", async () => {
   const text = await box.ok("log");
   expect(text).toMatch(/^commit [0-9a-f]{64} \(HEAD -> main\)\nAuthor: {2}Ada <ada@example.org>\nDate: /);
-  for (const part of ["Metrics: acc=0.7\n", "(tag: v1.0.0)", "Params:  lr=0.1\n", "    two\n\n    body\n"]) expect(text).toContain(part);
+  for (const part of ["Metrics: acc=0.7\n", "(tag: v1.0.0)", "Params:  lr=0.1\n", "    two\n\n    body\n"])
+    expect(text).toContain(part);
 });
 
 test("smc log --oneline, -n and -1 are short", async () => {
-  expect(await box.ok("log", "--oneline", "-1")).toMatch(/^[0-9a-f]{9} \(HEAD -> main\) two: acc=0\.7 +\w+ ?\w*  \d+ B\n$/);
+  expect(await box.ok("log", "--oneline", "-1")).toMatch(
+    /^[0-9a-f]{9} \(HEAD -> main\) two: acc=0\.7 +\w+ ?\w*  \d+ B\n$/,
+  );
   expect((await box.ok("log", "-q", "-n", "1")).split("\n")).toHaveLength(2);
   expect(await box.ok("log", "-n", "0")).toBe("");
 });
@@ -54,7 +63,9 @@ test("smc log takes ranges, paths, --since, --author", async () => {
 
 test("smc log --metric tells changes and the best", async () => {
   const text = await box.ok("log", "--metric", "acc");
-  expect(text).toMatch(/0\.7 +\+0\.2 +best +[0-9a-f]{9} two\n +0\.5 +[0-9a-f]{9} \(tag: v1\.0\.0\) one\nacc {2}0\.5 ▁█ 0\.7\n$/);
+  expect(text).toMatch(
+    /0\.7 +\+0\.2 +best +[0-9a-f]{9} two\n +0\.5 +[0-9a-f]{9} \(tag: v1\.0\.0\) one\nacc {2}0\.5 ▁█ 0\.7\n$/,
+  );
   expect(await box.ok("log", "--metric", "acc", "--spark")).toBe("acc  0.5 ▁█ 0.7\n");
 });
 
@@ -86,6 +97,6 @@ test("smc log | head ends quietly when the reader goes away", async () => {
   expect(["0", "141"]).toContain(closed);
   expect(full).toBe("11");
   expect(ran.stderr).toBe(
-    'error: cannot write to standard output: no space left on the device\nhint: free some space and run the command again\n',
+    "error: cannot write to standard output: no space left on the device\nhint: free some space and run the command again\n",
   );
 });

@@ -10,7 +10,9 @@ test("smc ls-files lists what is staged", async () => {
   await box.ok("add", "-A");
   expect(await box.ok("ls-files")).toBe("a.txt\ndir/b.txt\n");
   expect(await box.ok("ls-files", "-s", "a.txt")).toBe(`100644  ${digest}  a.txt\n`);
-  expect(await box.json("ls-files", "dir")).toMatchObject([{ path: "dir/b.txt", mode: "100644", sizeBytes: 1 }]);
+  expect(await box.json("ls-files", "dir")).toMatchObject([
+    { path: "dir/b.txt", mode: "100644", sizeBytes: 1 },
+  ]);
 });
 
 test("smc ls-files -m, -d and -o look at the folder", async () => {

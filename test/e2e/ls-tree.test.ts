@@ -19,7 +19,9 @@ test("smc ls-tree lists a folder of a revision", async () => {
 test("smc ls-tree -l, -d, --json and -q", async () => {
   expect(await box.ok("ls-tree", "-l", "-r", "HEAD", "dir/b.txt")).toMatch(/ {2}2 B {2}dir\/b\.txt\n$/);
   expect(await box.ok("ls-tree", "-d", "--name-only", "HEAD")).toBe("dir\n");
-  expect(await box.json("ls-tree", "HEAD", "a.txt")).toMatchObject([{ path: "a.txt", mode: "100644", kind: "blob", sizeBytes: 1 }]);
+  expect(await box.json("ls-tree", "HEAD", "a.txt")).toMatchObject([
+    { path: "a.txt", mode: "100644", kind: "blob", sizeBytes: 1 },
+  ]);
   expect(await box.ok("ls-tree", "-q", "HEAD", "a.txt")).toBe(`${box.digest("a.txt")}\n`);
 });
 

@@ -14,7 +14,9 @@ async function fork(name: string, files: Readonly<Record<string, string>>): Prom
 test("smc merge moves forward when there is nothing of our own", async () => {
   await box.commit("base", { "a.txt": "base", "b.txt": "base" });
   const side = await fork("side", { "a.txt": "side" });
-  expect(await box.ok("merge", "side")).toBe(`Fast-forward to ${side.slice(0, 9)}\n0 added, 1 modified, 0 deleted\n`);
+  expect(await box.ok("merge", "side")).toBe(
+    `Fast-forward to ${side.slice(0, 9)}\n0 added, 1 modified, 0 deleted\n`,
+  );
   expect(box.read("a.txt")).toBe("side");
   expect(await box.ok("merge", "side")).toBe("Already up to date.\n");
 });
@@ -24,7 +26,9 @@ test("smc merge makes a commit with two parents when both have something", async
   const ours = await box.commit("ours", { "b.txt": "ours" });
   const merged = await box.json<{ digest: string }>("merge", "theirs", "-m", "join");
   expect(box.read("a.txt") + box.read("b.txt")).toBe("theirsours");
-  expect(await box.json("log", "-1")).toMatchObject([{ digest: merged.digest, parents: [ours, theirs], message: "join" }]);
+  expect(await box.json("log", "-1")).toMatchObject([
+    { digest: merged.digest, parents: [ours, theirs], message: "join" },
+  ]);
   expect(await box.json("status")).toMatchObject({ staged: [], modified: [], untracked: [] });
 });
 
@@ -48,7 +52,10 @@ test("smc merge --ff-only and --no-ff", async () => {
   expect(((await box.json<{ parents: string[] }[]>("log", "-1"))[0]?.parents ?? []).length).toBe(2);
   await fork("apart", { "d.txt": "d" });
   await box.commit("ours again", { "e.txt": "e" });
-  expect(await box.refused("merge", "--ff-only", "apart")).toMatchObject({ exit: 5, code: "NOT_FAST_FORWARD" });
+  expect(await box.refused("merge", "--ff-only", "apart")).toMatchObject({
+    exit: 5,
+    code: "NOT_FAST_FORWARD",
+  });
 });
 
 test.each([

@@ -19,7 +19,9 @@ test("smc mv moves into a folder", async () => {
 });
 
 test("smc mv -n moves nothing", async () => {
-  expect(await box.json("mv", "-n", "dir/b.txt", "x.txt")).toMatchObject({ moved: [{ from: "dir/b.txt", to: "x.txt" }] });
+  expect(await box.json("mv", "-n", "dir/b.txt", "x.txt")).toMatchObject({
+    moved: [{ from: "dir/b.txt", to: "x.txt" }],
+  });
   expect(box.read("dir/b.txt")).toBe("b");
 });
 

@@ -8,7 +8,9 @@ test("smc reflog tells where HEAD and branches have been", async () => {
   const one = await box.commit("one", { "a.txt": "1" });
   const two = await box.commit("two", { "a.txt": "2" });
   const text = await box.ok("reflog", "main");
-  expect(text).toMatch(new RegExp(`^${two.slice(0, 9)} {2}main@\\{0\\} .*two\\n${one.slice(0, 9)} {2}main@\\{1\\} .*one\\n$`));
+  expect(text).toMatch(
+    new RegExp(`^${two.slice(0, 9)} {2}main@\\{0\\} .*two\\n${one.slice(0, 9)} {2}main@\\{1\\} .*one\\n$`),
+  );
   expect(await box.ok("reflog", "-q", "main", "-1")).toBe(`${two}\n`);
   expect(await box.ok("reflog", "-q")).toContain(`${two}\n${one}\n`);
 });
@@ -16,7 +18,10 @@ test("smc reflog tells where HEAD and branches have been", async () => {
 test("smc reflog --json keeps a deleted branch", async () => {
   await box.ok("branch", "gone");
   await box.ok("branch", "-D", "gone");
-  const answer = await box.json<{ entries: { to: string | null; actor: string; op: string }[] }>("reflog", "gone");
+  const answer = await box.json<{ entries: { to: string | null; actor: string; op: string }[] }>(
+    "reflog",
+    "gone",
+  );
   expect(answer.entries).toHaveLength(2);
   expect(answer.entries[0]).toMatchObject({ to: null, op: "branch" });
   expect(answer.entries[1]?.actor).toBe("Ada <ada@example.org>");

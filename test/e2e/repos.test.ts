@@ -9,7 +9,9 @@ test("smc repos lists the repositories of the store from anywhere", async () => 
   await box.ok("tag", "v1.0.0");
   await box.ok("init", "-q", "--name", "acme/detector", "../other");
   const ran = await box.smc(["repos"], { in: "." });
-  expect(ran.stdout).toMatch(/^acme\/detector {2}0 branches {2}0 tags {2}no commits yet\nwork +1 branch +1 tag +last commit .*\n$/);
+  expect(ran.stdout).toMatch(
+    /^acme\/detector {2}0 branches {2}0 tags {2}no commits yet\nwork +1 branch +1 tag +last commit .*\n$/,
+  );
   expect(await box.ok("repos", "-q")).toBe("acme/detector\nwork\n");
   expect(await box.json("repos", "acme")).toMatchObject([{ name: "acme/detector", branchCount: 0 }]);
 });

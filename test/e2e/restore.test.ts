@@ -22,7 +22,9 @@ test("smc restore --staged changes the stage only", async () => {
 });
 
 test("smc restore -s takes files of another revision, folders too", async () => {
-  expect(await box.json("restore", "-s", "HEAD~1", "dir", "a.txt")).toMatchObject({ restored: ["a.txt", "dir/b.txt"] });
+  expect(await box.json("restore", "-s", "HEAD~1", "dir", "a.txt")).toMatchObject({
+    restored: ["a.txt", "dir/b.txt"],
+  });
   expect(box.read("a.txt") + box.read("dir/b.txt")).toBe("oneone");
   await box.ok("restore", "-S", "-W", "a.txt", "dir");
   expect(await box.ok("status", "--porcelain")).toBe("");

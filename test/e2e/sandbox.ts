@@ -26,7 +26,12 @@ export interface RunOptions {
 }
 
 interface ErrorAnswer {
-  readonly error: { readonly code: string; readonly exit: number; readonly message: string; readonly hint?: string };
+  readonly error: {
+    readonly code: string;
+    readonly exit: number;
+    readonly message: string;
+    readonly hint?: string;
+  };
 }
 
 /** Runs a program to its end. */
@@ -41,7 +46,12 @@ export function runProgram(
   },
 ): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { cwd: options.cwd, env: options.env, timeout: options.timeoutMs ?? TIMEOUT_MS, killSignal: "SIGKILL" });
+    const child = spawn(file, args, {
+      cwd: options.cwd,
+      env: options.env,
+      timeout: options.timeoutMs ?? TIMEOUT_MS,
+      killSignal: "SIGKILL",
+    });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
@@ -66,7 +76,14 @@ export class Sandbox implements AsyncDisposable {
   constructor() {
     mkdirSync(this.work);
     const { PATH, LANG, NODE_V8_COVERAGE } = process.env;
-    this.env = { PATH, LANG, NODE_V8_COVERAGE, HOME: this.root, SMC_HOME: this.home, SMC_AUTHOR: "Ada <ada@example.org>" };
+    this.env = {
+      PATH,
+      LANG,
+      NODE_V8_COVERAGE,
+      HOME: this.root,
+      SMC_HOME: this.home,
+      SMC_AUTHOR: "Ada <ada@example.org>",
+    };
   }
 
   /** Runs `smc` with these words. */
@@ -101,7 +118,9 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** Runs `smc --json …`, which must fail; its exit status and error code. */
-  async refused(...words: string[]): Promise<{ code: string; exit: number; message: string; stderr: string }> {
+  async refused(
+    ...words: string[]
+  ): Promise<{ code: string; exit: number; message: string; stderr: string }> {
     const ran = await this.smc(["--json", ...words]);
     const answer: ErrorAnswer = JSON.parse(ran.stdout);
     const { code, message } = answer.error;
@@ -129,7 +148,11 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** Writes files, adds all, commits; returns the digest of the commit. */
-  async commit(message: string, files: Readonly<Record<string, string>> = {}, ...more: string[]): Promise<string> {
+  async commit(
+    message: string,
+    files: Readonly<Record<string, string>> = {},
+    ...more: string[]
+  ): Promise<string> {
     for (const [name, text] of Object.entries(files)) this.write(name, text);
     await this.ok("add", "-A");
     return (await this.ok("commit", "-q", "-m", message, ...more)).trim();

@@ -8,20 +8,27 @@ test("smc show tells a commit and what it changed", async () => {
   await box.commit("one", { "a.txt": "1", "dir/b.txt": "b" }, "--metric", "acc=0.5");
   await box.commit("two", { "a.txt": "22" }, "--metric", "acc=0.7");
   const text = await box.ok("show");
-  for (const part of ["(HEAD -> main)", "    two\n", "acc", "+0.2 ▲", "Modified  a.txt  1 B -> 2 B\n"]) expect(text).toContain(part);
+  for (const part of ["(HEAD -> main)", "    two\n", "acc", "+0.2 ▲", "Modified  a.txt  1 B -> 2 B\n"])
+    expect(text).toContain(part);
 });
 
 test("smc show tells an annotated tag, a folder and a file", async () => {
   await box.ok("tag", "-m", "first release", "v1.0.0", "HEAD~1");
   const text = await box.ok("show", "v1.0.0");
-  for (const part of ["tag v1.0.0\nTagger:  Ada <ada@example.org>\n", "    first release\n", "    one\n"]) expect(text).toContain(part);
+  for (const part of ["tag v1.0.0\nTagger:  Ada <ada@example.org>\n", "    first release\n", "    one\n"])
+    expect(text).toContain(part);
   expect(await box.ok("show", "HEAD:")).toBe("a.txt\ndir/\n");
   expect(await box.ok("show", "v1.0.0:a.txt")).toBe("1");
 });
 
 test("smc show --json and -q", async () => {
   const head = (await box.ok("rev-parse", "HEAD")).trim();
-  expect(await box.json("show")).toMatchObject({ kind: "commit", digest: head, commit: { message: "two" }, diff: { metrics: [{ name: "acc" }] } });
+  expect(await box.json("show")).toMatchObject({
+    kind: "commit",
+    digest: head,
+    commit: { message: "two" },
+    diff: { metrics: [{ name: "acc" }] },
+  });
   expect(await box.ok("show", "-q", "HEAD")).toBe(`${head}\n`);
 });
 

@@ -47,7 +47,12 @@ test("smc status tells staged, changed, deleted and untracked files", async () =
     untracked: ["c.txt"],
   });
   const text = await box.ok("status");
-  for (const part of ['use "smc restore --staged <path>"', "new file:   new.txt", "modified:   a.txt", "Untracked:"]) {
+  for (const part of [
+    'use "smc restore --staged <path>"',
+    "new file:   new.txt",
+    "modified:   a.txt",
+    "Untracked:",
+  ]) {
     expect(text).toContain(part);
   }
 });

@@ -6,7 +6,9 @@ afterAll(() => box[Symbol.asyncDispose](), 30_000);
 
 test("smc switch -c makes a branch and goes to it", async () => {
   await box.commit("one", { "a.txt": "one" });
-  expect(await box.ok("switch", "-c", "experiment")).toMatch(/^Switched to a new branch 'experiment' \([0-9a-f]{9}\)\n/);
+  expect(await box.ok("switch", "-c", "experiment")).toMatch(
+    /^Switched to a new branch 'experiment' \([0-9a-f]{9}\)\n/,
+  );
   await box.commit("two", { "a.txt": "two" });
   expect(await box.ok("switch", "-q", "main")).toBe("main\n");
   expect(box.read("a.txt")).toBe("one");

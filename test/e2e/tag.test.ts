@@ -11,7 +11,13 @@ test("smc tag names commits, with and without a text", async () => {
   expect(await box.json("tag")).toMatchObject({
     tags: [
       { name: "v1.0.0", annotated: false, digest: one, commit: one },
-      { name: "v1.1.0", annotated: true, commit: one, subject: "second release", tagger: "Ada <ada@example.org>" },
+      {
+        name: "v1.1.0",
+        annotated: true,
+        commit: one,
+        subject: "second release",
+        tagger: "Ada <ada@example.org>",
+      },
     ],
   });
   expect(await box.ok("cat-file", "-t", "v1.1.0")).toBe("tag\n");

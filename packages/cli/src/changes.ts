@@ -14,7 +14,8 @@ const LINES_MAX = 50;
 /** One line for each path, at most fifty, then how many more there are. */
 export function printPaths(rows: readonly (readonly [label: string, path: string])[], out: Output): void {
   for (const [label, path] of rows.slice(0, LINES_MAX)) out.line(`${label} ${show(path)}`);
-  if (rows.length > LINES_MAX) out.line(`… and ${formatCount(rows.length - LINES_MAX, "more file", "more files")}`);
+  if (rows.length > LINES_MAX)
+    out.line(`… and ${formatCount(rows.length - LINES_MAX, "more file", "more files")}`);
 }
 
 export function printChanges({ added, modified, deleted }: PathChanges, out: Output): void {

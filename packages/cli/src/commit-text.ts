@@ -20,7 +20,12 @@ export function decorationText({ decorations }: Pick<LogEntry, "decorations">, o
 export function valuesText(values: Readonly<Record<string, unknown>>): string {
   return Object.entries(values)
     .map(([name, value]) => {
-      const text = typeof value === "number" ? formatNumber(value) : typeof value === "string" ? value : JSON.stringify(value);
+      const text =
+        typeof value === "number"
+          ? formatNumber(value)
+          : typeof value === "string"
+            ? value
+            : JSON.stringify(value);
       return `${show(name, 80)}=${show(text ?? "", 120)}`;
     })
     .join(", ");

@@ -32,18 +32,23 @@ function choicesOf(previous: string | undefined, specs: OptionSpecs): readonly s
   return spec?.type === "choice" ? spec.choices : undefined;
 }
 
-async function positionalWords(name: CommandName, command: Command, before: readonly string[]): Promise<readonly string[]> {
+async function positionalWords(
+  name: CommandName,
+  command: Command,
+  before: readonly string[],
+): Promise<readonly string[]> {
   if (name === "help") return [...Object.keys(COMMANDS), ...Object.keys(TOPICS)];
   const completes = command.positionals.map((positional) => positional.completes);
   const words = completes.find((known) => Array.isArray(known));
   if (words !== undefined) return words;
-  return completes.includes("refs") ? await refNames(before) : [];
+  return completes.includes("refs") ? refNames(before) : [];
 }
 
 async function candidates(typed: readonly string[]): Promise<readonly string[]> {
   const current = typed.at(-1) ?? "";
   const { before, verb, after } = splitAtVerb(typed.slice(0, -1), GLOBAL_OPTIONS);
-  if (verb === undefined) return current.startsWith("-") ? optionNames(GLOBAL_OPTIONS) : Object.keys(COMMANDS);
+  if (verb === undefined)
+    return current.startsWith("-") ? optionNames(GLOBAL_OPTIONS) : Object.keys(COMMANDS);
   if (!isCommandName(verb)) return [];
   const command = await loadCommand(verb);
   const specs = { ...command.options, ...GLOBAL_OPTIONS };

@@ -4,7 +4,13 @@ import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { fromErrno, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
-import { type Client, createClient, type VerbInput, type VerbName, type VerbResult } from "@smc/daemon/client";
+import {
+  type Client,
+  createClient,
+  type VerbInput,
+  type VerbName,
+  type VerbResult,
+} from "@smc/daemon/client";
 import type { Progress } from "@smc/store";
 import type { CommandContext } from "./command.ts";
 import type { GLOBAL_OPTIONS } from "./global-options.ts";
@@ -44,12 +50,16 @@ export function userFolder(chdir: string | undefined): string {
 }
 
 /** Where the store is: `--store`, SMC_HOME, `~/.smc`. Throws ARGUMENT_INVALID. */
-export function storeFolder(option: string | undefined, env: Readonly<Record<string, string | undefined>>): string {
+export function storeFolder(
+  option: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): string {
   const given = option ?? env["SMC_HOME"];
   if (given !== undefined) {
     const source = option === undefined ? "SMC_HOME" : "--store";
     if (given === "") throw new SmcError("ARGUMENT_INVALID", `${source}: the path of the store is empty`);
-    if (given.includes("\0")) throw new SmcError("ARGUMENT_INVALID", `${source}: a NUL character in the path`);
+    if (given.includes("\0"))
+      throw new SmcError("ARGUMENT_INVALID", `${source}: a NUL character in the path`);
     return isAbsolute(given) ? resolve(given) : resolve(currentFolder(), given);
   }
   const home = homedir();
@@ -111,7 +121,7 @@ export function createContext(settings: ContextSettings): CommandContext {
         ...(author === undefined || author === "" ? {} : { author }),
       };
       const onProgress = (progress: Progress): void => printer.progress(progress);
-      return await context.client.call(verb, { at, input }, { signal, onProgress });
+      return context.client.call(verb, { at, input }, { signal, onProgress });
     },
   };
   return context;

@@ -25,7 +25,12 @@ function param(value: DiffResult["params"][number]["from"]): string {
 }
 
 function metricRows(data: DiffResult): Rows {
-  const rows = data.metrics.map((row) => [show(row.name, 80), number(row.from), number(row.to), change(row.delta)]);
+  const rows = data.metrics.map((row) => [
+    show(row.name, 80),
+    number(row.from),
+    number(row.to),
+    change(row.delta),
+  ]);
   return [["Metric", show(data.from, 40), show(data.to, 40), "Change"], ...rows];
 }
 
@@ -40,8 +45,13 @@ function sizes(row: FileChange): string {
 }
 
 function fileRows({ files }: DiffResult): Rows {
-  const rows = (label: string, list: readonly FileChange[]): Rows => list.map((row) => [label, show(row.path), sizes(row)]);
-  return [...rows("Added", files.added), ...rows("Modified", files.modified), ...rows("Deleted", files.deleted)];
+  const rows = (label: string, list: readonly FileChange[]): Rows =>
+    list.map((row) => [label, show(row.path), sizes(row)]);
+  return [
+    ...rows("Added", files.added),
+    ...rows("Modified", files.modified),
+    ...rows("Deleted", files.deleted),
+  ];
 }
 
 function summary({ files }: DiffResult): string {
@@ -71,7 +81,9 @@ export function printDiff(data: DiffResult, out: Output): void {
   const colours = { Added: "green", Modified: "yellow", Deleted: "red" } as const;
   for (const line of formatTable(fileRows(data), [2])) {
     const word = /^\w+/.exec(line)?.[0];
-    out.line(word === "Added" || word === "Modified" || word === "Deleted" ? out.paint(colours[word], line) : line);
+    out.line(
+      word === "Added" || word === "Modified" || word === "Deleted" ? out.paint(colours[word], line) : line,
+    );
   }
   if (fileRows(data).length > 0) out.line(`${summary(data)} (${sizeDelta(data)})`);
 }
@@ -91,7 +103,9 @@ export function printDiffMarkdown(data: DiffResult, out: Output): void {
 
 /** Files and sizes only. */
 export function printDiffStat(data: DiffResult, out: Output): void {
-  for (const line of formatTable(fileRows(data).map(([label = "", path = "", size = ""]) => [` ${path}`, label.toLowerCase(), size]))) {
+  for (const line of formatTable(
+    fileRows(data).map(([label = "", path = "", size = ""]) => [` ${path}`, label.toLowerCase(), size]),
+  )) {
     out.line(line);
   }
   out.line(`${summary(data)} (${sizeDelta(data)})`);

@@ -110,7 +110,10 @@ export function formatTable(rows: readonly (readonly string[])[], right: readonl
 }
 
 /** The first row is the head. Pipes and line feeds in cells are escaped. */
-export function formatMarkdown(rows: readonly (readonly string[])[], right: readonly number[] = []): string[] {
+export function formatMarkdown(
+  rows: readonly (readonly string[])[],
+  right: readonly number[] = [],
+): string[] {
   const cell = (text: string): string => show(text).replaceAll("\\", "\\\\").replaceAll("|", "\\|");
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   const [head = [], ...body] = rows;

@@ -8,7 +8,11 @@ export const GLOBAL_OPTIONS = {
   json: { type: "boolean", summary: "print one JSON document" },
   quiet: { type: "boolean", short: "q", summary: "print names and digests only" },
   verbose: { type: "boolean", short: "v", summary: "print details of errors" },
-  progress: { type: "choice", choices: ["none", "plain", "fancy"], summary: "how progress is shown on stderr" },
+  progress: {
+    type: "choice",
+    choices: ["none", "plain", "fancy"],
+    summary: "how progress is shown on stderr",
+  },
   "no-color": { type: "boolean", summary: "print without colours (also: NO_COLOR=1)" },
   yes: { type: "boolean", short: "y", summary: "answer yes to every question" },
   version: { type: "boolean", summary: "print the version" },

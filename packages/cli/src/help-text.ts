@@ -44,7 +44,12 @@ export function commandHelp(name: CommandName, command: Command): string[] {
 
 /** The page of `smc help`: verbs in groups, topics, global options. */
 export function overviewHelp(topics: readonly (readonly [string, string])[]): string[] {
-  const lines = ["smc: git for model weights", "", "Usage:", "  smc [global options] <verb> [options] [arguments]"];
+  const lines = [
+    "smc: git for model weights",
+    "",
+    "Usage:",
+    "  smc [global options] <verb> [options] [arguments]",
+  ];
   for (const [group, title] of Object.entries(GROUPS) as [Group, string][]) {
     const rows = Object.entries(COMMANDS)
       .filter(([, row]) => row.group === group)

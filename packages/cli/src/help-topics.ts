@@ -114,13 +114,27 @@ export function topicHelp(topic: Topic, env: Readonly<Record<string, string | un
         "  smc cat v1.0.0:config.json",
       ];
     case "exit-codes":
-      return ["Exit status:", "", ...rows(EXIT_CODES), "", "Examples:", '  smc diff --exit-code || echo "it differs"'];
+      return [
+        "Exit status:",
+        "",
+        ...rows(EXIT_CODES),
+        "",
+        "Examples:",
+        '  smc diff --exit-code || echo "it differs"',
+      ];
     case "environment": {
       const table = ENVIRONMENT.map(([name, says]) => {
         const value = env[name];
         return [`  ${name}`, value === undefined ? "(not set)" : show(value, 80), says];
       });
-      return ["Variables, their values now, and what they do:", "", ...formatTable(table), "", "Examples:", "  SMC_HOME=/data/smc smc repos"];
+      return [
+        "Variables, their values now, and what they do:",
+        "",
+        ...formatTable(table),
+        "",
+        "Examples:",
+        "  SMC_HOME=/data/smc smc repos",
+      ];
     }
     case "config":
       return [

@@ -25,7 +25,10 @@ export async function readText(name: string, settings: ReadSettings): Promise<st
     for await (const chunk of open(name, settings) as AsyncIterable<Buffer>) {
       sizeBytes += chunk.length;
       if (sizeBytes > settings.bytesMax) {
-        throw new SmcError(settings.tooLong ?? "LIMIT_EXCEEDED", `'${show(name)}' is longer than ${settings.bytesMax} bytes`);
+        throw new SmcError(
+          settings.tooLong ?? "LIMIT_EXCEEDED",
+          `'${show(name)}' is longer than ${settings.bytesMax} bytes`,
+        );
       }
       chunks.push(chunk);
     }
@@ -63,7 +66,8 @@ export async function pathspecs(
     throw new SmcError("ARGUMENT_INVALID", "a path is empty", { hint: 'write "." for this folder' });
   }
   if (fromFile === undefined) return named;
-  if (named.length > 0) throw new SmcError("USAGE", "give paths as words or with --pathspec-from-file, not both");
+  if (named.length > 0)
+    throw new SmcError("USAGE", "give paths as words or with --pathspec-from-file, not both");
   const { folder, signal } = context;
   return splitPaths(await readText(fromFile, { folder, signal, bytesMax: PATHS_BYTES_MAX }));
 }

@@ -32,7 +32,8 @@ interface Plan {
 
 function unknownVerb(verb: string): SmcError {
   const near = nearest(verb, Object.keys(COMMANDS));
-  const hint = near.length === 0 ? 'see "smc help"' : `did you mean ${near.map((name) => `"smc ${name}"`).join(", ")}?`;
+  const hint =
+    near.length === 0 ? 'see "smc help"' : `did you mean ${near.map((name) => `"smc ${name}"`).join(", ")}?`;
   return new SmcError("USAGE", `'${show(verb, 80)}' is not a verb of smc`, { hint });
 }
 
@@ -68,7 +69,12 @@ async function plan(args: readonly string[]): Promise<Plan> {
     const { options: globals, rest } = parseWords(before, GLOBAL_OPTIONS);
     if (rest !== undefined && rest.length > 0) throw unknownVerb(rest[0] ?? "");
     const name = globals.version ? "version" : "help";
-    return { name, command: await loadCommand(name), words: { options: {}, words: [], rest: undefined }, globals };
+    return {
+      name,
+      command: await loadCommand(name),
+      words: { options: {}, words: [], rest: undefined },
+      globals,
+    };
   }
   if (!isCommandName(verb)) throw unknownVerb(verb);
   const command = await loadCommand(verb);
@@ -96,7 +102,11 @@ function progressOption(globals: GlobalValues): "none" | "plain" | "fancy" | und
   return wish === "none" || wish === "plain" || wish === "fancy" ? wish : undefined;
 }
 
-async function run({ name, command, words, globals }: Plan, printer: Printer, signal: AbortSignal): Promise<number> {
+async function run(
+  { name, command, words, globals }: Plan,
+  printer: Printer,
+  signal: AbortSignal,
+): Promise<number> {
   const context = createContext({ globals, name, printer, signal });
   const mode = { out: printer, json: globals.json, quiet: globals.quiet };
   const exit = await command.execute(context, words, mode);
@@ -138,14 +148,19 @@ export async function main(args: readonly string[]): Promise<number> {
     const planned = await plan(args);
     verbose = planned.globals.verbose;
     const { json, quiet } = planned.globals;
-    printer = new Printer({ json, quiet, color: !planned.globals["no-color"], progress: progressOption(planned.globals) });
+    printer = new Printer({
+      json,
+      quiet,
+      color: !planned.globals["no-color"],
+      progress: progressOption(planned.globals),
+    });
     const interrupted = whenAborted(abort.signal);
     interrupted.catch(() => undefined);
     const running = run(planned, printer, abort.signal);
     return await (planned.command.foreground ? running : Promise.race([running, interrupted]));
   } catch (error) {
     const reason = abort.signal.aborted ? new SmcError("CANCELED", "interrupted") : error;
-    return await report(reason, printer, verbose).catch((failure: unknown) =>
+    return report(reason, printer, verbose).catch((failure: unknown) =>
       failure instanceof BrokenPipe ? EXIT_BROKEN_PIPE : isSmcError(failure) ? failure.exit : 70,
     );
   }

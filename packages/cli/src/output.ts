@@ -46,7 +46,8 @@ export class BrokenPipe extends Error {}
 
 // oxlint-disable-next-line no-control-regex
 const PAINT = /(\u001b\[[0-9;]*m)/;
-const HIDDEN_IN_JSON = /[\u007f-\u009f\u00ad\u061c\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+const HIDDEN_IN_JSON =
+  /[\u007f-\u009f\u00ad\u061c\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 
 /** Shows what must not reach a terminal; keeps line feeds, tabs, and the colours that `paint` put in. */
 function clean(text: string, painted: boolean): string {
@@ -61,7 +62,10 @@ function clean(text: string, painted: boolean): string {
 /** One JSON document; characters that a terminal would hide or obey are written as escapes. */
 export function formatJson(data: unknown, indent: boolean): string {
   const text = JSON.stringify(data ?? null, null, indent ? 2 : 0);
-  return text.replace(HIDDEN_IN_JSON, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return text.replace(
+    HIDDEN_IN_JSON,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 function takesColour(stream: NodeJS.WriteStream): boolean {

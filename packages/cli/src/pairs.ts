@@ -35,7 +35,10 @@ export function parseMetrics(words: readonly string[]): Record<string, number> {
   for (const [key, text] of parsePairs("--metric", words)) {
     const value = NUMBER.test(text) ? Number(text) : Number.NaN;
     if (!Number.isFinite(value)) {
-      throw new SmcError("ARGUMENT_INVALID", `--metric ${show(key, 80)}: '${show(text, 40)}' is not a finite number`);
+      throw new SmcError(
+        "ARGUMENT_INVALID",
+        `--metric ${show(key, 80)}: '${show(text, 40)}' is not a finite number`,
+      );
     }
     metrics[key] = value;
   }
@@ -48,7 +51,10 @@ function parseScalar(text: string): Scalar {
   if (text === "null") return null;
   const value = NUMBER.test(text) ? Number(text) : Number.NaN;
   // A number that would not come back as it was typed stays text: 007, 12345678901234567890.
-  const exact = Number.isFinite(value) && !/^[+-]?0\d/.test(text) && (!Number.isInteger(value) || Number.isSafeInteger(value));
+  const exact =
+    Number.isFinite(value) &&
+    !/^[+-]?0\d/.test(text) &&
+    (!Number.isInteger(value) || Number.isSafeInteger(value));
   return exact ? value : text;
 }
 

@@ -21,7 +21,10 @@ const fault = (...args: string[]): string => {
 };
 
 test("parseWords() reads short groups, joined values, and values that start with a dash", () => {
-  const { options, words, rest } = parseWords(["-am", "-fix", "x", "--metric=a=1", "--metric", "b=-2", "--", "-y"], SPECS);
+  const { options, words, rest } = parseWords(
+    ["-am", "-fix", "x", "--metric=a=1", "--metric", "b=-2", "--", "-y"],
+    SPECS,
+  );
   expect(options).toEqual({
     message: "-fix",
     metric: ["a=1", "b=-2"],

@@ -93,9 +93,11 @@ function unknownOption(token: OptionToken, specs: OptionSpecs): SmcError {
   }
   const near = nearest(token.name, Object.keys(specs)).map((name) => `--${name}`);
   const hint = near.length === 0 ? undefined : `did you mean ${near.join(", ")}?`;
-  return new SmcError("USAGE", `unknown option '${show(typed, 80)}'; nothing was run`, {
-    ...(hint === undefined ? {} : { hint }),
-  });
+  return new SmcError(
+    "USAGE",
+    `unknown option '${show(typed, 80)}'; nothing was run`,
+    hint === undefined ? {} : { hint },
+  );
 }
 
 /** Reads a whole number in plain ASCII digits. Throws ARGUMENT_INVALID. */
@@ -113,7 +115,8 @@ function parseValue(name: string, spec: OptionSpec, token: OptionToken): string 
   }
   if (token.value === undefined && isBare(spec)) return spec.bare;
   if (token.value === undefined) throw new SmcError("USAGE", `option '${token.rawName}' needs a value`);
-  if (spec.type === "integer") return parseInteger(token.value, { what: `--${name}`, min: spec.min, max: spec.max });
+  if (spec.type === "integer")
+    return parseInteger(token.value, { what: `--${name}`, min: spec.min, max: spec.max });
   if (spec.type === "choice" && !spec.choices.includes(token.value)) {
     const fault = `'${show(token.value, 40)}' is not one of ${spec.choices.join(", ")}`;
     throw new SmcError("ARGUMENT_INVALID", `--${name}: ${fault}`);

@@ -6,7 +6,9 @@ import { pathspecs } from "../input.ts";
 
 export const command = defineCommand({
   usage: ["add [options] path ...", "add -A", "add --pathspec-from-file=-"],
-  description: ["Stages files as they are now. A folder stands for everything below it; .smcignore is honoured."],
+  description: [
+    "Stages files as they are now. A folder stands for everything below it; .smcignore is honoured.",
+  ],
   positionals: [{ name: "path", summary: "files and folders", many: true }],
   options: {
     all: { type: "boolean", short: "A", summary: "stage everything in the worktree, deletions too" },
@@ -14,7 +16,11 @@ export const command = defineCommand({
     force: { type: "boolean", short: "f", summary: "stage ignored files too" },
     "dry-run": { type: "boolean", short: "n", summary: "print what would be staged, stage nothing" },
     "allow-nonportable": { type: "boolean", summary: "take names that other systems cannot hold" },
-    "pathspec-from-file": { type: "string", value: "FILE", summary: "read paths from FILE or - (NUL or line separated)" },
+    "pathspec-from-file": {
+      type: "string",
+      value: "FILE",
+      summary: "read paths from FILE or - (NUL or line separated)",
+    },
   },
   examples: [
     ["smc add weights/ config.json", "stage a folder and a file"],
@@ -25,9 +31,11 @@ export const command = defineCommand({
     const { options } = typed;
     const paths = await pathspecs(context, typed, options["pathspec-from-file"]);
     if (paths.length === 0 && !options.all && !options.update) {
-      throw new SmcError("USAGE", "nothing was named to add", { hint: 'name files, or use "smc add -A" for everything' });
+      throw new SmcError("USAGE", "nothing was named to add", {
+        hint: 'name files, or use "smc add -A" for everything',
+      });
     }
-    return await context.call("add", {
+    return context.call("add", {
       paths,
       all: options.all,
       update: options.update,

@@ -7,7 +7,9 @@ const WORDS = { list: "", create: "Made", move: "Moved", rename: "Renamed to", d
 
 export const command = defineCommand({
   usage: ["branch [-l] [-a]", "branch NAME [REV]", "branch -m [OLD] NEW", "branch -d|-D NAME ..."],
-  description: ["Without a name: lists branches, the current one with *. -d refuses what is not merged into HEAD."],
+  description: [
+    "Without a name: lists branches, the current one with *. -d refuses what is not merged into HEAD.",
+  ],
   positionals: [
     { name: "NAME", summary: "the branch", completes: "refs", many: true },
     { name: "REV", summary: "where it starts (HEAD)" },
@@ -19,7 +21,11 @@ export const command = defineCommand({
     move: { type: "boolean", short: "m", summary: "rename" },
     delete: { type: "boolean", short: "d", summary: "delete branches that are merged" },
     "delete-force": { type: "boolean", short: "D", summary: "delete branches, merged or not" },
-    force: { type: "boolean", short: "f", summary: "move a branch, rename over one, delete one that is not merged" },
+    force: {
+      type: "boolean",
+      short: "f",
+      summary: "move a branch, rename over one, delete one that is not merged",
+    },
     verbose: { type: "boolean", short: "v", summary: "list digests and subjects too" },
   },
   examples: [
@@ -47,17 +53,25 @@ export const command = defineCommand({
     }
     const { all, remotes } = options;
     if (first === undefined) return context.call("branch", { all, remotes });
-    return context.call("branch", { name: first, force, ...(second === undefined ? {} : { revision: second }) });
+    return context.call("branch", {
+      name: first,
+      force,
+      ...(second === undefined ? {} : { revision: second }),
+    });
   },
   print: (data, out, { options }) => {
     if (data.action !== "list") {
       for (const { name, digest } of data.branches) {
-        out.line(`${WORDS[data.action]} branch '${show(name, 300)}'${digest === null ? "" : ` (${shortDigest(digest)})`}`);
+        out.line(
+          `${WORDS[data.action]} branch '${show(name, 300)}'${digest === null ? "" : ` (${shortDigest(digest)})`}`,
+        );
       }
       return;
     }
     const rows = data.branches.map(({ name, current, digest, subject }) => {
-      const more = options.verbose ? [digest === null ? "" : shortDigest(digest), show(subject ?? "no commits yet", 200)] : [];
+      const more = options.verbose
+        ? [digest === null ? "" : shortDigest(digest), show(subject ?? "no commits yet", 200)]
+        : [];
       return [`${current ? "*" : " "} ${show(name, 300)}`, ...more];
     });
     if (data.current === null) out.line("* (HEAD detached)");

@@ -9,7 +9,9 @@ const FORMS = ["type", "size", "exists", "pretty", "cid"] as const;
 export const command = defineCommand({
   usage: ["cat-file -t|-s|-e|-p|--cid OBJECT"],
   description: ["Shows one object: its kind, its size, whether it is there (0 or 1), or its content."],
-  positionals: [{ name: "OBJECT", summary: "digest, CID or any revision", required: true, completes: "refs" }],
+  positionals: [
+    { name: "OBJECT", summary: "digest, CID or any revision", required: true, completes: "refs" },
+  ],
   options: {
     type: { type: "boolean", short: "t", summary: "its kind: blob, tree, commit, tag" },
     size: { type: "boolean", short: "s", summary: "its bytes" },
@@ -26,7 +28,7 @@ export const command = defineCommand({
     const forms = FORMS.filter((form) => options[form]);
     if (forms.length > 1) throw new SmcError("USAGE", `--${forms.join(" and --")} do not go together`);
     const [revision = ""] = words;
-    return await context.call("cat-file", { revision, exists: options.exists });
+    return context.call("cat-file", { revision, exists: options.exists });
   },
   print: async (data, out, { options, context }) => {
     if (options.exists) return;

@@ -3,8 +3,17 @@ import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   usage: ["cat REV:path", "cat :path"],
-  description: ["Writes the bytes of a file of a revision to stdout, checked against its digest. :path is the staged file."],
-  positionals: [{ name: "REV:path", summary: "a file of a revision, or the digest of a blob", required: true, completes: "refs" }],
+  description: [
+    "Writes the bytes of a file of a revision to stdout, checked against its digest. :path is the staged file.",
+  ],
+  positionals: [
+    {
+      name: "REV:path",
+      summary: "a file of a revision, or the digest of a blob",
+      required: true,
+      completes: "refs",
+    },
+  ],
   options: {},
   examples: [
     ["smc cat v1.0.0:config.json", "look at a file"],

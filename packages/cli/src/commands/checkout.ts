@@ -15,7 +15,12 @@ export const command = defineCommand({
     { name: "path", summary: "only these files and folders; HEAD stays", many: true },
   ],
   options: {
-    branch: { type: "string", short: "b", value: "BRANCH", summary: "make this branch there and switch to it" },
+    branch: {
+      type: "string",
+      short: "b",
+      value: "BRANCH",
+      summary: "make this branch there and switch to it",
+    },
     force: { type: "boolean", short: "f", summary: "overwrite local changes and untracked files" },
     detach: { type: "boolean", summary: "detach HEAD even when REV is a branch" },
     symlinks: SYMLINKS,
@@ -30,9 +35,11 @@ export const command = defineCommand({
     const [revision, ...more] = words;
     const paths = [...more, ...(rest ?? [])];
     if (revision === undefined && options.branch === undefined && paths.length === 0) {
-      throw new SmcError("USAGE", "nothing was named to check out", { hint: "name a branch, a tag or a digest" });
+      throw new SmcError("USAGE", "nothing was named to check out", {
+        hint: "name a branch, a tag or a digest",
+      });
     }
-    return await context.call("checkout", {
+    return context.call("checkout", {
       ...(revision === undefined ? {} : { revision }),
       ...(paths.length === 0 ? {} : { paths }),
       ...(options.branch === undefined ? {} : { branch: options.branch }),

@@ -9,10 +9,23 @@ const MESSAGE_BYTES_MAX = 1024 * 1024;
 
 export const command = defineCommand({
   usage: ["commit -m TEXT [options]", "commit -F FILE [options]"],
-  description: ["Keeps what is staged, with a message, metrics and params. When it returns the commit survives a power cut."],
+  description: [
+    "Keeps what is staged, with a message, metrics and params. When it returns the commit survives a power cut.",
+  ],
   options: {
-    message: { type: "string", short: "m", value: "TEXT", multiple: true, summary: "the message; each further -m is a paragraph" },
-    file: { type: "string", short: "F", value: "FILE", summary: "read the message from FILE, or - for stdin" },
+    message: {
+      type: "string",
+      short: "m",
+      value: "TEXT",
+      multiple: true,
+      summary: "the message; each further -m is a paragraph",
+    },
+    file: {
+      type: "string",
+      short: "F",
+      value: "FILE",
+      summary: "read the message from FILE, or - for stdin",
+    },
     all: { type: "boolean", short: "a", summary: "stage changed and deleted files that are tracked" },
     amend: { type: "boolean", summary: "replace the last commit of the branch" },
     metric: { type: "string", value: "K=V", multiple: true, summary: "record a number" },
@@ -37,14 +50,19 @@ export const command = defineCommand({
     const message =
       options.file === undefined
         ? options.message.join("\n\n")
-        : await readText(options.file, { folder, signal, bytesMax: MESSAGE_BYTES_MAX, tooLong: "MESSAGE_INVALID" });
+        : await readText(options.file, {
+            folder,
+            signal,
+            bytesMax: MESSAGE_BYTES_MAX,
+            tooLong: "MESSAGE_INVALID",
+          });
     const given = options.message.length > 0 || options.file !== undefined;
     if (!given && !options.amend) {
       throw new SmcError("MESSAGE_INVALID", "there is no message; nothing was committed", {
         hint: "give a message with -m",
       });
     }
-    return await context.call("commit", {
+    return context.call("commit", {
       ...(given ? { message } : {}),
       all: options.all,
       amend: options.amend,

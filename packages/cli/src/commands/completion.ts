@@ -43,7 +43,9 @@ function isShell(word: string): word is Shell {
 export const command = defineCommand({
   usage: ["completion bash|zsh|fish"],
   description: ["Prints a script that completes verbs, options, branches and tags."],
-  positionals: [{ name: "shell", summary: "bash, zsh or fish", required: true, completes: Object.keys(SCRIPTS) }],
+  positionals: [
+    { name: "shell", summary: "bash, zsh or fish", required: true, completes: Object.keys(SCRIPTS) },
+  ],
   options: {},
   examples: [
     ['eval "$(smc completion bash)"', "complete in this shell"],

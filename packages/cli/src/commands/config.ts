@@ -12,10 +12,22 @@ function isAction(word: string): word is Action {
 }
 
 export const command = defineCommand({
-  usage: ["config list [--show-origin]", "config get KEY", "config set [--worktree] KEY VALUE", "config unset [--worktree] KEY"],
-  description: ['Settings are kept with the store; --worktree writes .smc/config.json instead. Keys: see "smc help config".'],
+  usage: [
+    "config list [--show-origin]",
+    "config get KEY",
+    "config set [--worktree] KEY VALUE",
+    "config unset [--worktree] KEY",
+  ],
+  description: [
+    'Settings are kept with the store; --worktree writes .smc/config.json instead. Keys: see "smc help config".',
+  ],
   positionals: [
-    { name: "action", summary: "list, get, set or unset", required: true, completes: Object.keys(WORD_COUNTS) },
+    {
+      name: "action",
+      summary: "list, get, set or unset",
+      required: true,
+      completes: Object.keys(WORD_COUNTS),
+    },
     { name: "KEY", summary: "the setting: user.name" },
     { name: "VALUE", summary: "its new value" },
   ],

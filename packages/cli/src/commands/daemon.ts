@@ -69,7 +69,9 @@ async function act(context: CommandContext, action: Action, lines: number): Prom
       return { action, running: false, stopped: await client.stop({ signal }) };
     case "status": {
       const daemon = await client.daemonStatus({ signal });
-      return daemon === undefined ? { action, running: false, stopped: false } : { action, running: true, daemon };
+      return daemon === undefined
+        ? { action, running: false, stopped: false }
+        : { action, running: true, daemon };
     }
     case "logs": {
       const path = join(context.storePath, "logs", "daemon.log");
@@ -89,7 +91,10 @@ function printStatus(daemon: DaemonStatus, out: Output): void {
     ["up", formatDuration(daemon.uptimeMs / 1000)],
     ["memory", `${formatSize(daemon.rssBytes)} (at most ${formatSize(daemon.rssBytesMax)})`],
     ["requests", formatCount(daemon.activeRequests, "active request")],
-    ["leaves", daemon.idleMs === 0 ? "never by itself" : `after ${formatDuration(daemon.idleMs / 1000)} without work`],
+    [
+      "leaves",
+      daemon.idleMs === 0 ? "never by itself" : `after ${formatDuration(daemon.idleMs / 1000)} without work`,
+    ],
     ...(daemon.readOnlyReason === null ? [] : [["read-only", show(daemon.readOnlyReason)]]),
   ];
   for (const line of formatTable(rows)) out.line(line);
@@ -108,7 +113,14 @@ export const command = defineCommand({
   positionals: [{ name: "action", summary: ACTIONS.join(", "), required: true, completes: ACTIONS }],
   foreground: true,
   options: {
-    lines: { type: "integer", short: "n", value: "COUNT", min: 1, max: LINES_MAX, summary: "logs: how many lines (100)" },
+    lines: {
+      type: "integer",
+      short: "n",
+      value: "COUNT",
+      min: 1,
+      max: LINES_MAX,
+      summary: "logs: how many lines (100)",
+    },
   },
   examples: [
     ["smc daemon status", "does one run, and how is it?"],
@@ -122,8 +134,9 @@ export const command = defineCommand({
         hint: `it knows ${ACTIONS.join(", ")}`,
       });
     }
-    if (options.lines !== undefined && action !== "logs") throw new SmcError("USAGE", "--lines is for 'smc daemon logs'");
-    return await act(context, action, options.lines ?? LINES_DEFAULT);
+    if (options.lines !== undefined && action !== "logs")
+      throw new SmcError("USAGE", "--lines is for 'smc daemon logs'");
+    return act(context, action, options.lines ?? LINES_DEFAULT);
   },
   print: (data, out) => {
     if (data.action === "logs") for (const line of data.lines) out.line(show(line));

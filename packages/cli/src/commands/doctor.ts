@@ -7,13 +7,16 @@ const COLOURS = { ok: "green", warn: "yellow", fail: "red" } as const;
 
 export const command = defineCommand({
   usage: ["doctor"],
-  description: ["Looks at Node, the store, its disk, refs, settings and this worktree. Ends with 1 when something fails."],
+  description: [
+    "Looks at Node, the store, its disk, refs, settings and this worktree. Ends with 1 when something fails.",
+  ],
   options: {},
   examples: [
     ["smc doctor", "is everything as it should be?"],
     ["smc doctor -q", "only the names of what fails"],
   ],
-  run: (context) => context.call("doctor", { folder: context.folder, environment: sharedEnvironment(process.env) }),
+  run: (context) =>
+    context.call("doctor", { folder: context.folder, environment: sharedEnvironment(process.env) }),
   print: (data, out) => {
     const rows = data.checks.map(({ check, state, message }) => [state, show(check, 40), show(message)]);
     for (const [position, line] of formatTable(rows).entries()) {

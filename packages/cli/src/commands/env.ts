@@ -5,13 +5,16 @@ import { formatDuration, formatSize, formatTable } from "../format.ts";
 
 export const command = defineCommand({
   usage: ["env"],
-  description: ["Prints versions, paths, variables and settings, to be pasted in a report. Secrets are masked."],
+  description: [
+    "Prints versions, paths, variables and settings, to be pasted in a report. Secrets are masked.",
+  ],
   options: {},
   examples: [
     ["smc env", "for people"],
     ["smc env --json", "for programs"],
   ],
-  run: (context) => context.call("env", { folder: context.folder, environment: sharedEnvironment(process.env) }),
+  run: (context) =>
+    context.call("env", { folder: context.folder, environment: sharedEnvironment(process.env) }),
   print: (data, out) => {
     const { store, daemon } = data;
     const rows = [
@@ -21,9 +24,15 @@ export const command = defineCommand({
       ["machine", `${data.cpuCount} CPUs, ${formatSize(data.memoryBytes)}`],
       ["store", `${store.path} (${store.id})`],
       ...(store.readOnlyReason === null ? [] : [["read-only", store.readOnlyReason]]),
-      ["daemon", `pid ${daemon.pid}, up ${formatDuration(daemon.uptimeMs / 1000)}, ${formatSize(daemon.rssBytes)}`],
+      [
+        "daemon",
+        `pid ${daemon.pid}, up ${formatDuration(daemon.uptimeMs / 1000)}, ${formatSize(daemon.rssBytes)}`,
+      ],
       ...Object.entries(data.environment),
-      ...data.config.map(({ key, value, origin }) => [key, `${value === null ? "(not set)" : String(value)} (${origin})`]),
+      ...data.config.map(({ key, value, origin }) => [
+        key,
+        `${value === null ? "(not set)" : String(value)} (${origin})`,
+      ]),
     ];
     for (const line of formatTable(rows.map((cells) => cells.map((cell) => show(cell))))) out.line(line);
   },

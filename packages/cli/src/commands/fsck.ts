@@ -22,7 +22,9 @@ export const command = defineCommand({
     if (data.rebuilt) out.line("index and refs were made anew from packs and journal");
     for (const problem of data.problems) {
       const which = problem.digest ?? problem.pack;
-      out.line(`${out.paint("red", "damaged")} ${which === null ? "" : `${shortDigest(which)}  `}${show(problem.message)}`);
+      out.line(
+        `${out.paint("red", "damaged")} ${which === null ? "" : `${shortDigest(which)}  `}${show(problem.message)}`,
+      );
       for (const affected of problem.affects) out.line(`  needed by ${show(affected)}`);
     }
     for (const note of data.notes) out.line(`note: ${show(note)}`);

@@ -6,7 +6,9 @@ import { type CommandContext, defineCommand } from "../command.ts";
 import { pathspecs } from "../input.ts";
 
 /** Standard input is hashed here: the daemon reads files, not the terminal of the user. */
-async function hashStdin({ signal }: CommandContext): Promise<{ path: string; digest: string; sizeBytes: number }> {
+async function hashStdin({
+  signal,
+}: CommandContext): Promise<{ path: string; digest: string; sizeBytes: number }> {
   const hash = createHash("sha256");
   let sizeBytes = 0;
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
@@ -19,7 +21,9 @@ async function hashStdin({ signal }: CommandContext): Promise<{ path: string; di
 
 export const command = defineCommand({
   usage: ["hash-object [options] FILE ...", "hash-object --stdin"],
-  description: ["Prints the digest that each file has, or would have, in the store: the SHA-256 of its bytes, as sha256sum."],
+  description: [
+    "Prints the digest that each file has, or would have, in the store: the SHA-256 of its bytes, as sha256sum.",
+  ],
   positionals: [{ name: "FILE", summary: "files", many: true }],
   options: {
     stdin: { type: "boolean", summary: "hash standard input" },
@@ -30,9 +34,17 @@ export const command = defineCommand({
   ],
   run: async (context, words) => {
     const paths = await pathspecs(context, words);
-    if (paths.length === 0 && !words.options.stdin) throw new SmcError("USAGE", "'smc hash-object' needs FILE or --stdin");
+    if (paths.length === 0 && !words.options.stdin)
+      throw new SmcError("USAGE", "'smc hash-object' needs FILE or --stdin");
     const rows = words.options.stdin ? [await hashStdin(context)] : [];
-    return paths.length === 0 ? rows : [...rows, ...(await context.call("hash-object", { files: paths.map((path) => resolve(context.folder, path)) }))];
+    return paths.length === 0
+      ? rows
+      : [
+          ...rows,
+          ...(await context.call("hash-object", {
+            files: paths.map((path) => resolve(context.folder, path)),
+          })),
+        ];
   },
   print: (data, out) => {
     for (const { digest } of data) out.line(show(digest, 80));

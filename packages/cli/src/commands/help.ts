@@ -9,7 +9,8 @@ import { COMMANDS, isCommandName, loadCommand } from "./index.ts";
 async function page(word: string | undefined): Promise<readonly string[]> {
   if (word === undefined) return overviewHelp(Object.entries(TOPICS));
   const topic = isTopic(word) ? topicHelp(word, process.env) : [];
-  if (isCommandName(word)) return [...commandHelp(word, await loadCommand(word)), ...(topic.length > 0 ? ["", ...topic] : [])];
+  if (isCommandName(word))
+    return [...commandHelp(word, await loadCommand(word)), ...(topic.length > 0 ? ["", ...topic] : [])];
   if (topic.length > 0) return topic;
   const near = nearest(word, [...Object.keys(COMMANDS), ...Object.keys(TOPICS)]);
   const hint = near.length === 0 ? 'see "smc help"' : `did you mean ${near.join(", ")}?`;

@@ -11,7 +11,12 @@ export const command = defineCommand({
   positionals: [{ name: "DIR", summary: "the folder (where you are); made when it is not there" }],
   options: {
     name: { type: "string", value: "NAME", summary: "name of the repository (the folder's own name)" },
-    branch: { type: "string", short: "b", value: "BRANCH", summary: 'first branch (init.defaultBranch, else "main")' },
+    branch: {
+      type: "string",
+      short: "b",
+      value: "BRANCH",
+      summary: 'first branch (init.defaultBranch, else "main")',
+    },
   },
   examples: [
     ["smc init", "this folder"],

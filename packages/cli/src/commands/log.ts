@@ -59,7 +59,9 @@ function printSpark(rows: readonly LogRow[], metric: string, out: Output): void 
   const values = points.map(({ value }) => value);
   const low = Math.min(...values);
   const span = Math.max(...values) - low;
-  const bars = values.map((value) => BARS[span === 0 ? 0 : Math.round(((value - low) / span) * (BARS.length - 1))]);
+  const bars = values.map(
+    (value) => BARS[span === 0 ? 0 : Math.round(((value - low) / span) * (BARS.length - 1))],
+  );
   const [first, last] = [values[0], values.at(-1)];
   if (first === undefined || last === undefined) out.line(`no commit has the metric '${show(metric, 80)}'`);
   else out.line(`${show(metric, 80)}  ${formatNumber(first)} ${bars.join("")} ${formatNumber(last)}`);
@@ -70,7 +72,11 @@ function printMetric(rows: readonly LogRow[], metric: string, out: Output): void
     if (row.metric === undefined) continue;
     const { value, change, best } = row.metric;
     const delta = change === null ? "" : `${change > 0 ? "+" : ""}${formatNumber(change)}`;
-    const cells = [formatNumber(value).padStart(10), delta.padStart(10), best ? out.paint("green", "best") : "    "];
+    const cells = [
+      formatNumber(value).padStart(10),
+      delta.padStart(10),
+      best ? out.paint("green", "best") : "    ",
+    ];
     const head = `${out.paint("yellow", shortDigest(row.digest))}${decorationText(row, out)} ${show(row.subject, 200)}`;
     out.line(`${cells.join("  ")}  ${head}`);
   }
@@ -88,12 +94,23 @@ export const command = defineCommand({
   options: {
     oneline: { type: "boolean", summary: "one line for each commit" },
     graph: { type: "boolean", summary: "draw branches and merges" },
-    "max-count": { type: "integer", short: "n", value: "COUNT", min: 0, max: COUNT_MAX, summary: "at most so many" },
+    "max-count": {
+      type: "integer",
+      short: "n",
+      value: "COUNT",
+      min: 0,
+      max: COUNT_MAX,
+      summary: "at most so many",
+    },
     skip: { type: "integer", value: "COUNT", min: 0, max: COUNT_MAX, summary: "leave out the first so many" },
     since: { type: "string", value: "DATE", summary: "only commits after this moment" },
     until: { type: "string", value: "DATE", summary: "only commits before this moment" },
     author: { type: "string", value: "TEXT", summary: "only commits whose author contains TEXT" },
-    metric: { type: "string", value: "NAME", summary: "only commits with this metric, with changes and the best" },
+    metric: {
+      type: "string",
+      value: "NAME",
+      summary: "only commits with this metric, with changes and the best",
+    },
     spark: { type: "boolean", summary: "with --metric: only a line of bars" },
     all: { type: "boolean", summary: "start from every branch and tag" },
     "first-parent": { type: "boolean", summary: "follow only the first parent of merges" },

@@ -19,10 +19,12 @@ export const command = defineCommand({
   ],
   run: async (context, words) => {
     const { others, modified, deleted } = words.options;
-    return await context.call("ls-files", { paths: await pathspecs(context, words), others, modified, deleted });
+    return context.call("ls-files", { paths: await pathspecs(context, words), others, modified, deleted });
   },
   print: (data, out, { options }) => {
-    const rows = data.map((row) => (options.stage ? [row.mode ?? "", row.digest ?? "", show(row.path)] : [show(row.path)]));
+    const rows = data.map((row) =>
+      options.stage ? [row.mode ?? "", row.digest ?? "", show(row.path)] : [show(row.path)],
+    );
     for (const line of formatTable(rows)) out.line(line);
   },
   quiet: (data) => data.map(({ path }) => path),

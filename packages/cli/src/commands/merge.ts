@@ -13,7 +13,12 @@ export const command = defineCommand({
   options: {
     message: { type: "string", short: "m", value: "TEXT", summary: "message of the merge commit" },
     strategy: { type: "choice", choices: ["ours", "theirs"], summary: "who wins where both changed a file" },
-    metric: { type: "string", value: "K=V", multiple: true, summary: "record a number with the merge commit" },
+    metric: {
+      type: "string",
+      value: "K=V",
+      multiple: true,
+      summary: "record a number with the merge commit",
+    },
     param: { type: "string", value: "K=V", multiple: true, summary: "record a parameter" },
     meta: { type: "string", value: "K=V", multiple: true, summary: "record anything else" },
     "ff-only": { type: "boolean", summary: "move forward or refuse" },
@@ -38,10 +43,16 @@ export const command = defineCommand({
   print: (data, out) => {
     if (data.outcome === "up-to-date") out.line("Already up to date.");
     else if (data.outcome === "fast-forward") out.line(`Fast-forward to ${shortDigest(data.digest)}`);
-    else out.line(`Merged as ${shortDigest(data.digest)} into ${data.ref === "HEAD" ? "detached HEAD" : shortRef(data.ref)}`);
+    else
+      out.line(
+        `Merged as ${shortDigest(data.digest)} into ${data.ref === "HEAD" ? "detached HEAD" : shortRef(data.ref)}`,
+      );
     const { added, modified, deleted } = data.files;
     if (data.outcome !== "up-to-date") out.line(`${added} added, ${modified} modified, ${deleted} deleted`);
-    printPaths(data.settled.map((path) => ["settled by the strategy:", path] as const), out);
+    printPaths(
+      data.settled.map((path) => ["settled by the strategy:", path] as const),
+      out,
+    );
   },
   quiet: (data) => [data.digest],
 });

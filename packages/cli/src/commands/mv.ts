@@ -21,8 +21,12 @@ export const command = defineCommand({
     const paths = await pathspecs(context, words);
     const { force, "dry-run": dryRun, "allow-nonportable": allowNonportable } = words.options;
     const [sources, destination] = [paths.slice(0, -1), paths.at(-1) ?? ""];
-    return await context.call("mv", { sources, destination, force, dryRun, allowNonportable });
+    return context.call("mv", { sources, destination, force, dryRun, allowNonportable });
   },
-  print: (data, out) => printPaths(data.moved.map(({ from, to }) => ["move", `${from} -> ${to}`] as const), out),
+  print: (data, out) =>
+    printPaths(
+      data.moved.map(({ from, to }) => ["move", `${from} -> ${to}`] as const),
+      out,
+    ),
   quiet: (data) => data.moved.map(({ to }) => to),
 });

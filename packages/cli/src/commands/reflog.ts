@@ -4,11 +4,20 @@ import { formatAgo, formatTable, shortDigest } from "../format.ts";
 
 export const command = defineCommand({
   usage: ["reflog [options] [REF]"],
-  description: ["Lists where a ref has been, newest first: also a ref that was deleted. Without REF: HEAD of this worktree."],
+  description: [
+    "Lists where a ref has been, newest first: also a ref that was deleted. Without REF: HEAD of this worktree.",
+  ],
   positionals: [{ name: "REF", summary: "branch, tag or full ref name (HEAD)", completes: "refs" }],
   digits: "max-count",
   options: {
-    "max-count": { type: "integer", short: "n", value: "COUNT", min: 0, max: 1_000_000_000, summary: "at most so many" },
+    "max-count": {
+      type: "integer",
+      short: "n",
+      value: "COUNT",
+      min: 0,
+      max: 1_000_000_000,
+      summary: "at most so many",
+    },
     at: { type: "string", value: "DATE", summary: "only what was in force at this moment" },
   },
   examples: [

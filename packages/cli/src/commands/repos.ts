@@ -19,7 +19,9 @@ export const command = defineCommand({
       show(row.name, 200),
       formatCount(row.branchCount, "branch", "branches"),
       formatCount(row.tagCount, "tag"),
-      row.lastCommit === null ? "no commits yet" : `last commit ${formatAgo(Date.parse(row.lastCommit), now)}`,
+      row.lastCommit === null
+        ? "no commits yet"
+        : `last commit ${formatAgo(Date.parse(row.lastCommit), now)}`,
     ]);
     for (const line of formatTable(rows)) out.line(line);
     if (rows.length === 0) out.hint('there is no repository yet; make one with "smc init"');

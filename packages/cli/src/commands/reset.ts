@@ -31,7 +31,7 @@ export const command = defineCommand({
     if (modes.length > 0 && rest !== undefined && rest.length > 0) {
       throw new SmcError("USAGE", `--${modes[0] ?? ""} takes no paths: it moves the branch`);
     }
-    return await context.call("reset", {
+    return context.call("reset", {
       mode: modes[0] ?? "mixed",
       ...(options.symlinks === undefined ? {} : { symlinks: options.symlinks }),
       ...(words[0] === undefined ? {} : { revision: words[0] }),

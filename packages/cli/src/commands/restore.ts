@@ -26,7 +26,7 @@ export const command = defineCommand({
     const { source, staged, worktree, symlinks } = words.options;
     const paths = await pathspecs(context, words);
     if (paths.length === 0) throw new SmcError("USAGE", "nothing was named to restore");
-    return await context.call("restore", {
+    return context.call("restore", {
       paths,
       staged,
       // Left out, the default of the verb holds: the folder, unless --staged.

@@ -4,7 +4,9 @@ import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   usage: ["rev-parse [options] REV ...", "rev-parse --show-toplevel"],
-  description: ["Prints the digest that each revision names. What a range leaves out is printed with ^ in front."],
+  description: [
+    "Prints the digest that each revision names. What a range leaves out is printed with ^ in front.",
+  ],
   positionals: [{ name: "REV", summary: "any revision", many: true, completes: "refs" }],
   options: {
     short: {
@@ -26,7 +28,8 @@ export const command = defineCommand({
   ],
   run: (context, { words, rest, options }) => {
     const revisions = [...words, ...(rest ?? [])];
-    if (revisions.length === 0 && !options["show-toplevel"]) throw new SmcError("USAGE", "'smc rev-parse' needs REV");
+    if (revisions.length === 0 && !options["show-toplevel"])
+      throw new SmcError("USAGE", "'smc rev-parse' needs REV");
     return context.call("rev-parse", {
       revisions,
       ...(options.short === undefined ? {} : { short: options.short }),

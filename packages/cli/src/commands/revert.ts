@@ -7,7 +7,13 @@ export const command = defineCommand({
   positionals: [{ name: "REV", summary: "the commit to undo", required: true, completes: "refs" }],
   options: {
     message: { type: "string", short: "m", value: "TEXT", summary: "message of the new commit" },
-    mainline: { type: "integer", value: "N", min: 1, max: 64, summary: "for a merge: the parent to go back to, from 1" },
+    mainline: {
+      type: "integer",
+      value: "N",
+      min: 1,
+      max: 64,
+      summary: "for a merge: the parent to go back to, from 1",
+    },
   },
   examples: [
     ["smc revert HEAD", "undo the last commit"],

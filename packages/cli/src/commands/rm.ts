@@ -4,7 +4,9 @@ import { pathspecs } from "../input.ts";
 
 export const command = defineCommand({
   usage: ["rm [options] path ..."],
-  description: ["Removes tracked files from the folder and stages that. Refuses files with changes that no commit has."],
+  description: [
+    "Removes tracked files from the folder and stages that. Refuses files with changes that no commit has.",
+  ],
   positionals: [{ name: "path", summary: "files, and folders with -r", required: true, many: true }],
   options: {
     cached: { type: "boolean", summary: "only stop tracking; keep the files" },
@@ -18,8 +20,12 @@ export const command = defineCommand({
   ],
   run: async (context, words) => {
     const { cached, recursive, force, "dry-run": dryRun } = words.options;
-    return await context.call("rm", { paths: await pathspecs(context, words), cached, recursive, force, dryRun });
+    return context.call("rm", { paths: await pathspecs(context, words), cached, recursive, force, dryRun });
   },
-  print: (data, out) => printPaths(data.removed.map((path) => ["remove", path] as const), out),
+  print: (data, out) =>
+    printPaths(
+      data.removed.map((path) => ["remove", path] as const),
+      out,
+    ),
   quiet: (data) => data.removed,
 });

@@ -7,7 +7,9 @@ import { formatDate } from "../format.ts";
 
 export const command = defineCommand({
   usage: ["show [REV]", "show REV:path"],
-  description: ["Shows a commit with what it changed, a tag with its commit, a folder's list, or a file's bytes."],
+  description: [
+    "Shows a commit with what it changed, a tag with its commit, a folder's list, or a file's bytes.",
+  ],
   positionals: [{ name: "REV", summary: "any revision (HEAD)", completes: "refs" }],
   options: {},
   examples: [
@@ -22,7 +24,8 @@ export const command = defineCommand({
       out.line(`Tagger:  ${show(tag.tagger, 400)}`);
       out.line(`Date:    ${formatDate(tag.date)}`);
       out.line();
-      for (const line of show(tag.message.trimEnd(), Number.MAX_SAFE_INTEGER, true).split("\n")) out.line(`    ${line}`);
+      for (const line of show(tag.message.trimEnd(), Number.MAX_SAFE_INTEGER, true).split("\n"))
+        out.line(`    ${line}`);
       out.line();
     }
     if (data.commit !== null) for (const line of commitLines(data.commit, out)) out.line(line);

@@ -22,7 +22,9 @@ function section(out: Output, title: string, hints: readonly string[], rows: Sec
 
 export const command = defineCommand({
   usage: ["status [options] [path ...]"],
-  description: ["Shows what the next commit will hold, what is changed but not staged, and what is not tracked."],
+  description: [
+    "Shows what the next commit will hold, what is changed but not staged, and what is not tracked.",
+  ],
   positionals: [{ name: "path", summary: "only these files and folders", many: true }],
   options: {
     short: { type: "boolean", short: "s", summary: "one line for each file, without hints" },
@@ -34,13 +36,17 @@ export const command = defineCommand({
     ["smc status --json", "for programs"],
     ["smc status --exit-code -q", "is the folder clean?"],
   ],
-  run: async (context, words) => await context.call("status", { paths: await pathspecs(context, words) }),
+  run: async (context, words) => context.call("status", { paths: await pathspecs(context, words) }),
   print: (data, out, { options }) => {
     if (options.short || options.porcelain) {
       for (const line of shortLines(data)) out.line(line);
       return;
     }
-    out.line(data.branch === null ? `HEAD detached at ${shortDigest(data.head ?? "")}` : `On branch ${show(data.branch)}`);
+    out.line(
+      data.branch === null
+        ? `HEAD detached at ${shortDigest(data.head ?? "")}`
+        : `On branch ${show(data.branch)}`,
+    );
     if (data.head === null) out.line("No commits yet");
     out.line();
     const staged = data.staged.map(({ path, change }) => [WORDS[change], path] as const);
@@ -49,7 +55,10 @@ export const command = defineCommand({
       ...data.modified.map((path) => ["modified", path] as const),
       ...data.deleted.map((path) => ["deleted", path] as const),
     ].sort((a, b) => (a[1] < b[1] ? -1 : 1));
-    const hints = ['use "smc add <path>" to stage them', 'use "smc restore <path>" to throw the changes away'];
+    const hints = [
+      'use "smc add <path>" to stage them',
+      'use "smc restore <path>" to throw the changes away',
+    ];
     section(out, "Changes not staged:", hints, changed);
     const untracked = data.untracked.map((path) => ["", path] as const);
     section(out, "Untracked:", ['use "smc add <path>" to track them'], untracked);
@@ -57,7 +66,12 @@ export const command = defineCommand({
     else if (staged.length === 0) out.line('nothing staged (use "smc add" and then "smc commit")');
   },
   quiet: (data) => [
-    ...new Set([...data.staged.map(({ path }) => path), ...data.modified, ...data.deleted, ...data.untracked]),
+    ...new Set([
+      ...data.staged.map(({ path }) => path),
+      ...data.modified,
+      ...data.deleted,
+      ...data.untracked,
+    ]),
   ],
   exitCode: (data, { options }) => (options["exit-code"] && !isClean(data) ? 1 : 0),
 });

@@ -5,10 +5,17 @@ import { hintSkipped, SYMLINKS } from "../symlinks.ts";
 
 export const command = defineCommand({
   usage: ["switch BRANCH", "switch -c BRANCH [REV]", "switch --detach REV"],
-  description: ["Makes a branch the current one and the folder equal to it. Local changes are never overwritten."],
+  description: [
+    "Makes a branch the current one and the folder equal to it. Local changes are never overwritten.",
+  ],
   positionals: [{ name: "BRANCH", summary: "the branch; with --detach any revision", completes: "refs" }],
   options: {
-    create: { type: "string", short: "c", value: "BRANCH", summary: "make this branch (at REV, or HEAD) and go to it" },
+    create: {
+      type: "string",
+      short: "c",
+      value: "BRANCH",
+      summary: "make this branch (at REV, or HEAD) and go to it",
+    },
     detach: { type: "boolean", short: "d", summary: "go to a revision without a branch" },
     force: { type: "boolean", short: "f", summary: "overwrite local changes and untracked files" },
     symlinks: SYMLINKS,
@@ -20,9 +27,11 @@ export const command = defineCommand({
   ],
   run: async (context, { words, options }) => {
     const [target] = words;
-    if (target === undefined && options.create === undefined) throw new SmcError("USAGE", "'smc switch' needs BRANCH");
-    if (options.create !== undefined && options.detach) throw new SmcError("USAGE", "-c and --detach do not go together");
-    return await context.call("switch", {
+    if (target === undefined && options.create === undefined)
+      throw new SmcError("USAGE", "'smc switch' needs BRANCH");
+    if (options.create !== undefined && options.detach)
+      throw new SmcError("USAGE", "-c and --detach do not go together");
+    return context.call("switch", {
       ...(target === undefined ? {} : { target }),
       ...(options.create === undefined ? {} : { create: options.create }),
       detach: options.detach,

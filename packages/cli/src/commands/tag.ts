@@ -4,8 +4,15 @@ import { defineCommand } from "../command.ts";
 import { formatTable, shortDigest } from "../format.ts";
 
 export const command = defineCommand({
-  usage: ["tag [-l [PATTERN]]", "tag [-m TEXT] NAME [REV]", "tag --bump major|minor|patch [REV]", "tag -d NAME ..."],
-  description: ["Without a name: lists tags, versions in order. With -m the tag is an object with author, date and text."],
+  usage: [
+    "tag [-l [PATTERN]]",
+    "tag [-m TEXT] NAME [REV]",
+    "tag --bump major|minor|patch [REV]",
+    "tag -d NAME ...",
+  ],
+  description: [
+    "Without a name: lists tags, versions in order. With -m the tag is an object with author, date and text.",
+  ],
   positionals: [
     { name: "NAME", summary: "the tag: v1.0.0", completes: "refs", many: true },
     { name: "REV", summary: "what it names (HEAD)" },
@@ -14,7 +21,11 @@ export const command = defineCommand({
     list: { type: "boolean", short: "l", summary: "list tags; NAME is a pattern such as 'v1.*'" },
     message: { type: "string", short: "m", value: "TEXT", summary: "make a tag with this text" },
     delete: { type: "boolean", short: "d", summary: "delete tags" },
-    bump: { type: "choice", choices: ["major", "minor", "patch"], summary: "make the version after the highest one" },
+    bump: {
+      type: "choice",
+      choices: ["major", "minor", "patch"],
+      summary: "make the version after the highest one",
+    },
     force: { type: "boolean", short: "f", summary: "replace a tag that is there" },
   },
   examples: [
@@ -38,13 +49,23 @@ export const command = defineCommand({
     const text = message === undefined ? {} : { message };
     if (options.list) return context.call("tag", first === undefined ? {} : { pattern: first });
     if (bump !== undefined) {
-      return context.call("tag", { bump, force, ...text, ...(first === undefined ? {} : { revision: first }) });
+      return context.call("tag", {
+        bump,
+        force,
+        ...text,
+        ...(first === undefined ? {} : { revision: first }),
+      });
     }
     if (first === undefined) {
       if (message !== undefined || force) throw new SmcError("USAGE", "give the tag a name");
       return context.call("tag", {});
     }
-    return context.call("tag", { name: first, force, ...text, ...(second === undefined ? {} : { revision: second }) });
+    return context.call("tag", {
+      name: first,
+      force,
+      ...text,
+      ...(second === undefined ? {} : { revision: second }),
+    });
   },
   print: (data, out) => {
     if (data.action === "list") {
@@ -58,7 +79,9 @@ export const command = defineCommand({
     }
     const word = { create: "Tagged", replace: "Moved tag", delete: "Deleted tag" }[data.action];
     for (const { name, commit, digest } of data.tags) {
-      out.line(`${word} ${data.action === "create" ? `${shortDigest(commit ?? digest)} as ` : ""}${show(name, 300)}`);
+      out.line(
+        `${word} ${data.action === "create" ? `${shortDigest(commit ?? digest)} as ` : ""}${show(name, 300)}`,
+      );
     }
   },
   quiet: (data) => data.tags.map(({ name }) => name),
