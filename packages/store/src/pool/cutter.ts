@@ -13,7 +13,7 @@ import { show } from "../show.ts";
 import type { FileStat, ReadFile } from "../store.ts";
 import { assertUnchanged, fileStat, openRegular } from "./read-file.ts";
 
-const WINDOW_BYTES = 16 * 1024 * 1024;
+const WINDOW_BYTES = 12 * 1024 * 1024;
 const READ_BYTES = 2 * 1024 * 1024;
 /** Chunks handed over at a time. */
 const PENDING_MAX = 2048;

@@ -18,6 +18,8 @@ import {
 } from "./tasks.ts";
 
 const WORKERS_MAX = 8;
+/** A thread works in memory outside its heap; a small young generation keeps the daemon small. */
+const THREAD = { resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 512 } };
 
 export interface TaskOptions {
   readonly signal: AbortSignal;
@@ -124,7 +126,7 @@ export class Pool implements AsyncDisposable {
   #lane(index: number): Lane {
     const known = this.#lanes[index];
     if (known !== undefined) return known;
-    const lane: Lane = { worker: new Worker(entry("worker")), storer: undefined, current: undefined, running: new Map() };
+    const lane: Lane = { worker: new Worker(entry("worker"), THREAD), storer: undefined, current: undefined, running: new Map() };
     this.#lanes[index] = lane;
     this.#watch(index, lane, lane.worker);
     return lane;
@@ -132,7 +134,7 @@ export class Pool implements AsyncDisposable {
 
   #storer(index: number, lane: Lane): Worker {
     if (lane.storer !== undefined) return lane.storer;
-    const storer = new Worker(entry("storer"));
+    const storer = new Worker(entry("storer"), THREAD);
     lane.storer = storer;
     const { port1, port2 } = new MessageChannel();
     lane.worker.postMessage({ kind: "storer", port: port1 }, [port1]);
