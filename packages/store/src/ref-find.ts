@@ -10,6 +10,7 @@ import { suggest } from "./suggest.ts";
 import { readHead } from "./worktree/head.ts";
 
 export const SHORT_DIGEST_MIN = 7;
+const VERSIONS_TOLD_MAX = 3;
 
 /** REVISION_NOT_FOUND with "did you mean" when there are candidates, else with the hint. */
 export function notFound(
@@ -64,7 +65,10 @@ export async function suggestRefs(repository: Repository, name: string): Promise
   const names = refs
     .filter((ref) => !ref.name.startsWith("refs/worktrees/"))
     .map((ref) => shortRefName(ref.name));
-  return suggest(name, ["HEAD", ...names]);
+  const near = suggest(name, ["HEAD", ...names]);
+  if (near.length > 0 || !/^v?\d/.test(name)) return near;
+  // A version that was never made: some that were.
+  return names.filter((other) => /^v?\d/.test(other)).slice(-VERSIONS_TOLD_MAX);
 }
 
 /** `refs/heads/main` → `main`, `refs/tags/v1` → `v1`, `refs/registry/champion` → `champion`, `refs/archive/x` → `archive/x`. */

@@ -213,6 +213,14 @@ test("resolveRevision() suggests names that are near", async () => {
   });
 });
 
+test("resolveRevision() answers an unknown version with versions that are there", async () => {
+  await withScene(async ({ history }) => {
+    await expect(resolveRevision(history.repository, "v9", QUIET)).rejects.toMatchObject({
+      hint: "did you mean: 2.0.0, v1.0.0",
+    });
+  });
+});
+
 test("resolveRevision() lists what a short digest may mean", async () => {
   await withHistory(async ({ repository, store }) => {
     // 7 digits of 28 bits: a few thousand blobs would do by chance; these two are made for it.

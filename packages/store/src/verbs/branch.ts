@@ -7,6 +7,8 @@ import { isAncestor, readCommit } from "../graph.ts";
 import { subjectOf } from "../log-entry.ts";
 import { foldName, type RefName, refName } from "../names.ts";
 import { notFound, shortRefName, suggestRefs } from "../ref-find.ts";
+import { refPolicy } from "../ref-policy.ts";
+import type { RefChange } from "../refs.ts";
 import type { Repository } from "../repository.ts";
 import { resolveCommit } from "../revision.ts";
 import { show } from "../show.ts";
@@ -140,7 +142,8 @@ async function createBranch(
     "branch",
     `${there === undefined ? "created" : "moved"} from ${show(options.revision ?? "HEAD", 200)}`,
   );
-  await refs.update(repository.name, [{ name: ref, from: there ?? "absent", to: target }], reason);
+  const change: RefChange = { name: ref, from: there ?? "absent", to: target };
+  await refs.update(repository.name, [change], reason, await refPolicy(repository));
   const action = there === undefined ? "create" : "move";
   return { action, branches: [await rowOf(repository, head, ref, target)], current: currentOf(head) };
 }
@@ -243,11 +246,11 @@ async function renameBranch(
   const creation = { name: to, from: there ?? ("absent" as const), to: digest };
   if (ref !== to && isCurrent && repository.worktree !== undefined && canStandBeside(ref, to)) {
     // HEAD never names a branch that is not there, also when this stops half-way.
-    await refs.update(repository.name, [creation], reason);
+    await refs.update(repository.name, [creation], reason, await refPolicy(repository));
     await writeHead(repository.worktree, { kind: "branch", ref: to });
     await refs.update(repository.name, [removal], reason);
   } else if (ref !== to) {
-    await refs.update(repository.name, [removal, creation], reason);
+    await refs.update(repository.name, [removal, creation], reason, await refPolicy(repository));
     if (isCurrent && repository.worktree !== undefined)
       await writeHead(repository.worktree, { kind: "branch", ref: to });
   }

@@ -6,6 +6,7 @@ import { SmcError } from "../errors.ts";
 import { readCommit } from "../graph.ts";
 import { assertMessage, parseIdentity, refName, type RefName } from "../names.ts";
 import { type Commit, type CommitMeta, encodeCommit, type MetaMap } from "../objects.ts";
+import { refPolicy } from "../ref-policy.ts";
 import type { RefChange } from "../refs.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
 import { show } from "../show.ts";
@@ -58,7 +59,11 @@ export interface CommitResult {
  * for a tag, REF_CHANGED when the branch moved since this worktree was at it, NAME_COLLISION, STAGE_CORRUPT,
  * with `all` also what `add` throws.
  */
-export async function commit(repository: Repository, options: CommitOptions, call: Call): Promise<CommitResult> {
+export async function commit(
+  repository: Repository,
+  options: CommitOptions,
+  call: Call,
+): Promise<CommitResult> {
   const worktree = requireWorktree(repository);
   const checked = checkOptions(options);
   return exclusively(worktree, call, () => commitStage(repository, { worktree, options, ...checked }, call));
@@ -109,7 +114,8 @@ async function commitStage(repository: Repository, input: Input, call: Call): Pr
   const old = await readReplaced(repository, tip, options);
   await using session = repository.store.write("commit");
   if (options.all === true) await stageTracked(repository, { worktree, stage, session }, call);
-  const tree = stage.isExact && tip.tree !== undefined ? tip.tree : await writeTree(session, stage.entries, call);
+  const tree =
+    stage.isExact && tip.tree !== undefined ? tip.tree : await writeTree(session, stage.entries, call);
   const parents = old === undefined ? (tip.head.digest === undefined ? [] : [tip.head.digest]) : old.parents;
   const before = await treeOf(repository, parents[0]);
   const isSame = before === undefined ? stage.entries.size === 0 : tree === before;
@@ -145,10 +151,14 @@ async function treeOf(repository: Repository, commitDigest: Digest | undefined):
 export async function assertNotMoved(repository: Repository, worktree: Worktree, head: Head): Promise<void> {
   const known = await repository.store.refs.read(repository.name, worktreeRef(worktree));
   if (head.kind === "detached" || known === undefined || known === head.digest) return;
-  throw new SmcError("REF_CHANGED", `branch '${show(branchOf(head) ?? "")}' moved since this worktree was at it`, {
-    hint: 'see "smc status"; "smc reset" starts from the branch as it is now and keeps your files',
-    details: { ref: head.ref, worktreeWasAt: known, branchIsAt: head.digest ?? null },
-  });
+  throw new SmcError(
+    "REF_CHANGED",
+    `branch '${show(branchOf(head) ?? "")}' moved since this worktree was at it`,
+    {
+      hint: 'see "smc status"; "smc reset" starts from the branch as it is now and keeps your files',
+      details: { ref: head.ref, worktreeWasAt: known, branchIsAt: head.digest ?? null },
+    },
+  );
 }
 
 async function assertNewTag(repository: Repository, tag: RefName): Promise<void> {
@@ -159,9 +169,14 @@ async function assertNewTag(repository: Repository, tag: RefName): Promise<void>
   });
 }
 
-async function readReplaced(repository: Repository, tip: Tip, options: CommitOptions): Promise<Commit | undefined> {
+async function readReplaced(
+  repository: Repository,
+  tip: Tip,
+  options: CommitOptions,
+): Promise<Commit | undefined> {
   if (options.amend !== true) return undefined;
-  if (tip.head.digest === undefined) throw new SmcError("REVISION_NOT_FOUND", "there is no commit to amend yet");
+  if (tip.head.digest === undefined)
+    throw new SmcError("REVISION_NOT_FOUND", "there is no commit to amend yet");
   return readCommit(repository.store, tip.head.digest);
 }
 
@@ -210,7 +225,7 @@ function mergeMeta(old: CommitMeta, given: CommitMeta): CommitMeta {
   const merged: Record<string, MetaMap[string]> = { ...old, ...given };
   if (old.metrics !== undefined) merged.metrics = { ...old.metrics, ...given.metrics };
   if (old.params !== undefined) merged.params = { ...old.params, ...given.params };
-  return merged as CommitMeta;
+  return merged;
 }
 
 /** Branch, worktree and tag in one journal record: the commit point. */
@@ -230,8 +245,10 @@ async function publish(
   const changes: RefChange[] = [{ name: worktreeRef(worktree), from: "any", to: digest }];
   if (head.kind === "branch") changes.unshift({ name: head.ref, from: head.digest ?? "absent", to: digest });
   if (tag !== undefined) changes.push({ name: tag, from: "absent", to: digest });
-  const op = options.amend === true ? "commit (amend)" : head.digest === undefined ? "commit (initial)" : "commit";
-  await repository.store.refs.update(repository.name, changes, { ...reasonOf(repository, op, message), op: "commit" });
+  const op =
+    options.amend === true ? "commit (amend)" : head.digest === undefined ? "commit (initial)" : "commit";
+  const reason = { ...reasonOf(repository, op, message), op: "commit" };
+  await repository.store.refs.update(repository.name, changes, reason, await refPolicy(repository));
   if (head.kind === "branch") return head.ref;
   await writeHead(worktree, { kind: "detached", digest });
   return "HEAD";

@@ -81,7 +81,7 @@ export async function diffCommits(
 ): Promise<DiffResult> {
   const side = async (digest: Digest): Promise<Side> => {
     const commit = await readCommit(repository.store, digest);
-    return { label: digest, tree: commit.tree, meta: commit.meta };
+    return { label: digest.slice(0, 12), tree: commit.tree, meta: commit.meta };
   };
   const from = commits.from === undefined ? NOTHING : await side(commits.from);
   return compareSides(repository, { from, to: await side(commits.to), filter: undefined, all: false }, call);

@@ -2,7 +2,6 @@ import { expect, test } from "vitest";
 import { withDesk, withHistory, START_MS } from "../testing-history.ts";
 import { QUIET } from "../testing.ts";
 import { log, type LogOptions } from "./log.ts";
-import { show } from "./show.ts";
 
 test("log() tells what every commit is and which refs name it", async () => {
   await withHistory(async (history) => {
@@ -152,38 +151,5 @@ test("log() before the first commit says so", async () => {
   await withHistory(async ({ repository }) => {
     await expect(log(repository, {}, QUIET)).rejects.toMatchObject({ code: "REVISION_NOT_FOUND" });
     await expect(log(repository, { all: true }, QUIET)).rejects.toMatchObject({ code: "REVISION_NOT_FOUND" });
-  });
-});
-
-test("show() tells commits with what they changed, tags, folders and files", async () => {
-  await withHistory(async (history) => {
-    const a = await history.commit({ files: { "w/a": "1" } });
-    const b = await history.commit({
-      files: { "w/a": "22", n: "" },
-      parents: [a],
-      meta: { metrics: { acc: 1 } },
-    });
-    await history.point("refs/heads/main", b);
-    const { tag } = await import("./tag.ts");
-    await tag(history.repository, { name: "v1", message: "one" }, QUIET);
-    const run = (revision: string) => show(history.repository, { revision }, QUIET);
-    const shown = await run("v1");
-    expect(shown).toMatchObject({
-      kind: "commit",
-      digest: b,
-      tags: [{ name: "v1", message: "one", target: b }],
-    });
-    expect(shown.diff?.files.added.map((row) => row.path)).toEqual(["n"]);
-    expect(shown.diff?.files.modified).toMatchObject([
-      { path: "w/a", from: { sizeBytes: 1 }, to: { sizeBytes: 2 } },
-    ]);
-    expect(shown.diff?.metrics).toEqual([{ name: "acc", from: null, to: 1, delta: null }]);
-    expect((await run(a)).diff).toMatchObject({ from: "nothing", files: { added: [{ path: "w/a" }] } });
-    expect(await run("main:w")).toMatchObject({
-      kind: "tree",
-      path: "w",
-      entries: [{ path: "a", sizeBytes: 2 }],
-    });
-    expect(await run("main:n")).toMatchObject({ kind: "blob", path: "n", sizeBytes: 0 });
   });
 });

@@ -8,12 +8,10 @@ import { QUIET } from "../testing.ts";
 import { writeHead } from "../worktree/head.ts";
 import { add } from "./add.ts";
 import { merge } from "./merge.ts";
-import { revert } from "./revert.ts";
 import { status } from "./status.ts";
 
 const CLEAN = { staged: [], modified: [], deleted: [], untracked: [] };
 
-/** main and `side` part at a first commit; each changes what it is given. The desk stands on main. */
 async function part(
   desk: Desk,
   base: Record<string, string>,
@@ -216,64 +214,5 @@ test("merge() gives a branch without a commit its first one, and moves a detache
     const second = await desk.history.commit({ files: { a: "2" }, parents: [first] });
     expect(await merge(desk.repository, { revision: second }, QUIET)).toMatchObject({ ref: "HEAD" });
     expect(await readFile(join(desk.root, ".smc/HEAD"), "utf8")).toBe(`${second}\n`);
-  });
-});
-
-test("revert() undoes a commit and keeps what came after it", async () => {
-  await withDesk(async (desk) => {
-    await desk.commit({ a: "1", b: "1", "d/x": "x" });
-    const bad = await desk.commit(
-      { a: "2", n: "n", "d/x": undefined },
-      { message: "bad\n\nwith body", metrics: { acc: 0 } },
-    );
-    await desk.commit({ b: "2" });
-    const result = await revert(desk.repository, { revision: bad }, QUIET);
-    expect(await desk.read()).toEqual({ a: "1", b: "2", "d/x": "x" });
-    expect(result).toMatchObject({
-      reverted: bad,
-      ref: "refs/heads/main",
-      files: { added: 1, modified: 1, deleted: 1 },
-    });
-    const made = await readCommit(desk.history.store, result.digest);
-    expect(made.message).toBe(`Revert "bad"\n\nThis reverts commit ${bad}.`);
-    expect(made.meta).toEqual({});
-    expect(await status(desk.repository, {}, QUIET)).toMatchObject(CLEAN);
-    await revert(desk.repository, { revision: "HEAD", message: "again" }, QUIET);
-    expect(await desk.read()).toEqual({ a: "2", b: "2", n: "n" });
-  });
-});
-
-test("revert() of the first commit leaves no files", async () => {
-  await withDesk(async (desk) => {
-    await desk.commit({ a: "1", "b/c": "2" });
-    await revert(desk.repository, { revision: "HEAD" }, QUIET);
-    expect(await desk.read()).toEqual({});
-  });
-});
-
-test("revert() refuses conflicts, merges without a parent, and what is undone already", async () => {
-  await withDesk(async (desk) => {
-    const first = await desk.commit({ a: "1", b: "1" });
-    const second = await desk.commit({ a: "2" });
-    const third = await desk.commit({ a: "3" });
-    await expect(revert(desk.repository, { revision: second }, QUIET)).rejects.toMatchObject({
-      code: "MERGE_CONFLICT",
-      details: { paths: ["a"] },
-    });
-    await desk.commit({ a: "1" });
-    await expect(revert(desk.repository, { revision: second }, QUIET)).rejects.toMatchObject({
-      code: "NOTHING_TO_COMMIT",
-    });
-    const side = await desk.history.commit({ files: { a: "1", b: "side" }, parents: [first] });
-    const merged = await merge(desk.repository, { revision: side, strategy: "theirs" }, QUIET);
-    await expect(revert(desk.repository, { revision: "HEAD" }, QUIET)).rejects.toMatchObject({
-      code: "REVISION_INVALID",
-    });
-    await expect(revert(desk.repository, { revision: "HEAD", mainline: 3 }, QUIET)).rejects.toMatchObject({
-      code: "ARGUMENT_INVALID",
-    });
-    await revert(desk.repository, { revision: merged.digest, mainline: 1 }, QUIET);
-    expect(await desk.read()).toEqual({ a: "1", b: "1" });
-    expect(third).not.toBe(second);
   });
 });

@@ -8,6 +8,8 @@ import { commitOfRef, formatIdentity, subjectOf } from "../log-entry.ts";
 import { assertMessage, type RefName, refName } from "../names.ts";
 import { encodeTag } from "../objects.ts";
 import { notFound, suggestRefs } from "../ref-find.ts";
+import { refPolicy } from "../ref-policy.ts";
+import type { RefChange } from "../refs.ts";
 import type { Repository } from "../repository.ts";
 import { resolveRevision } from "../revision.ts";
 import { show } from "../show.ts";
@@ -156,7 +158,8 @@ async function createTag(repository: Repository, options: Creation, call: Call):
     await session.finish();
   }
   const reason = reasonOf(repository, "tag", `${there === undefined ? "created" : "replaced"} ${name}`);
-  await store.refs.update(repository.name, [{ name: ref, from: there ?? "absent", to: digest }], reason);
+  const change: RefChange = { name: ref, from: there ?? "absent", to: digest };
+  await store.refs.update(repository.name, [change], reason, await refPolicy(repository));
   return { action: there === undefined ? "create" : "replace", tags: [await rowOf(repository, ref, digest)] };
 }
 

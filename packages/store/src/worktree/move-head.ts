@@ -2,6 +2,7 @@
 import type { Call } from "../call.ts";
 import type { Digest } from "../digest.ts";
 import { readCommit } from "../graph.ts";
+import { refPolicy } from "../ref-policy.ts";
 import type { RefChange, RefReason } from "../refs.ts";
 import type { Repository } from "../repository.ts";
 import { requireWorktree } from "../repository.ts";
@@ -97,7 +98,7 @@ export async function moveRefs(
   const changes: RefChange[] = [...(move.changes ?? [])];
   const ref = worktreeRef(worktree);
   changes.push({ name: ref, from: "any", to: move.to ?? "absent" });
-  await repository.store.refs.update(repository.name, changes, move.reason);
+  await repository.store.refs.update(repository.name, changes, move.reason, await refPolicy(repository));
   const { head } = move;
   if (head === undefined) return;
   const isThere =

@@ -1,0 +1,53 @@
+import { createHash } from "node:crypto";
+import { expect, test } from "vitest";
+import { type Digest, formatCid } from "../digest.ts";
+import { type History, withHistory } from "../testing-history.ts";
+import { QUIET } from "../testing.ts";
+import { revParse, type RevParseOptions } from "./rev-parse.ts";
+
+const digestOf = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+async function withFiles(run: (history: History, commit: Digest) => Promise<void>): Promise<void> {
+  await withHistory(async (history) => {
+    const files = {
+      "config.json": "{}",
+      "weights/a.bin": "aaaa",
+      "weights/deep/b.bin": "bb",
+      "run.sh*": "x",
+    };
+    const commit = await history.commit({ files });
+    await history.point("refs/heads/main", commit);
+    await run(history, commit);
+  });
+}
+
+test("revParse() prints digests, short ones, CIDs and names", async () => {
+  await withFiles(async (history, commit) => {
+    const next = await history.commit({ parents: [commit] });
+    await history.point("refs/heads/main", next);
+    const run = async (revisions: string[], options: RevParseOptions = {}) =>
+      (await revParse(history.repository, { revisions, ...options }, QUIET)).rows.map((row) => row.text);
+    expect(await run(["HEAD", "HEAD~1"])).toEqual([next, commit]);
+    expect(await run(["HEAD"], { short: 7 })).toEqual([next.slice(0, 7)]);
+    expect(await run(["HEAD"], { short: 12 })).toEqual([next.slice(0, 12)]);
+    expect(await run(["HEAD"], { cid: true })).toEqual([formatCid(next, "commit")]);
+    expect(await run(["HEAD:run.sh".replace("HEAD", "HEAD~1")], { cid: true })).toEqual([
+      formatCid(digestOf("x") as Digest, "blob"),
+    ]);
+    expect(await run(["HEAD", "@", "refs/heads/main", "HEAD~1"], { abbrevRef: true })).toEqual([
+      "main",
+      "main",
+      "main",
+      commit,
+    ]);
+    expect(await run(["HEAD~1..HEAD"])).toEqual([next, `^${commit}`]);
+    expect(await run(["HEAD~1...HEAD"])).toEqual([commit, next, `^${commit}`]);
+    expect(await run(["^HEAD"])).toEqual([`^${next}`]);
+    for (const short of [3, 65, 7.5, Number.NaN])
+      await expect(run(["HEAD"], { short })).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
+    await expect(run([], { showToplevel: true })).rejects.toMatchObject({ code: "WORKTREE_NOT_FOUND" });
+    // CIDs go in as they come out.
+    const [cid = ""] = await run(["HEAD"], { cid: true });
+    expect(await run([cid])).toEqual([next]);
+  });
+});
