@@ -1,7 +1,7 @@
 /** What differs between two versions, for people. */
 import type { DiffResult } from "@smc/store";
 import { show } from "@smc/store/show";
-import { formatMarkdown, formatNumber, formatSize, formatTable } from "./format.ts";
+import { formatMarkdown, formatNumber, formatSize, formatTable, shortDigest } from "./format.ts";
 import type { Output } from "./output.ts";
 
 type FileChange = DiffResult["files"]["added"][number];
@@ -31,12 +31,12 @@ function metricRows(data: DiffResult): Rows {
     number(row.to),
     change(row.delta),
   ]);
-  return [["Metric", show(data.from, 40), show(data.to, 40), "Change"], ...rows];
+  return [["Metric", shortDigest(data.from), shortDigest(data.to), "Change"], ...rows];
 }
 
 function paramRows(data: DiffResult): Rows {
   const rows = data.params.map((row) => [show(row.name, 80), param(row.from), param(row.to)]);
-  return [["Param", show(data.from, 40), show(data.to, 40)], ...rows];
+  return [["Param", shortDigest(data.from), shortDigest(data.to)], ...rows];
 }
 
 function sizes(row: FileChange): string {

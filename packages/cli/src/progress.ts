@@ -4,7 +4,10 @@ import { formatDuration, formatSize, textWidth } from "./format.ts";
 
 const REDRAW_MS = 100;
 const SAMPLES_MAX = 10;
-const BAR_WIDTH = 20;
+const BAR_WIDTH_MAX = 20;
+const BAR_WIDTH_MIN = 4;
+/** Both ends of the bar, the space behind it, and the last column, which stays free. */
+const BAR_FRAME_WIDTH = 4;
 /** What is done sooner than this needs no progress. */
 const QUIET_MS = 300;
 const STEP_PERCENT = 10;
@@ -45,21 +48,27 @@ class Rate {
   }
 }
 
+/** "▕█████     ▏", or nothing where it would not fit. */
+function bar(percentDone: number, columns: number): string {
+  const width = Math.min(BAR_WIDTH_MAX, columns);
+  if (width < BAR_WIDTH_MIN) return "";
+  const full = Math.round((width * percentDone) / 100);
+  return `▕${"█".repeat(full)}${" ".repeat(width - full)}▏ `;
+}
+
 function fancyLine(progress: Progress, rate: number | undefined, columns: number): string {
   const done = percent(progress);
-  const parts = [progress.phase];
-  if (done !== undefined) {
-    const full = Math.round((BAR_WIDTH * done) / 100);
-    parts.push(`▕${"█".repeat(full)}${" ".repeat(BAR_WIDTH - full)}▏`, `${done} %`.padStart(5));
-  }
-  parts.push(counts(progress));
+  const parts = [counts(progress)];
   if (rate !== undefined) {
     parts.push(progress.unit === "bytes" ? `${formatSize(rate)}/s` : `${Math.round(rate)}/s`);
     if (progress.total !== undefined && progress.total > progress.done) {
       parts.push(`${formatDuration((progress.total - progress.done) / rate)} left`);
     }
   }
-  let text = parts.join("  ");
+  const head = `${progress.phase}  `;
+  const tail = done === undefined ? parts.join("  ") : `${String(done).padStart(3)} %  ${parts.join("  ")}`;
+  const free = columns - textWidth(head) - textWidth(tail) - BAR_FRAME_WIDTH;
+  let text = `${head}${done === undefined ? "" : bar(done, free)}${tail}`;
   while (textWidth(text) > columns - 1 && text !== "") text = text.slice(0, -1);
   return text;
 }
