@@ -1,5 +1,5 @@
 /** For tests: a worktree in a folder of its own, with the files and commits that a test asks for. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { lstat, mkdir, readdir, readFile, readlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { OwnedStore } from "./open-store.ts";
@@ -70,7 +70,21 @@ export class Bench {
 
   /** Sets the times of all files back, so that their stats are believed. */
   async age(): Promise<void> {
-    execFileSync("find", [this.root, "-path", "*/.smc", "-prune", "-o", "-type", "f", "-exec", "touch", "-d", "2020-01-01", "{}", "+"]);
+    execFileSync("find", [
+      this.root,
+      "-path",
+      "*/.smc",
+      "-prune",
+      "-o",
+      "-type",
+      "f",
+      "-exec",
+      "touch",
+      "-d",
+      "2020-01-01",
+      "{}",
+      "+",
+    ]);
   }
 
   async mode(path: string): Promise<number> {
@@ -84,6 +98,12 @@ export class Bench {
   }
 }
 
+/** Leaves a socket that nobody listens on. */
+export function makeSocket(path: string): void {
+  const code = `require("node:net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`;
+  spawnSync(process.execPath, ["-e", code]);
+}
+
 /** Attaches a folder and gives what verbs take. */
 export async function openBench(
   store: OwnedStore,
@@ -92,7 +112,13 @@ export async function openBench(
 ): Promise<Bench> {
   const made = await init(store, { folder: root, ...options }, QUIET);
   const worktree = await findWorktree(root, store);
-  const repository: Repository = { store, name: made.repository, worktree, actor: ACTOR, defaultBranch: "main" };
+  const repository: Repository = {
+    store,
+    name: made.repository,
+    worktree,
+    actor: ACTOR,
+    defaultBranch: "main",
+  };
   return new Bench(store, made.root, repository);
 }
 

@@ -124,7 +124,9 @@ test("flattenTree() refuses a path of more than 4096 bytes", async () => {
 test("flattenTree() stops when the call is canceled", async () => {
   const trees = new Trees();
   const stopped = { ...CALL, signal: AbortSignal.abort() };
-  await expect(flattenTree(trees, trees.put([file("f")]), stopped)).rejects.toMatchObject({ code: "CANCELED" });
+  await expect(flattenTree(trees, trees.put([file("f")]), stopped)).rejects.toMatchObject({
+    code: "CANCELED",
+  });
 });
 
 function rawTree(rows: readonly (readonly [string, number, Digest, number])[]): Uint8Array {
@@ -132,7 +134,19 @@ function rawTree(rows: readonly (readonly [string, number, Digest, number])[]): 
   return encodeCanonical({ type: "tree", entries });
 }
 
-const BAD_NAMES = ["..", ".", "", "a/b", "/etc/passwd", "a\\..\\b", ".smc", ".SMC", ".smc ", ".smc.", "SMC~1"];
+const BAD_NAMES = [
+  "..",
+  ".",
+  "",
+  "a/b",
+  "/etc/passwd",
+  "a\\..\\b",
+  ".smc",
+  ".SMC",
+  ".smc ",
+  ".smc.",
+  "SMC~1",
+];
 BAD_NAMES.push(".smc::$INDEX_ALLOCATION", ".s\u200cmc", ".\u017fmc", "e\u0301", "a\u0000b", "a\nb");
 
 test.each(BAD_NAMES)("flattenTree() refuses a tree with the entry %j", async (name) => {
@@ -143,10 +157,34 @@ test.each(BAD_NAMES)("flattenTree() refuses a tree with the entry %j", async (na
 });
 
 const BAD_TREES: readonly (readonly [string, Uint8Array])[] = [
-  ["names that differ by case", rawTree([["Model", 0o100644, BLOB, 4], ["model", 0o100644, BLOB, 4]])],
-  ["the Kelvin sign beside K", rawTree([["K", 0o100644, BLOB, 4], ["\u212a", 0o100644, BLOB, 4]])],
-  ["a doubled name", rawTree([["a", 0o120000, BLOB, 4], ["a", 0o040000, BLOB, 4]])],
-  ["an order that is not canonical", rawTree([["b", 0o100644, BLOB, 4], ["a", 0o100644, BLOB, 4]])],
+  [
+    "names that differ by case",
+    rawTree([
+      ["Model", 0o100644, BLOB, 4],
+      ["model", 0o100644, BLOB, 4],
+    ]),
+  ],
+  [
+    "the Kelvin sign beside K",
+    rawTree([
+      ["K", 0o100644, BLOB, 4],
+      ["\u212a", 0o100644, BLOB, 4],
+    ]),
+  ],
+  [
+    "a doubled name",
+    rawTree([
+      ["a", 0o120000, BLOB, 4],
+      ["a", 0o040000, BLOB, 4],
+    ]),
+  ],
+  [
+    "an order that is not canonical",
+    rawTree([
+      ["b", 0o100644, BLOB, 4],
+      ["a", 0o100644, BLOB, 4],
+    ]),
+  ],
   ["setuid", rawTree([["a", 0o104755, BLOB, 4]])],
   ["mode 0777", rawTree([["a", 0o100777, BLOB, 4]])],
   ["a submodule", rawTree([["a", 0o160000, BLOB, 4]])],
@@ -156,5 +194,7 @@ const BAD_TREES: readonly (readonly [string, Uint8Array])[] = [
 
 test.each(BAD_TREES)("flattenTree() refuses a tree with %s", async (_, bytes) => {
   const trees = new Trees();
-  await expect(flattenTree(trees, trees.putRaw(bytes), CALL)).rejects.toMatchObject({ code: "OBJECT_INVALID" });
+  await expect(flattenTree(trees, trees.putRaw(bytes), CALL)).rejects.toMatchObject({
+    code: "OBJECT_INVALID",
+  });
 });

@@ -4,6 +4,7 @@ import type { Digest } from "./digest.ts";
 import { SmcError } from "./errors.ts";
 import { PATH_BYTES_MAX, TREE_DEPTH_MAX } from "./names.ts";
 import { decodeTree, type FileMode, type TreeEntry } from "./objects.ts";
+import { readNamed } from "./read-named.ts";
 import type { ObjectStore } from "./store.ts";
 
 /** Files and folders of one tree, folders counted as often as they occur. */
@@ -64,9 +65,9 @@ class TreeCache {
   }
 }
 
-/** The entries of one tree object. Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT, OBJECT_INVALID. */
+/** The entries of one tree object. Throws OBJECT_MISSING, OBJECT_CORRUPT, OBJECT_INVALID. */
 export async function readTree(objects: TreeSource, digest: Digest): Promise<TreeEntry[]> {
-  return decodeTree(await objects.read(digest, "tree"));
+  return decodeTree(await readNamed(objects, digest, "tree"));
 }
 
 /**
@@ -79,9 +80,13 @@ export async function measureTree(objects: TreeSource, digest: Digest, call: Cal
 
 /**
  * All files below a tree, in the order of the trees. Throws LIMIT_EXCEEDED as `measureTree` does, before anything
- * is built, OBJECT_NOT_FOUND, OBJECT_CORRUPT, OBJECT_INVALID.
+ * is built, OBJECT_MISSING, OBJECT_CORRUPT, OBJECT_INVALID.
  */
-export async function flattenTree(objects: TreeSource, digest: Digest, call: Call): Promise<Map<string, FlatEntry>> {
+export async function flattenTree(
+  objects: TreeSource,
+  digest: Digest,
+  call: Call,
+): Promise<Map<string, FlatEntry>> {
   const cache = new TreeCache(objects);
   await measure(cache, digest, call);
   const pace = createPacer(call);

@@ -1,11 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { chmod, chown, mkdir, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { hashBytes } from "../digest.ts";
 import { QUIET } from "../testing.ts";
-import { type Bench, withWorktree } from "../testing-worktree.ts";
+import { type Bench, makeSocket, withWorktree } from "../testing-worktree.ts";
 import { readStage } from "../worktree/stage.ts";
 import { add, type AddOptions } from "./add.ts";
 
@@ -20,7 +19,12 @@ async function stagedPaths(bench: Bench): Promise<string[]> {
 test("add() stages new, changed and deleted files and says which", async () => {
   await withWorktree(async (bench) => {
     await bench.write({ a: "1", "b/c": "2", "b/d": "3" });
-    expect(await addAll(bench)).toEqual({ added: ["a", "b/c", "b/d"], modified: [], deleted: [], dryRun: false });
+    expect(await addAll(bench)).toEqual({
+      added: ["a", "b/c", "b/d"],
+      modified: [],
+      deleted: [],
+      dryRun: false,
+    });
     await bench.write({ a: "changed" });
     await rm(join(bench.root, "b/c"));
     expect(await addAll(bench)).toEqual({ added: [], modified: ["a"], deleted: ["b/c"], dryRun: false });
@@ -34,7 +38,11 @@ test("add() keeps digest, mode and size of each file", async () => {
     await chmod(join(bench.root, "run"), 0o755);
     await addAll(bench);
     const stage = await readStage(bench.root);
-    expect(stage?.entries.get("run")).toMatchObject({ mode: "100755", digest: hashBytes(Buffer.from("#!")), sizeBytes: 2 });
+    expect(stage?.entries.get("run")).toMatchObject({
+      mode: "100755",
+      digest: hashBytes(Buffer.from("#!")),
+      sizeBytes: 2,
+    });
     expect(stage?.entries.get("empty")).toMatchObject({ mode: "100644", digest: hashBytes(Buffer.alloc(0)) });
   });
 });
@@ -63,7 +71,9 @@ test("add() with -u leaves untracked files, with -A takes everything from anywhe
       modified: ["a"],
       deleted: ["gone"],
     });
-    expect(await add(await bench.at("sub"), { paths: [], all: true }, QUIET)).toMatchObject({ added: ["new", "sub/x"] });
+    expect(await add(await bench.at("sub"), { paths: [], all: true }, QUIET)).toMatchObject({
+      added: ["new", "sub/x"],
+    });
   });
 });
 
@@ -81,7 +91,10 @@ test("add() refuses no path, an empty path, an unknown path and one outside", as
     const attempt = (...paths: string[]) => add(bench.repository, { paths }, QUIET);
     await expect(attempt()).rejects.toMatchObject({ code: "USAGE" });
     await expect(attempt("")).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
-    await expect(attempt("a", "nothing")).rejects.toMatchObject({ code: "PATH_NOT_FOUND", details: { path: "nothing" } });
+    await expect(attempt("a", "nothing")).rejects.toMatchObject({
+      code: "PATH_NOT_FOUND",
+      details: { path: "nothing" },
+    });
     await expect(attempt("*.zip")).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
     await expect(attempt("../x")).rejects.toMatchObject({ code: "UNSAFE_PATH" });
     await expect(attempt("/etc/passwd")).rejects.toMatchObject({ code: "UNSAFE_PATH" });
@@ -103,13 +116,17 @@ test("add() names devices, fifos and sockets by kind and does not hang", async (
       message: expect.stringContaining("character device"),
     });
     execFileSync("mkfifo", [join(bench.root, "pipe")]);
-    await expect(attempt("pipe")).rejects.toMatchObject({ code: "FILE_UNSUPPORTED", details: { kind: "fifo" } });
+    await expect(attempt("pipe")).rejects.toMatchObject({
+      code: "FILE_UNSUPPORTED",
+      details: { kind: "fifo" },
+    });
     await expect(attempt(".")).rejects.toMatchObject({ code: "FILE_UNSUPPORTED", details: { kind: "fifo" } });
     await rm(join(bench.root, "pipe"));
-    const server = createServer().listen(join(bench.root, "socket"));
-    await new Promise((resolve) => server.once("listening", resolve));
-    await expect(attempt(".")).rejects.toMatchObject({ code: "FILE_UNSUPPORTED", details: { kind: "socket" } });
-    server.close();
+    makeSocket(join(bench.root, "socket"));
+    await expect(attempt(".")).rejects.toMatchObject({
+      code: "FILE_UNSUPPORTED",
+      details: { kind: "socket" },
+    });
     expect(await stagedPaths(bench)).toEqual([]);
   });
 });
@@ -125,7 +142,9 @@ test("add() leaves a fifo alone that .smcignore names", async () => {
 test("add() refuses an ignored path by name, takes it with force, and keeps tracking it", async () => {
   await withWorktree(async (bench) => {
     await bench.write({ ".smcignore": "*.log\ncache/\n", "a.log": "1", "cache/x": "2" });
-    await expect(add(bench.repository, { paths: ["a.log"] }, QUIET)).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
+    await expect(add(bench.repository, { paths: ["a.log"] }, QUIET)).rejects.toMatchObject({
+      code: "ARGUMENT_INVALID",
+    });
     await expect(add(bench.repository, { paths: ["cache/x"] }, QUIET)).rejects.toMatchObject({
       details: { path: "cache" },
     });
@@ -142,7 +161,11 @@ test("add() stores a link as a link, never what it points to", async () => {
     await symlink("loop", join(bench.root, "loop"));
     await addAll(bench);
     const entry = (await readStage(bench.root))?.entries.get("link");
-    expect(entry).toMatchObject({ mode: "120000", digest: hashBytes(Buffer.from("../secret")), sizeBytes: 9 });
+    expect(entry).toMatchObject({
+      mode: "120000",
+      digest: hashBytes(Buffer.from("../secret")),
+      sizeBytes: 9,
+    });
   });
 });
 
@@ -212,20 +235,26 @@ test("add() refuses a name that is not UTF-8 with its bytes", async () => {
   });
 });
 
-test.each(["con", "aux.txt", "a.", "a ", "a:b", "*"])("add() refuses the name %j unless it is allowed", async (name) => {
-  await withWorktree(async (bench) => {
-    await bench.write({ [name]: "1" });
-    await expect(addAll(bench)).rejects.toMatchObject({ code: "NAME_NOT_PORTABLE" });
-    expect(await addAll(bench, { allowNonportable: true })).toMatchObject({ added: [name] });
-  });
-});
+test.each(["con", "aux.txt", "a.", "a ", "a:b", "*"])(
+  "add() refuses the name %j unless it is allowed",
+  async (name) => {
+    await withWorktree(async (bench) => {
+      await bench.write({ [name]: "1" });
+      await expect(addAll(bench)).rejects.toMatchObject({ code: "NAME_NOT_PORTABLE" });
+      expect(await addAll(bench, { allowNonportable: true })).toMatchObject({ added: [name] });
+    });
+  },
+);
 
-test.each([".SMC/x", ".smc./x", "a\\b", "a\nb", "smc~1"])("add() refuses the name %j always", async (name) => {
-  await withWorktree(async (bench) => {
-    await bench.write({ [name]: "1" });
-    await expect(addAll(bench, { allowNonportable: true })).rejects.toMatchObject({ code: "PATH_INVALID" });
-  });
-});
+test.each([".SMC/x", ".smc./x", "a\\b", "a\nb", "smc~1"])(
+  "add() refuses the name %j always",
+  async (name) => {
+    await withWorktree(async (bench) => {
+      await bench.write({ [name]: "1" });
+      await expect(addAll(bench, { allowNonportable: true })).rejects.toMatchObject({ code: "PATH_INVALID" });
+    });
+  },
+);
 
 test("add() refuses names that are one elsewhere, in files and in folders", async () => {
   for (const [a, b] of [
@@ -254,7 +283,10 @@ test("add() keeps names in normal form C", async () => {
   await withWorktree(async (bench) => {
     await bench.write({ "e\u0301": "1" });
     expect(await addAll(bench)).toMatchObject({ added: ["\u00e9"] });
-    expect(await add(bench.repository, { paths: ["e\u0301"] }, QUIET)).toMatchObject({ added: [], modified: [] });
+    expect(await add(bench.repository, { paths: ["e\u0301"] }, QUIET)).toMatchObject({
+      added: [],
+      modified: [],
+    });
     expect((await bench.status()).untracked).toEqual([]);
   });
 });
@@ -274,16 +306,16 @@ test("add() stages nothing of a file that changes while it is read", async () =>
   await withWorktree(async (bench) => {
     await bench.write({ small: "1", big: Buffer.alloc(64 * 1024 * 1024, 1) });
     const path = join(bench.root, "big");
-    let isDone = false;
-    const adding = addAll(bench).finally(() => {
-      isDone = true;
+    const state: { error?: unknown } = {};
+    const adding = addAll(bench).catch((error: unknown) => {
+      state.error = error;
     });
-    const outcome = expect(adding).rejects.toMatchObject({ code: "FILE_CHANGED" });
-    for (let size = 32 * 1024 * 1024; !isDone; size += 1) {
+    for (let size = 32 * 1024 * 1024; state.error === undefined; size += 1) {
       await truncate(path, size);
       await new Promise((resolve) => setImmediate(resolve));
     }
-    await outcome;
+    await adding;
+    expect(state.error).toMatchObject({ code: "FILE_CHANGED" });
     expect(await stagedPaths(bench)).toEqual([]);
     expect(await readFile(join(bench.root, "small"), "utf8")).toBe("1");
   });

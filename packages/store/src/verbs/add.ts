@@ -47,7 +47,10 @@ export async function add(repository: Repository, options: AddOptions, call: Cal
     throw new SmcError("USAGE", "nothing was named to add", { hint: 'name files, or use "smc add -A"' });
   }
   await assertNoSpecialFiles(worktree, options.paths);
-  const filter = await resolvePaths(worktree, options.paths.length === 0 ? [rootArgument(worktree)] : options.paths);
+  const filter = await resolvePaths(
+    worktree,
+    options.paths.length === 0 ? [rootArgument(worktree)] : options.paths,
+  );
   return exclusively(worktree, call, () => addTo(repository, { worktree, filter, options }, call));
 }
 
@@ -60,7 +63,8 @@ async function assertNoSpecialFiles(worktree: Worktree, texts: readonly string[]
   const outside = texts.filter((text) => text.startsWith("/") && !text.includes("\0"));
   for (const [index, stat] of (await lstatMany(outside)).entries()) {
     const kind = stat === undefined ? "file" : kindOf(stat);
-    if (kind !== "file" && kind !== "folder" && kind !== "link") throw unsupported(outside[index] ?? "", kind);
+    if (kind !== "file" && kind !== "folder" && kind !== "link")
+      throw unsupported(outside[index] ?? "", kind);
   }
 }
 
@@ -125,13 +129,18 @@ async function findFiles(
     if (spec === "") from.add("");
     else if (stat === undefined) from.add(isPattern(spec) || !isAscii(spec) ? "" : spec);
     else {
-      if (options.force !== true) await assertNotIgnored(root, spec, { tracked, isFolder: kindOf(stat) === "folder" });
+      if (options.force !== true)
+        await assertNotIgnored(root, spec, { tracked, isFolder: kindOf(stat) === "folder" });
       filter.meet(spec);
       from.add(spec);
     }
   }
   const withIgnored = options.force === true;
-  const found = await scan(root, { from: [...from], tracked, leaveOut: repository.store.path, withIgnored }, call);
+  const found = await scan(
+    root,
+    { from: [...from], tracked, leaveOut: repository.store.path, withIgnored },
+    call,
+  );
   const fault = found.faults.find(({ path }) => filter.matches(path));
   if (fault !== undefined) throw fault.error;
   const files = [...found.files].filter(([path]) => {
@@ -152,8 +161,12 @@ async function assertNotIgnored(
   if (tracked.hasFile(path) || tracked.hasFolder(path)) return;
   const ignored = await findIgnored(root, path, isFolder);
   if (ignored === undefined) return;
-  throw new SmcError("ARGUMENT_INVALID", `'${show(ignored, 200)}' is ignored by .smcignore; nothing was staged`, {
-    hint: "add it all the same with -f",
-    details: { path: ignored },
-  });
+  throw new SmcError(
+    "ARGUMENT_INVALID",
+    `'${show(ignored, 200)}' is ignored by .smcignore; nothing was staged`,
+    {
+      hint: "add it all the same with -f",
+      details: { path: ignored },
+    },
+  );
 }

@@ -33,15 +33,28 @@ export interface CheckoutResult extends SwitchResult {
  * Only files that differ are touched. Throws WOULD_OVERWRITE with nothing changed, REVISION_NOT_FOUND,
  * PATH_NOT_FOUND, ALREADY_EXISTS, BRANCH_IN_USE, UNSAFE_PATH, ARGUMENT_INVALID for options that exclude each other.
  */
-export async function checkout(repository: Repository, options: CheckoutOptions, call: Call): Promise<CheckoutResult> {
+export async function checkout(
+  repository: Repository,
+  options: CheckoutOptions,
+  call: Call,
+): Promise<CheckoutResult> {
   const { branch: create, revision, paths, detach, force, symlinks } = options;
-  if (create !== undefined && detach === true) throw new SmcError("ARGUMENT_INVALID", "-b and --detach do not go together");
+  if (create !== undefined && detach === true)
+    throw new SmcError("ARGUMENT_INVALID", "-b and --detach do not go together");
   if (paths !== undefined && paths.length > 0) {
-    if (create === undefined && detach !== true) return checkoutFiles(repository, { ...options, paths }, call);
+    if (create === undefined && detach !== true)
+      return checkoutFiles(repository, { ...options, paths }, call);
     throw new SmcError("ARGUMENT_INVALID", "a branch is not made for single files");
   }
   const mode = detach === true ? "detach" : "any";
-  const request = { op: "checkout" as const, target: revision, create, mode, force: force === true, symlinks } as const;
+  const request = {
+    op: "checkout" as const,
+    target: revision,
+    create,
+    mode,
+    force: force === true,
+    symlinks,
+  } as const;
   return { ...(await switchTo(repository, request, call)), restored: [] };
 }
 

@@ -29,13 +29,18 @@ export async function hashObject(
   const targets: string[] = [];
   for (const path of options.files) targets.push(await target(path));
   const read = await store.objects.hashFiles(targets, call);
-  return read.map(({ digest, sizeBytes }, index) => ({ path: options.files[index] ?? "", digest, sizeBytes }));
+  return read.map(({ digest, sizeBytes }, index) => ({
+    path: options.files[index] ?? "",
+    digest,
+    sizeBytes,
+  }));
 }
 
 async function target(path: string): Promise<string> {
   const nul = path.indexOf("\0");
   if (nul >= 0) throw new SmcError("PATH_INVALID", `'${show(path, 80)}': a NUL character at ${nul}`);
-  if (!isAbsolute(path)) throw new SmcError("ARGUMENT_INVALID", `'${show(path, 200)}' is not an absolute path`);
+  if (!isAbsolute(path))
+    throw new SmcError("ARGUMENT_INVALID", `'${show(path, 200)}' is not an absolute path`);
   let real: string;
   try {
     real = await realpath(path);

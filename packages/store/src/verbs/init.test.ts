@@ -12,11 +12,21 @@ test("init() makes a worktree of a new repository", async () => {
   await withStore(async (store, folder) => {
     const root = join(folder, "my model");
     const made = await init(store, { folder: root }, QUIET);
-    expect(made).toMatchObject({ root, repository: "my-model", branch: "main", isAttached: false, gitignore: null });
+    expect(made).toMatchObject({
+      root,
+      repository: "my-model",
+      branch: "main",
+      isAttached: false,
+      gitignore: null,
+    });
     expect(await readdir(root)).toEqual([".smc"]);
     expect((await readdir(join(root, ".smc"))).sort()).toEqual(["HEAD", "worktree.json"]);
     expect(await readFile(join(root, ".smc", "HEAD"), "utf8")).toBe("ref: refs/heads/main\n");
-    expect(await findWorktree(root, store)).toMatchObject({ id: made.worktreeId, repository: "my-model", prefix: "" });
+    expect(await findWorktree(root, store)).toMatchObject({
+      id: made.worktreeId,
+      repository: "my-model",
+      prefix: "",
+    });
     expect(await store.refs.listWorktrees()).toMatchObject([{ id: made.worktreeId, path: root }]);
   });
 });
@@ -24,11 +34,15 @@ test("init() makes a worktree of a new repository", async () => {
 test("init() takes a name and a branch, and refuses bad ones before it makes anything", async () => {
   await withStore(async (store, folder) => {
     const root = join(folder, "w");
-    const attempt = (options: { name?: string; branch?: string }) => init(store, { folder: root, ...options }, QUIET);
+    const attempt = (options: { name?: string; branch?: string }) =>
+      init(store, { folder: root, ...options }, QUIET);
     await expect(attempt({ name: "../x" })).rejects.toMatchObject({ code: "REPOSITORY_NAME_INVALID" });
     await expect(attempt({ branch: "-f" })).rejects.toMatchObject({ code: "REF_NAME_INVALID" });
     expect(await readdir(folder)).toEqual(["store"]);
-    expect(await attempt({ name: "me/model", branch: "trunk" })).toMatchObject({ repository: "me/model", branch: "trunk" });
+    expect(await attempt({ name: "me/model", branch: "trunk" })).toMatchObject({
+      repository: "me/model",
+      branch: "trunk",
+    });
   });
 });
 
@@ -46,7 +60,9 @@ test("init() refuses a folder that is a worktree, and a name that the folder sug
     });
     expect(await readdir(other)).toEqual([]);
     expect(await init(store, { folder: other, name: "model" }, QUIET)).toMatchObject({ isAttached: true });
-    expect(await init(store, { folder: join(folder, "c", "model"), name: "third" }, QUIET)).toMatchObject({ isAttached: false });
+    expect(await init(store, { folder: join(folder, "c", "model"), name: "third" }, QUIET)).toMatchObject({
+      isAttached: false,
+    });
   });
 });
 
@@ -56,7 +72,8 @@ test("init() twice at the same time makes one worktree", async () => {
     const attempts = Array.from({ length: 8 }, () => init(store, { folder: root }, QUIET));
     const results = await Promise.allSettled(attempts);
     expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-    for (const result of results) if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "ALREADY_EXISTS" });
+    for (const result of results)
+      if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "ALREADY_EXISTS" });
     expect(await readdir(root)).toEqual([".smc"]);
     expect(await store.refs.listWorktrees()).toHaveLength(1);
   });
@@ -72,7 +89,8 @@ test("init() leaves nothing half made when a call fails, and works afterwards", 
       interceptCalls((what, path) => {
         if (!path.startsWith(root)) return;
         calls += 1;
-        if (calls === nth && what !== "remove") throw Object.assign(new Error("no"), { code: "ENOSPC", syscall: what });
+        if (calls === nth && what !== "remove")
+          throw Object.assign(new Error("no"), { code: "ENOSPC", syscall: what });
       });
       const error: unknown = await init(store, { folder: root }, QUIET).catch((reason: unknown) => reason);
       interceptCalls(undefined);
@@ -101,7 +119,9 @@ test("init() refuses the root, the store, a file, and paths that can be none", a
     await expect(attempt(`/${"long/".repeat(1000)}`)).rejects.toMatchObject({ code: "PATH_INVALID" });
     await expect(attempt(`${folder}/${"n".repeat(300)}`)).rejects.toMatchObject({ code: "PATH_INVALID" });
     await expect(attempt(`${folder}/a\0b`)).rejects.toMatchObject({ code: "PATH_INVALID" });
-    await expect(attempt("/proc/nothing")).rejects.toMatchObject({ code: expect.stringMatching(/PATH_NOT_FOUND|IO_FAILED/) });
+    await expect(attempt("/proc/nothing")).rejects.toMatchObject({
+      code: expect.stringMatching(/PATH_NOT_FOUND|IO_FAILED/),
+    });
   });
 });
 
@@ -114,11 +134,15 @@ test("init() says that a folder is read-only", async () => {
     if (process.geteuid?.() === 0) {
       execFileSync("mount", ["-t", "tmpfs", "-o", "ro", "tmpfs", root]);
       try {
-        await expect(init(store, { folder: root }, QUIET)).rejects.toMatchObject({ code: "READ_ONLY", exit: 11 });
+        await expect(init(store, { folder: root }, QUIET)).rejects.toMatchObject({
+          code: "READ_ONLY",
+          exit: 11,
+        });
       } finally {
         execFileSync("umount", [root]);
       }
-    } else await expect(init(store, { folder: root }, QUIET)).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    } else
+      await expect(init(store, { folder: root }, QUIET)).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
     expect(await readdir(root)).toEqual([]);
   });
 });
@@ -163,7 +187,9 @@ test("init() keeps git away from .smc", async () => {
     await mkdir(root);
     execFileSync("git", ["init", "-q", root]);
     await init(store, { folder: root }, QUIET);
-    const seen = execFileSync("git", ["-C", root, "status", "--porcelain", "--untracked-files=all"], { encoding: "utf8" });
+    const seen = execFileSync("git", ["-C", root, "status", "--porcelain", "--untracked-files=all"], {
+      encoding: "utf8",
+    });
     expect(seen).toBe("?? .gitignore\n");
   });
 });

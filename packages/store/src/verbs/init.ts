@@ -64,7 +64,8 @@ async function defaultBranch(store: Store): Promise<string> {
 async function makeRoot(store: Store, folder: string): Promise<string> {
   const nul = folder.indexOf("\0");
   if (nul >= 0) throw new SmcError("PATH_INVALID", `'${show(folder, 80)}': a NUL character at ${nul}`);
-  if (!isAbsolute(folder)) throw new SmcError("ARGUMENT_INVALID", `'${show(folder, 200)}' is not an absolute path`);
+  if (!isAbsolute(folder))
+    throw new SmcError("ARGUMENT_INVALID", `'${show(folder, 200)}' is not an absolute path`);
   if (Buffer.byteLength(folder) > PATH_BYTES_MAX) {
     throw new SmcError("PATH_INVALID", `'${show(folder, 80)}' is longer than ${PATH_BYTES_MAX} bytes`);
   }
@@ -75,7 +76,8 @@ async function makeRoot(store: Store, folder: string): Promise<string> {
   } catch (error) {
     throw fromErrno(error, `cannot enter the folder '${show(folder)}'`);
   }
-  if (dirname(root) === root) throw new SmcError("ARGUMENT_INVALID", `'${show(root)}' cannot be a worktree: it is everything`);
+  if (dirname(root) === root)
+    throw new SmcError("ARGUMENT_INVALID", `'${show(root)}' cannot be a worktree: it is everything`);
   if (root === store.path || root.startsWith(`${store.path}/`)) {
     throw new SmcError("UNSAFE_PATH", `'${show(root)}' is inside the store; a worktree must be outside`);
   }
@@ -207,10 +209,14 @@ async function chooseRepository(
     (await store.refs.list(repository)).length > 0 ||
     (await store.refs.listWorktrees()).some((worktree) => worktree.repository === repository);
   if (!isUsed) return false;
-  throw new SmcError("ALREADY_EXISTS", `there is a repository '${show(repository)}' already; nothing was changed`, {
-    hint: `choose a name with --name, or join it with --name ${repository}`,
-    details: { repository },
-  });
+  throw new SmcError(
+    "ALREADY_EXISTS",
+    `there is a repository '${show(repository)}' already; nothing was changed`,
+    {
+      hint: `choose a name with --name, or join it with --name ${repository}`,
+      details: { repository },
+    },
+  );
 }
 
 /** Adds the marked block to `.gitignore` when the folder is in a git work tree. */

@@ -28,7 +28,11 @@ export interface LsFilesRow {
 }
 
 /** Rows in the byte order of the paths; without a choice all staged files. Throws as `status` does. */
-export async function lsFiles(repository: Repository, options: LsFilesOptions, call: Call): Promise<LsFilesRow[]> {
+export async function lsFiles(
+  repository: Repository,
+  options: LsFilesOptions,
+  call: Call,
+): Promise<LsFilesRow[]> {
   const worktree = requireWorktree(repository);
   const filter = options.paths?.length
     ? await resolvePaths(worktree, options.paths)
@@ -56,7 +60,11 @@ async function readStates(
   const worktree = requireWorktree(repository);
   const tracked = new TrackedPaths(stage.entries);
   const wantsStat = (path: string): boolean => tracked.hasFile(path);
-  const found = await scan(worktree.root, { from: [""], tracked, leaveOut: repository.store.path, wantsStat }, call);
+  const found = await scan(
+    worktree.root,
+    { from: [""], tracked, leaveOut: repository.store.path, wantsStat },
+    call,
+  );
   const states = new Map<string, LsFilesRow["state"]>();
   const changes = await compareWorktree(repository, { worktree, stage, found }, call);
   if (options.modified === true) for (const path of changes.modified) states.set(path, "modified");

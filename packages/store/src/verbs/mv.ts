@@ -71,12 +71,16 @@ async function planSteps(
   input: { stage: Stage; sources: readonly string[]; destination: string; options: MvOptions },
 ): Promise<Step[]> {
   const { stage, sources, destination, options } = input;
-  const target = destination === "" ? undefined : (await locate(worktree.root, [destination])).get(destination);
+  const target =
+    destination === "" ? undefined : (await locate(worktree.root, [destination])).get(destination);
   if (target?.blocked?.isLink === true) throw linkInTheWay(target.blocked.path);
   const isFolder = destination === "" || (target?.stat !== undefined && kindOf(target.stat) === "folder");
   const endsWithSlash = options.destination.endsWith("/");
   if (!isFolder && (sources.length > 1 || endsWithSlash)) {
-    throw new SmcError("PATH_NOT_FOUND", `'${show(destination, 200)}' is not a folder that is there; nothing was moved`);
+    throw new SmcError(
+      "PATH_NOT_FOUND",
+      `'${show(destination, 200)}' is not a folder that is there; nothing was moved`,
+    );
   }
   const steps: Step[] = [];
   const places = await locate(worktree.root, sources);
@@ -86,10 +90,14 @@ async function planSteps(
     assertSource(stage, from, place);
     if (to === from) throw new SmcError("ARGUMENT_INVALID", `'${show(from, 200)}' would be moved to itself`);
     if (to.startsWith(`${from}/`)) {
-      throw new SmcError("ARGUMENT_INVALID", `'${show(from, 200)}' cannot be moved into itself, '${show(to, 200)}'`);
+      throw new SmcError(
+        "ARGUMENT_INVALID",
+        `'${show(from, 200)}' cannot be moved into itself, '${show(to, 200)}'`,
+      );
     }
     const other = (await locate(worktree.root, [to])).get(to);
-    const isTaken = other?.stat !== undefined || stage.entries.has(to) || steps.some((step) => step.to === to);
+    const isTaken =
+      other?.stat !== undefined || stage.entries.has(to) || steps.some((step) => step.to === to);
     const mayReplace = options.force === true && other?.stat !== undefined && kindOf(other.stat) === "file";
     if (isTaken && !mayReplace) {
       throw new SmcError("ALREADY_EXISTS", `'${show(to, 200)}' is there already; nothing was moved`, {
@@ -104,10 +112,13 @@ async function planSteps(
 function assertSource(stage: Stage, from: string, place: Located | undefined): void {
   if (from === "") throw new SmcError("ARGUMENT_INVALID", "the root of the worktree cannot be moved");
   if (place?.blocked?.isLink === true) throw linkInTheWay(place.blocked.path);
-  const isTracked = stage.entries.has(from) || [...stage.entries.keys()].some((path) => path.startsWith(`${from}/`));
+  const isTracked =
+    stage.entries.has(from) || [...stage.entries.keys()].some((path) => path.startsWith(`${from}/`));
   if (!isTracked || place?.stat === undefined) {
     const why = isTracked ? "is not in the worktree" : "is not tracked";
-    throw new SmcError("PATH_NOT_FOUND", `'${show(from, 200)}' ${why}; nothing was moved`, { details: { path: from } });
+    throw new SmcError("PATH_NOT_FOUND", `'${show(from, 200)}' ${why}; nothing was moved`, {
+      details: { path: from },
+    });
   }
 }
 

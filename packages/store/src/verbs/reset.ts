@@ -13,7 +13,15 @@ import { type Move, moveHead, moveRefs } from "../worktree/move-head.ts";
 import { resolvePaths } from "../worktree/paths.ts";
 import { restoreFiles } from "../worktree/restore-files.ts";
 import { type StageEntry, writeStage } from "../worktree/stage.ts";
-import { filesOf, loadStage, loadStageLeniently, markAbsentLinks, readTip, reasonOf, type Tip } from "../worktree/state.ts";
+import {
+  filesOf,
+  loadStage,
+  loadStageLeniently,
+  markAbsentLinks,
+  readTip,
+  reasonOf,
+  type Tip,
+} from "../worktree/state.ts";
 import { exclusively, type Worktree } from "../worktree/worktree.ts";
 
 export interface ResetOptions {
@@ -57,7 +65,8 @@ async function resetTo(
 ): Promise<ResetResult> {
   const tip = await readTip(repository);
   const { head } = tip;
-  const isStaying = options.revision === undefined || (options.revision === "HEAD" && head.digest === undefined);
+  const isStaying =
+    options.revision === undefined || (options.revision === "HEAD" && head.digest === undefined);
   const to = isStaying ? head.digest : await resolveCommit(repository, options.revision ?? "HEAD", call);
   const move = moveOf(repository, { tip, to, text: options.revision ?? "HEAD" });
   let skippedLinks: readonly SkippedLink[] = [];
@@ -74,7 +83,10 @@ async function resetTo(
   };
 }
 
-function moveOf(repository: Repository, { tip, to, text }: { tip: Tip; to: Digest | undefined; text: string }): Move {
+function moveOf(
+  repository: Repository,
+  { tip, to, text }: { tip: Tip; to: Digest | undefined; text: string },
+): Move {
   const { head } = tip;
   const reason: RefReason = reasonOf(repository, "reset", `moving to ${text}`);
   if (to === undefined) return { to, reason };
@@ -113,7 +125,11 @@ async function resetStage(
   }
   await markAbsentLinks(worktree.root, { entries }, links);
   await moveRefs(repository, { worktree, tip, move });
-  await writeStage(worktree.root, { ...stage, entries, base: tree, isExact: tree !== undefined }, { durable: true });
+  await writeStage(
+    worktree.root,
+    { ...stage, entries, base: tree, isExact: tree !== undefined },
+    { durable: true },
+  );
 }
 
 async function resetFiles(
@@ -126,7 +142,8 @@ async function resetFiles(
   return exclusively(worktree, call, async () => {
     const tip = await readTip(repository);
     const stage = await loadStage(repository, worktree, tip, call);
-    const tree = options.revision === undefined ? tip.tree : await resolveTree(repository, options.revision, call);
+    const tree =
+      options.revision === undefined ? tip.tree : await resolveTree(repository, options.revision, call);
     const base = await filesOf(repository, tip.tree, call);
     const source = tree === tip.tree ? base : await filesOf(repository, tree, call);
     const { restored } = await restoreFiles(

@@ -28,7 +28,11 @@ export type RestoreResult = Restored;
  * Local changes of the named files are lost; tracked files that the source does not have are removed. Throws
  * USAGE without paths, PATH_NOT_FOUND, REVISION_NOT_FOUND, WOULD_OVERWRITE for an untracked file, UNSAFE_PATH.
  */
-export async function restore(repository: Repository, options: RestoreOptions, call: Call): Promise<RestoreResult> {
+export async function restore(
+  repository: Repository,
+  options: RestoreOptions,
+  call: Call,
+): Promise<RestoreResult> {
   const root = requireWorktree(repository);
   if (options.paths.length === 0) throw new SmcError("USAGE", "nothing was named to restore");
   const filter = await resolvePaths(root, options.paths);
@@ -39,7 +43,8 @@ export async function restore(repository: Repository, options: RestoreOptions, c
     const stage = await loadStage(repository, root, tip, call);
     const tree = await sourceTree(repository, { options, toStage, tip: tip.tree }, call);
     const base = await filesOf(repository, tip.tree, call);
-    const source: FlatTree = tree === "stage" ? new Map(stage.entries) : await filesOf(repository, tree, call);
+    const source: FlatTree =
+      tree === "stage" ? new Map(stage.entries) : await filesOf(repository, tree, call);
     const { symlinks } = options;
     return restoreFiles(
       repository,

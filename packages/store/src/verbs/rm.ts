@@ -53,7 +53,8 @@ async function removeFrom(
   const paths = [...stage.entries.keys()].filter((path) => filter.matches(path));
   filter.assertAllMet();
   const located = await locate(worktree.root, paths);
-  if (options.force !== true) await assertKept(repository, { worktree, tip, stage, paths, located, options }, call);
+  if (options.force !== true)
+    await assertKept(repository, { worktree, tip, stage, paths, located, options }, call);
   if (options.dryRun === true) return { removed: paths.sort(), dryRun: true };
   if (options.cached !== true) {
     const removals = paths.flatMap((path) => {
@@ -75,9 +76,13 @@ function assertNoFolder(stage: Stage, filter: PathFilter): void {
   const tracked = new TrackedPaths(stage.entries);
   const folder = filter.specs.find((spec) => (spec === "" || tracked.hasFolder(spec)) && !isPattern(spec));
   if (folder === undefined) return;
-  throw new SmcError("ARGUMENT_INVALID", `'${folder === "" ? "." : show(folder, 200)}' is a folder; nothing was removed`, {
-    hint: "remove what is below it with -r",
-  });
+  throw new SmcError(
+    "ARGUMENT_INVALID",
+    `'${folder === "" ? "." : show(folder, 200)}' is a folder; nothing was removed`,
+    {
+      hint: "remove what is below it with -r",
+    },
+  );
 }
 
 /** Content that is in no commit is not thrown away unasked. */
@@ -102,7 +107,8 @@ async function assertKept(
     const stat = place?.stat;
     if (entry === undefined || place === undefined || stat === undefined) continue;
     const kind = kindOf(stat);
-    if (kind === "file" || kind === "link") files.push({ path, entry, found: { path, disk: place.disk, kind, stat } });
+    if (kind === "file" || kind === "link")
+      files.push({ path, entry, found: { path, disk: place.disk, kind, stat } });
   }
   const { objects } = repository.store;
   const { modified } = await compareFiles(files, { root: worktree.root, objects }, call);
@@ -118,8 +124,12 @@ async function assertKept(
   const list = lost.slice(0, PATHS_SHOWN).map((path) => `'${show(path, 200)}'`);
   const more = lost.length > PATHS_SHOWN ? ", …" : "";
   const what = lost.length === 1 ? "1 file has changes" : `${lost.length} files have changes`;
-  throw new SmcError("WORKTREE_DIRTY", `${what} that no commit has: ${list.join(", ")}${more}; nothing was removed`, {
-    hint: "keep the file with --cached, or give the changes up with -f",
-    details: { paths: lost.slice(0, PATHS_SHOWN), count: lost.length },
-  });
+  throw new SmcError(
+    "WORKTREE_DIRTY",
+    `${what} that no commit has: ${list.join(", ")}${more}; nothing was removed`,
+    {
+      hint: "keep the file with --cached, or give the changes up with -f",
+      details: { paths: lost.slice(0, PATHS_SHOWN), count: lost.length },
+    },
+  );
 }

@@ -2,16 +2,12 @@ import { chmod, readFile, rm, symlink, utimes, writeFile } from "node:fs/promise
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { hashBytes } from "../digest.ts";
 import type { Repository } from "../repository.ts";
 import type { ObjectStore, Store } from "../store.ts";
 import { QUIET } from "../testing.ts";
-import { withFolder } from "../testing-folder.ts";
 import { type Bench, withWorktree } from "../testing-worktree.ts";
 import { readStage, type Stage, writeStage } from "../worktree/stage.ts";
 import { add } from "./add.ts";
-import { hashObject } from "./hash-object.ts";
-import { lsFiles } from "./ls-files.ts";
 import { status } from "./status.ts";
 
 test("status() before the first commit, after it, and detached", async () => {
@@ -183,57 +179,5 @@ test("status() works where the stage cannot be refreshed", async () => {
     await setCachedAt(bench, () => 1n);
     expect(await bench.isClean()).toBe(true);
     expect((await readFile(join(bench.root, ".smc", "stage"))).length).toBe(before.length);
-  });
-});
-
-test("lsFiles() lists the stage, and what differs from it", async () => {
-  await withWorktree(async (bench) => {
-    await bench.commit({ a: "1", "d/x": "22", gone: "3" });
-    const row = {
-      path: "d/x",
-      state: "staged",
-      mode: "100644",
-      digest: hashBytes(Buffer.from("22")),
-      sizeBytes: 2,
-    };
-    expect(await lsFiles(bench.repository, {}, QUIET)).toMatchObject([{ path: "a" }, row, { path: "gone" }]);
-    expect(await lsFiles(await bench.at("d"), {}, QUIET)).toEqual([row]);
-    expect(await lsFiles(bench.repository, { paths: ["*o*"] }, QUIET)).toMatchObject([{ path: "gone" }]);
-    await bench.write({ a: "changed", "d/new": "1" });
-    await rm(join(bench.root, "gone"));
-    const states = async (options: object) =>
-      (await lsFiles(bench.repository, options, QUIET)).map(({ path, state }) => `${path} ${state}`);
-    expect(await states({ modified: true, deleted: true, others: true })).toEqual([
-      "a modified",
-      "d/new other",
-      "gone deleted",
-    ]);
-    expect(await states({ others: true })).toEqual(["d/new other"]);
-  });
-});
-
-test("hashObject() prints what sha256sum prints, and names what it cannot read", async () => {
-  await withWorktree(async (bench) => {
-    await withFolder(async (folder) => {
-      const file = join(folder, "file");
-      await writeFile(file, Buffer.alloc(5_000_000, 7));
-      await symlink("file", join(folder, "link"));
-      const expected = execFileSync("sha256sum", [file], { encoding: "utf8" }).slice(0, 64);
-      const rows = await hashObject(bench.store, { files: [file, join(folder, "link")] }, QUIET);
-      expect(rows).toEqual([
-        { path: file, digest: expected, sizeBytes: 5_000_000 },
-        { path: join(folder, "link"), digest: expected, sizeBytes: 5_000_000 },
-      ]);
-      const attempt = (path: string) => hashObject(bench.store, { files: [path] }, QUIET);
-      await expect(attempt(folder)).rejects.toMatchObject({
-        code: "FILE_UNSUPPORTED",
-        details: { kind: "folder" },
-      });
-      await expect(attempt("/dev/zero")).rejects.toMatchObject({ details: { kind: "character device" } });
-      await expect(attempt(join(folder, "none"))).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
-      await expect(attempt("relative")).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
-      await expect(attempt("/a\0b")).rejects.toMatchObject({ code: "PATH_INVALID" });
-      expect(await bench.store.objects.stat(hashBytes(Buffer.alloc(5_000_000, 7)))).toBeUndefined();
-    });
   });
 });

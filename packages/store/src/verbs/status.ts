@@ -8,7 +8,14 @@ import { branchOf } from "../worktree/head.ts";
 import { resolvePaths } from "../worktree/paths.ts";
 import { type Scan, scan, TrackedPaths } from "../worktree/scan.ts";
 import { refreshStage, type Stage } from "../worktree/stage.ts";
-import { compareToTree, filesOf, loadStage, readTip, type StagedChange, type Tip } from "../worktree/state.ts";
+import {
+  compareToTree,
+  filesOf,
+  loadStage,
+  readTip,
+  type StagedChange,
+  type Tip,
+} from "../worktree/state.ts";
 import { exclusively, type Worktree } from "../worktree/worktree.ts";
 
 export interface StatusOptions {
@@ -37,7 +44,11 @@ export interface StatusResult {
  * its stat does not tell whether it changed, and remembers the answer. Throws STAGE_CORRUPT, PERMISSION_DENIED,
  * CONFIG_INVALID for a bad `.smcignore`.
  */
-export async function status(repository: Repository, options: StatusOptions, call: Call): Promise<StatusResult> {
+export async function status(
+  repository: Repository,
+  options: StatusOptions,
+  call: Call,
+): Promise<StatusResult> {
   const worktree = requireWorktree(repository);
   const filter = options.paths?.length ? await resolvePaths(worktree, options.paths) : undefined;
   const tip = await readTip(repository);
@@ -120,4 +131,3 @@ function joinFolders(paths: readonly string[], tracked: TrackedPaths): string[] 
   }
   return [...joined].sort();
 }
-

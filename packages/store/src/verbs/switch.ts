@@ -19,9 +19,14 @@ export interface SwitchOptions {
 }
 
 /** Throws ARGUMENT_INVALID for a revision that is no branch, and otherwise what `checkout` throws. */
-export async function switchBranch(repository: Repository, options: SwitchOptions, call: Call): Promise<SwitchResult> {
+export async function switchBranch(
+  repository: Repository,
+  options: SwitchOptions,
+  call: Call,
+): Promise<SwitchResult> {
   const { target, create, detach, force, symlinks } = options;
-  if (create !== undefined && detach === true) throw new SmcError("ARGUMENT_INVALID", "-c and --detach do not go together");
+  if (create !== undefined && detach === true)
+    throw new SmcError("ARGUMENT_INVALID", "-c and --detach do not go together");
   if (target === undefined && create === undefined && detach !== true) {
     throw new SmcError("ARGUMENT_INVALID", "no branch was named");
   }

@@ -87,7 +87,8 @@ async function readUnsure(
   for (const [index, { path, entry }] of files.entries()) {
     const file = read[index];
     if (file === "vanished") result.vanished.push(path);
-    else if (file === undefined || file === "changing" || file.digest !== entry.digest) result.modified.push(path);
+    else if (file === undefined || file === "changing" || file.digest !== entry.digest)
+      result.modified.push(path);
     else result.verified.set(path, { ...entry, cache: cacheOf(file.stat, startNs) });
   }
 }

@@ -40,10 +40,8 @@ export async function storeFiles(
   const entries = new Map<string, StageEntry>();
   const plain = files.filter(({ kind }) => kind === "file");
   const startNs = nowNs();
-  const read = await session.addFiles(
-    plain.map(({ disk }) => join(worktree.root, disk)),
-    call,
-  );
+  const paths = plain.map(({ disk }) => join(worktree.root, disk));
+  const read = await session.addFiles(paths, withTotal(plain, call));
   for (const [index, { path }] of plain.entries()) {
     const file = read[index];
     if (file === undefined) throw new SmcError("INTERNAL", "a file was added without a result");
@@ -58,6 +56,15 @@ export async function storeFiles(
     entries.set(path, { mode: "120000", digest: blob.digest, sizeBytes: target.length, ...cache });
   }
   return entries;
+}
+
+/** The call with the sum of the sizes in its progress, so that people see how much is left. */
+function withTotal(files: readonly Found[], call: Call): Call {
+  const sum = files.reduce((total, { stat }) => total + (stat?.sizeBytes ?? 0), 0);
+  return {
+    signal: call.signal,
+    onProgress: (progress) => call.onProgress({ ...progress, total: Math.max(sum, progress.done) }),
+  };
 }
 
 /** Puts entries into the stage; a file takes the place of the folder of its name, and the other way round. */
@@ -98,10 +105,14 @@ export async function assertNames(
   for (const path of names.added) {
     const other = addSpellings(spellings, path);
     if (other === undefined) continue;
-    throw new SmcError("NAME_COLLISION", `'${show(path, 200)}' and '${show(other, 200)}' are one name on other systems`, {
-      hint: "rename one of them",
-      details: { path, other },
-    });
+    throw new SmcError(
+      "NAME_COLLISION",
+      `'${show(path, 200)}' and '${show(other, 200)}' are one name on other systems`,
+      {
+        hint: "rename one of them",
+        details: { path, other },
+      },
+    );
   }
 }
 

@@ -61,20 +61,25 @@ export async function holdFolder(
   return held;
 }
 
-async function enter(entry: string, { path, create }: { path: string; create: boolean }): Promise<HeldFolder | undefined> {
+async function enter(
+  entry: string,
+  { path, create }: { path: string; create: boolean },
+): Promise<HeldFolder | undefined> {
   try {
     return await openFolder(entry);
   } catch (error) {
     const stat = await lstatOne(entry);
     if (stat !== undefined && kindOf(stat) === "link") throw linkInTheWay(path);
     if (stat !== undefined && kindOf(stat) !== "folder") throw fileInTheWay(path);
-    if (stat !== undefined || !isAbsent(error)) throw fromErrno(error, `cannot enter the folder '${show(path)}'`);
+    if (stat !== undefined || !isAbsent(error))
+      throw fromErrno(error, `cannot enter the folder '${show(path)}'`);
   }
   if (!create) return undefined;
   try {
     await createOneFolder(entry);
   } catch (error) {
-    if (!isSmcError(error) || error.details.errno !== "EEXIST") throw renamed(error, `cannot create '${show(path)}'`);
+    if (!isSmcError(error) || error.details.errno !== "EEXIST")
+      throw renamed(error, `cannot create '${show(path)}'`);
   }
   return enter(entry, { path, create: false });
 }

@@ -41,7 +41,8 @@ export async function readHead(repository: Repository): Promise<Head> {
     worktree === undefined
       ? { kind: "branch", ref: refName("refs/heads/", repository.defaultBranch) }
       : await readHeadFile(worktree.root);
-  if (target.kind === "detached") return { ...target, ref: undefined, log: worktreeRef(requireWorktree(repository)) };
+  if (target.kind === "detached")
+    return { ...target, ref: undefined, log: worktreeRef(requireWorktree(repository)) };
   const digest = await repository.store.refs.read(repository.name, target.ref);
   return { ...target, digest, log: worktree === undefined ? target.ref : worktreeRef(worktree) };
 }
@@ -63,7 +64,10 @@ export async function readHeadFile(root: string): Promise<HeadTarget> {
 /** Bytes of a small file, not followed when it is a link. Throws LIMIT_EXCEEDED over `bytesMax`, PATH_NOT_FOUND … */
 export async function readSmall(path: string, bytesMax: number): Promise<Buffer> {
   try {
-    const handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+    const handle = await open(
+      path,
+      constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
+    );
     try {
       const stat = await handle.stat();
       if (!stat.isFile()) throw new SmcError("FILE_UNSUPPORTED", `'${show(path)}' is not a regular file`);

@@ -38,11 +38,13 @@ export async function readRules(root: string, prefix: string, parent: IgnoreRule
 /** Reads the text of an ignore file. Throws CONFIG_INVALID naming the line. */
 export function parseRules(text: string, path: string): Ignore {
   const lines = text.replace(/^\ufeff/, "").split(/\r?\n/);
-  if (lines.length > RULES_MAX) throw new SmcError("CONFIG_INVALID", `'${show(path)}' has more than ${RULES_MAX} lines`);
+  if (lines.length > RULES_MAX)
+    throw new SmcError("CONFIG_INVALID", `'${show(path)}' has more than ${RULES_MAX} lines`);
   const rules = ignore({ ignorecase: false, allowRelativePaths: true });
   for (const [index, line] of lines.entries()) {
     const fault = ruleFault(line);
-    if (fault !== undefined) throw new SmcError("CONFIG_INVALID", `'${show(path)}' line ${index + 1}: ${fault}`);
+    if (fault !== undefined)
+      throw new SmcError("CONFIG_INVALID", `'${show(path)}' line ${index + 1}: ${fault}`);
     rules.add(line);
   }
   return rules;
@@ -51,7 +53,8 @@ export function parseRules(text: string, path: string): Ignore {
 function ruleFault(line: string): string | undefined {
   if (line.length > RULE_LENGTH_MAX) return `longer than ${RULE_LENGTH_MAX} characters`;
   if (line.startsWith("#")) return undefined;
-  if ((line.match(/\*\*+/g) ?? []).length > DOUBLE_STARS_MAX) return `more than ${DOUBLE_STARS_MAX} '**' in a rule`;
+  if ((line.match(/\*\*+/g) ?? []).length > DOUBLE_STARS_MAX)
+    return `more than ${DOUBLE_STARS_MAX} '**' in a rule`;
   return undefined;
 }
 
@@ -68,11 +71,18 @@ export function isIgnored(rules: IgnoreRules, path: string, isFolder: boolean): 
 }
 
 /** The first part of a path that is ignored, or undefined: for paths that a user names outright. */
-export async function findIgnored(root: string, path: string, isFolder: boolean): Promise<string | undefined> {
+export async function findIgnored(
+  root: string,
+  path: string,
+  isFolder: boolean,
+): Promise<string | undefined> {
   const parts = path.split("/");
   let rules = NO_RULES;
   for (let depth = 0; depth < parts.length; depth += 1) {
-    const prefix = parts.slice(0, depth).map((part) => `${part}/`).join("");
+    const prefix = parts
+      .slice(0, depth)
+      .map((part) => `${part}/`)
+      .join("");
     const stat = await lstatOne(join(root, prefix, IGNORE_FILE));
     if (stat !== undefined && kindOf(stat) === "file") rules = await readRules(root, prefix, rules);
     const part = parts.slice(0, depth + 1).join("/");

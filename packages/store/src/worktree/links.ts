@@ -19,7 +19,10 @@ export interface SkippedLink {
 }
 
 /** What the option says, else `checkout.symlinks`. */
-export async function linkPolicy(repository: Repository, option: LinkPolicy | undefined): Promise<LinkPolicy> {
+export async function linkPolicy(
+  repository: Repository,
+  option: LinkPolicy | undefined,
+): Promise<LinkPolicy> {
   if (option !== undefined) return option;
   const { store, worktree } = repository;
   const config = await readConfig({ storePath: store.path, worktreeRoot: worktree?.root });
@@ -40,7 +43,10 @@ export async function settleLinks(
   const skipped: SkippedLink[] = [];
   for (const link of plan.links) {
     const target = await readTarget(options.objects, link.entry, call);
-    const why = options.policy === "never" ? "symbolic links are not made" : await linkFault(options.root, plan, { ...link, target });
+    const why =
+      options.policy === "never"
+        ? "symbolic links are not made"
+        : await linkFault(options.root, plan, { ...link, target });
     if (why === undefined && target !== undefined) {
       links.push({ ...link, target });
       continue;
@@ -48,7 +54,8 @@ export async function settleLinks(
     skipped.push({ path: link.path, reason: why ?? "its target is not one" });
     const { mode, digest, sizeBytes } = link.entry;
     plan.next.set(link.path, { mode, digest, sizeBytes, isSkipped: true });
-    if (link.expected !== undefined) removals.push({ path: link.path, disk: link.disk, expected: link.expected });
+    if (link.expected !== undefined)
+      removals.push({ path: link.path, disk: link.disk, expected: link.expected });
   }
   return { out: { removals, writings: plan.writings, links }, skipped };
 }
@@ -96,9 +103,11 @@ async function linkFault(
 
 async function passesLink(root: string, plan: Plan, parts: readonly string[]): Promise<string | undefined> {
   const all = [...new Set(parts.flatMap((part) => [part, ...foldersAbove(part)]))];
-  if (all.some((part) => /^\.(smc|git)$/i.test(part.split("/")[0] ?? ""))) return "it leads into '.smc' or '.git'";
+  if (all.some((part) => /^\.(smc|git)$/i.test(part.split("/")[0] ?? "")))
+    return "it leads into '.smc' or '.git'";
   if (all.some((part) => plan.next.get(part)?.mode === "120000")) return "it leads through another link";
   const stats = await lstatMany(all.map((part) => join(root, part)));
-  if (stats.some((stat) => stat !== undefined && kindOf(stat) === "link")) return "it leads through another link";
+  if (stats.some((stat) => stat !== undefined && kindOf(stat) === "link"))
+    return "it leads through another link";
   return undefined;
 }

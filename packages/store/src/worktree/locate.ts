@@ -17,7 +17,8 @@ export interface Located {
 export async function locate(root: string, paths: readonly string[]): Promise<Map<string, Located>> {
   const spelled = await spell(root, paths);
   const folders = new Map<string, { path: string; isLink: boolean } | undefined>();
-  for (const path of paths) for (const folder of foldersAbove(spelled.get(path) ?? path)) folders.set(folder, undefined);
+  for (const path of paths)
+    for (const folder of foldersAbove(spelled.get(path) ?? path)) folders.set(folder, undefined);
   const names = [...folders.keys()];
   const folderStats = await lstatMany(names.map((folder) => join(root, folder)));
   for (const [index, folder] of names.entries()) {
@@ -39,7 +40,8 @@ export async function locate(root: string, paths: readonly string[]): Promise<Ma
 
 /** The folders that a path is in, from the innermost to the outermost. */
 export function* foldersAbove(path: string): Generator<string> {
-  for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) yield path.slice(0, end);
+  for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1))
+    yield path.slice(0, end);
 }
 
 /** Finds how the disk spells names in another normal form than C. Only paths that are not found as they are. */

@@ -63,7 +63,8 @@ test("assertNoLinkAbove() names the link", async () => {
 
 test("PathFilter matches files, what is below folders, and patterns", () => {
   const filter = new PathFilter(["a", "b/c", "*.bin", "q?"]);
-  for (const path of ["a", "a/x/y", "b/c", "b/c/d", "m.bin", "x/m.bin", "q1"]) expect(filter.matches(path)).toBe(true);
+  for (const path of ["a", "a/x/y", "b/c", "b/c/d", "m.bin", "x/m.bin", "q1"])
+    expect(filter.matches(path)).toBe(true);
   for (const path of ["ab", "b", "b/cd", "m.bin/x/y", "q", "q12"]) expect(filter.matches(path)).toBe(false);
   filter.assertAllMet();
   expect(new PathFilter([""]).matches("anything/at/all")).toBe(true);

@@ -14,8 +14,12 @@ export const PATH_ARGUMENTS_MAX = 1_000_000;
  * The path from the root that a text means where the user stands; "" is the root. Throws ARGUMENT_INVALID for "",
  * PATH_INVALID for text that can be no path or is smc's own, UNSAFE_PATH outside the worktree.
  */
-export async function resolvePath(worktree: Pick<Worktree, "root" | "prefix">, text: string): Promise<string> {
-  if (text === "") throw new SmcError("ARGUMENT_INVALID", "an empty path; write '.' for the folder you are in");
+export async function resolvePath(
+  worktree: Pick<Worktree, "root" | "prefix">,
+  text: string,
+): Promise<string> {
+  if (text === "")
+    throw new SmcError("ARGUMENT_INVALID", "an empty path; write '.' for the folder you are in");
   const fault = textFault(text);
   if (fault !== undefined) throw new SmcError("PATH_INVALID", `'${show(text, 80)}': ${fault}`);
   const path = isAbsolute(text) ? await insideRoot(worktree.root, text) : posix.join(worktree.prefix, text);
@@ -24,7 +28,8 @@ export async function resolvePath(worktree: Pick<Worktree, "root" | "prefix">, t
   if (plain.startsWith("../") || plain.startsWith("/")) throw outside(text);
   if (plain === "." || plain === "") return "";
   const own = plain.split("/").find(isAlwaysIgnored);
-  if (own !== undefined) throw new SmcError("PATH_INVALID", `'${show(text, 200)}': '${own}' is never tracked`);
+  if (own !== undefined)
+    throw new SmcError("PATH_INVALID", `'${show(text, 200)}': '${own}' is never tracked`);
   return plain;
 }
 
@@ -140,7 +145,7 @@ export function matchesPattern(pattern: string, path: string): boolean {
   let at = 0;
   let star = -1;
   let resume = 0;
-  for (let position = 0; position < path.length; ) {
+  for (let position = 0; position < path.length;) {
     const expected = pattern[at];
     if (expected === "*") {
       star = at;

@@ -28,7 +28,7 @@ export interface PlanInput {
   /** "refuse" keeps every local change; "tracked" gives up those of tracked files; "all" overwrites untracked files too. */
   readonly overwrite: Overwrite;
   /** Paths that are left as they are, whatever they hold; for plans that overwrite. */
-  isLeftAlone?(path: string): boolean;
+  readonly isLeftAlone?: (path: string) => boolean;
 }
 
 export type Overwrite = "refuse" | "tracked" | "all";
@@ -71,7 +71,8 @@ export async function planMove(input: PlanInput, call: Call): Promise<Plan> {
   for (const candidate of candidates) {
     const verdict = verdicts.get(candidate.path);
     const place = located.get(candidate.path);
-    if (verdict === undefined || place === undefined) throw new SmcError("INTERNAL", "a path was left unjudged");
+    if (verdict === undefined || place === undefined)
+      throw new SmcError("INTERNAL", "a path was left unjudged");
     if (!applyVerdict(input, plan, { candidate, verdict, place })) conflicts.push(candidate.path);
   }
   conflicts.push(...(await findBlocked(input, plan, located)));
@@ -85,9 +86,13 @@ export function wouldOverwrite(conflicts: readonly string[]): SmcError {
   const files = all.length === 1 ? "1 file" : `${all.length} files`;
   const more = all.length > PATHS_SHOWN ? ", …" : "";
   const list = paths.map((path) => `'${show(path, 200)}'`).join(", ");
-  return new SmcError("WOULD_OVERWRITE", `${files} would be overwritten: ${list}${more}; nothing was changed`, {
-    details: { paths, count: all.length },
-  });
+  return new SmcError(
+    "WOULD_OVERWRITE",
+    `${files} would be overwritten: ${list}${more}; nothing was changed`,
+    {
+      details: { paths, count: all.length },
+    },
+  );
 }
 
 /** Paths that may have to change. Those that stay as they are, local changes included, are settled here. */
@@ -138,7 +143,11 @@ async function judgeAll(
     if (file === undefined || file === "changing") verdicts.set(path, { state: "local" });
     else if (file === "vanished") verdicts.set(path, { state: "free" });
     else {
-      const found: FlatEntry = { mode: fileModeOf(file.stat), digest: file.digest, sizeBytes: file.sizeBytes };
+      const found: FlatEntry = {
+        mode: fileModeOf(file.stat),
+        digest: file.digest,
+        sizeBytes: file.sizeBytes,
+      };
       const cache = cacheOf(file.stat, startNs);
       if (isSameFile(found, wanted)) verdicts.set(path, { state: "wanted", entry: { ...found, cache } });
       else verdicts.set(path, { state: isSameFile(found, staged) ? "clean" : "local" });
@@ -167,7 +176,8 @@ async function judgeByStat(root: string, candidate: Candidate, place: Located): 
     if (isSameFile(found, wanted)) return { state: "wanted", entry: found };
     return { state: isSameFile(found, staged) ? "clean" : "local" };
   }
-  const mayBe = (entry: FlatEntry | undefined): boolean => entry?.sizeBytes === stat.sizeBytes && entry.mode !== "120000";
+  const mayBe = (entry: FlatEntry | undefined): boolean =>
+    entry?.sizeBytes === stat.sizeBytes && entry.mode !== "120000";
   return mayBe(wanted) || mayBe(staged) ? undefined : { state: "local" };
 }
 
@@ -196,7 +206,11 @@ function applyVerdict(
 }
 
 /** Files where a folder must go, and folders where a file must go, that the plan does not take away. */
-async function findBlocked(input: PlanInput, plan: Plan, located: ReadonlyMap<string, Located>): Promise<string[]> {
+async function findBlocked(
+  input: PlanInput,
+  plan: Plan,
+  located: ReadonlyMap<string, Located>,
+): Promise<string[]> {
   const removed = new Set(plan.removals.map(({ disk }) => disk));
   const next = new TrackedPaths(plan.next);
   const conflicts: string[] = [];

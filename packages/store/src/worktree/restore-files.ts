@@ -35,21 +35,28 @@ export interface Restored {
  * The caller holds the worktree. Throws PATH_NOT_FOUND when a path names nothing in source or stage, WOULD_OVERWRITE
  * for untracked files, UNSAFE_PATH; then nothing is changed.
  */
-export async function restoreFiles(repository: Repository, restoring: Restoring, call: Call): Promise<Restored> {
+export async function restoreFiles(
+  repository: Repository,
+  restoring: Restoring,
+  call: Call,
+): Promise<Restored> {
   const { stage, source, filter, toStage, isOverlay } = restoring;
   const worktree = requireWorktree(repository);
   const paths = [...source.keys(), ...(isOverlay ? [] : stage.entries.keys())];
   const matched = new Set(paths.filter((path) => filter.matches(path)));
   filter.assertAllMet();
   const changed = new Set<string>();
-  const disk = restoring.toWorktree ? await restoreWorktree(repository, { ...restoring, matched, changed }, call) : undefined;
+  const disk = restoring.toWorktree
+    ? await restoreWorktree(repository, { ...restoring, matched, changed }, call)
+    : undefined;
   const links: string[] = [];
   for (const path of matched) {
     const wanted = source.get(path);
     const staged = stage.entries.get(path);
     const onDisk = disk?.next.get(path);
     if (!toStage) {
-      if (staged !== undefined && onDisk !== undefined && isSameFile(staged, onDisk)) stage.entries.set(path, onDisk);
+      if (staged !== undefined && onDisk !== undefined && isSameFile(staged, onDisk))
+        stage.entries.set(path, onDisk);
       continue;
     }
     if (!isSameFile(wanted, staged)) changed.add(path);

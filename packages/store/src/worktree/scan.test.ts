@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Call } from "../call.ts";
+import { makeSocket } from "../testing-worktree.ts";
 import { parseRules } from "./ignore.ts";
 import { scan, type ScanOptions, TrackedPaths } from "./scan.ts";
 
@@ -33,7 +33,8 @@ async function paths(options: Partial<ScanOptions> & { trackedPaths?: string[] }
 }
 
 test("scan() finds files and links at any depth and leaves .smc and .git out", async () => {
-  for (const path of ["a", "b/c", "b/d/e", ".smc/HEAD", ".git/HEAD", "b/.git/x", "b/.smc/x"]) await write(path);
+  for (const path of ["a", "b/c", "b/d/e", ".smc/HEAD", ".git/HEAD", "b/.git/x", "b/.smc/x"])
+    await write(path);
   await symlink("/etc", join(root, "b", "link"));
   expect(await paths()).toEqual(["a", "b/c", "b/d/e", "b/link"]);
   expect((await look()).files.get("b/link")?.kind).toBe("link");
@@ -53,7 +54,16 @@ test("scan() starts where it is told and keeps the rules of the folders above", 
 test("scan() honours .smcignore: patterns, negation, folders, anchors, deeper files", async () => {
   await write(".smcignore", "*.log\n!keep.log\n/build/\ncache/\n# comment\n\\#hash\n");
   await write("sub/.smcignore", "!*.log\nsecret\n");
-  for (const path of ["a.log", "keep.log", "build/x", "sub/build/x", "sub/b.log", "sub/secret", "x/cache/y", "#hash"]) {
+  for (const path of [
+    "a.log",
+    "keep.log",
+    "build/x",
+    "sub/build/x",
+    "sub/b.log",
+    "sub/secret",
+    "x/cache/y",
+    "#hash",
+  ]) {
     await write(path);
   }
   expect(await paths()).toEqual([".smcignore", "keep.log", "sub/.smcignore", "sub/b.log", "sub/build/x"]);
@@ -62,7 +72,11 @@ test("scan() honours .smcignore: patterns, negation, folders, anchors, deeper fi
 test("scan() sees what is tracked in an ignored folder, and nothing else of it", async () => {
   await write(".smcignore", "data/\n*.bin\n");
   for (const path of ["data/in/kept", "data/in/new", "data/new", "m.bin", "n.bin"]) await write(path);
-  expect(await paths({ trackedPaths: ["data/in/kept", "m.bin"] })).toEqual([".smcignore", "data/in/kept", "m.bin"]);
+  expect(await paths({ trackedPaths: ["data/in/kept", "m.bin"] })).toEqual([
+    ".smcignore",
+    "data/in/kept",
+    "m.bin",
+  ]);
   expect(await paths({ withIgnored: true })).toContain("data/new");
 });
 
@@ -95,19 +109,14 @@ test("scan() reports a name that is not UTF-8 with its bytes", async () => {
 
 test("scan() reports fifos and sockets by kind and does not wait on them", async () => {
   execFileSync("mkfifo", [join(root, "pipe")]);
-  const server = createServer().listen(join(root, "socket"));
-  try {
-    await new Promise((resolve) => server.once("listening", resolve));
-    const { faults, files } = await look();
-    const kinds = faults.map(({ path, error }) => [path, error.code, error.details.kind]).sort();
-    expect(kinds).toEqual([
-      ["pipe", "FILE_UNSUPPORTED", "fifo"],
-      ["socket", "FILE_UNSUPPORTED", "socket"],
-    ]);
-    expect(files.size).toBe(0);
-  } finally {
-    server.close();
-  }
+  makeSocket(join(root, "socket"));
+  const { faults, files } = await look();
+  const kinds = faults.map(({ path, error }) => [path, error.code, error.details.kind]).sort();
+  expect(kinds).toEqual([
+    ["pipe", "FILE_UNSUPPORTED", "fifo"],
+    ["socket", "FILE_UNSUPPORTED", "socket"],
+  ]);
+  expect(files.size).toBe(0);
 });
 
 test("scan() names the folder that it may not list", async () => {
@@ -117,7 +126,10 @@ test("scan() names the folder that it may not list", async () => {
   const isRoot = process.geteuid?.() === 0;
   if (isRoot) process.seteuid?.(65534);
   try {
-    await expect(look()).rejects.toMatchObject({ code: "PERMISSION_DENIED", message: expect.stringContaining("'closed'") });
+    await expect(look()).rejects.toMatchObject({
+      code: "PERMISSION_DENIED",
+      message: expect.stringContaining("'closed'"),
+    });
   } finally {
     if (isRoot) process.seteuid?.(0);
     await chmod(join(root, "closed"), 0o755);

@@ -45,7 +45,7 @@ export interface ScanOptions {
   /** Takes ignored files as well; `.smc` and `.git` are left out all the same. */
   readonly withIgnored?: boolean;
   /** Whether a file's stat is of use; default always. */
-  wantsStat?(path: string): boolean;
+  readonly wantsStat?: (path: string) => boolean;
   /** Absolute path of a folder that is left out: the store, when it is inside. */
   readonly leaveOut: string;
 }
@@ -147,7 +147,10 @@ class Walk implements Scan {
     if (entries === undefined) return;
     const prefix = folder.path === "" ? "" : `${folder.path}/`;
     if (prefix.split("/").length > TREE_DEPTH_MAX) {
-      throw new SmcError("LIMIT_EXCEEDED", `'${show(folder.path, 80)}' is deeper than ${TREE_DEPTH_MAX} folders`);
+      throw new SmcError(
+        "LIMIT_EXCEEDED",
+        `'${show(folder.path, 80)}' is deeper than ${TREE_DEPTH_MAX} folders`,
+      );
     }
     const hasRules = entries.some((entry) => entry.isFile() && entry.name.toString("latin1") === IGNORE_FILE);
     const rules = hasRules ? await readRules(this.#root, prefix, folder.rules) : folder.rules;
@@ -167,7 +170,10 @@ class Walk implements Scan {
     try {
       const entries = await readdir(path, { withFileTypes: true, encoding: "buffer" });
       if (entries.length > TREE_ENTRIES_MAX) {
-        throw new SmcError("LIMIT_EXCEEDED", `'${show(folder.path)}' has more than ${TREE_ENTRIES_MAX} entries`);
+        throw new SmcError(
+          "LIMIT_EXCEEDED",
+          `'${show(folder.path)}' has more than ${TREE_ENTRIES_MAX} entries`,
+        );
       }
       if (folder.path !== "" && entries.some(isOwnFolder) && (await isWorktree(path))) return undefined;
       return entries;
@@ -186,9 +192,11 @@ class Walk implements Scan {
     const isFolder = entry.isDirectory();
     const isTracked = isFolder ? tracked.hasFolder(path) : tracked.hasFile(path);
     if (folder.isTrackedOnly && !isTracked) return;
-    const isLeftOut = folder.isTrackedOnly || (withIgnored !== true && isIgnored(folder.rules, path, isFolder));
+    const isLeftOut =
+      folder.isTrackedOnly || (withIgnored !== true && isIgnored(folder.rules, path, isFolder));
     if (isLeftOut && !isTracked) return;
-    const fault = nameFault(folder.path, entry.name, spelling) ?? spellingFault(path, spelling, name, spellings);
+    const fault =
+      nameFault(folder.path, entry.name, spelling) ?? spellingFault(path, spelling, name, spellings);
     if (fault !== undefined) {
       this.faults.push({ path, error: fault });
       return;
@@ -248,7 +256,9 @@ export function unsupported(path: string, kind: FileKind): SmcError {
 
 function nameFault(folder: string, name: Buffer, spelling: string): SmcError | undefined {
   if (!spelling.includes("\ufffd") || isUtf8(name)) return undefined;
-  const bytes = [...name.subarray(0, BYTES_SHOWN)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  const bytes = [...name.subarray(0, BYTES_SHOWN)]
+    .map((byte) => byte.toString(16).padStart(2, "0"))
+    .join(" ");
   const shown = show(folder === "" ? spelling : `${folder}/${spelling}`);
   return new SmcError("PATH_INVALID", `the name '${shown}' is not valid UTF-8 (bytes ${bytes})`, {
     hint: "rename the file",
@@ -257,9 +267,17 @@ function nameFault(folder: string, name: Buffer, spelling: string): SmcError | u
 }
 
 /** One name in two normal forms makes two files here and one elsewhere. */
-function spellingFault(path: string, spelling: string, name: string, known: Map<string, string>): SmcError | undefined {
+function spellingFault(
+  path: string,
+  spelling: string,
+  name: string,
+  known: Map<string, string>,
+): SmcError | undefined {
   const other = known.get(name);
   known.set(name, spelling);
   if (other === undefined) return undefined;
-  return new SmcError("NAME_COLLISION", `two files are called '${show(path)}', in different Unicode normal forms`);
+  return new SmcError(
+    "NAME_COLLISION",
+    `two files are called '${show(path)}', in different Unicode normal forms`,
+  );
 }

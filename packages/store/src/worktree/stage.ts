@@ -63,10 +63,6 @@ export function emptyStage(): Stage {
 
 export { comparePaths };
 
-function rank(unit: number): number {
-  return unit >= 0xe000 ? unit : unit + 0x10000;
-}
-
 /** The cache of a file whose content was read after `cachedAtNs` and whose stat did not change meanwhile. */
 export function cacheOf(stat: FileStat, cachedAtNs: bigint): StatCache {
   const { dev, ino, mtimeNs, ctimeNs } = stat;
@@ -79,9 +75,13 @@ export function cacheOf(stat: FileStat, cachedAtNs: bigint): StatCache {
  */
 export function isCertainlyUnchanged(entry: StageEntry, stat: FileStat): boolean {
   const { cache } = entry;
-  if (cache === undefined || entry.sizeBytes !== stat.sizeBytes || entry.mode !== fileModeOf(stat)) return false;
+  if (cache === undefined || entry.sizeBytes !== stat.sizeBytes || entry.mode !== fileModeOf(stat))
+    return false;
   const same =
-    cache.mtimeNs === stat.mtimeNs && cache.ctimeNs === stat.ctimeNs && cache.ino === stat.ino && cache.dev === stat.dev;
+    cache.mtimeNs === stat.mtimeNs &&
+    cache.ctimeNs === stat.ctimeNs &&
+    cache.ino === stat.ino &&
+    cache.dev === stat.dev;
   if (!same) return false;
   const changedNs = cache.mtimeNs > cache.ctimeNs ? cache.mtimeNs : cache.ctimeNs;
   return changedNs + RACY_NS <= cache.cachedAtNs;
@@ -103,7 +103,7 @@ export async function readStage(root: string): Promise<Stage | undefined> {
     if (isSmcError(error, "PATH_NOT_FOUND")) return undefined;
     throw error;
   }
-  return bytes.length === 0 ? undefined : await decodeStage(bytes);
+  return bytes.length === 0 ? undefined : decodeStage(bytes);
 }
 
 /** Replaces the stage. Without `durable` a power cut may undo it, or take the stage away. */
@@ -174,7 +174,8 @@ export async function decodeStage(bytes: Buffer): Promise<Stage> {
   const checksum = hashBytes(bytes.subarray(0, end));
   if (checksum !== bytes.toString("hex", end)) throw corrupt("its checksum does not fit");
   const flags = bytes.readUInt16LE(10);
-  if (flags > STAGE_FLAG_EXACT || !isZero(bytes.subarray(48, HEADER_BYTES))) throw corrupt("reserved bytes are set");
+  if (flags > STAGE_FLAG_EXACT || !isZero(bytes.subarray(48, HEADER_BYTES)))
+    throw corrupt("reserved bytes are set");
   const entries = new Map<string, StageEntry>();
   const entryCount = bytes.readUInt32LE(12);
   let at = HEADER_BYTES;
@@ -210,7 +211,9 @@ function readPath(bytes: Buffer, index: number): string {
   try {
     assertPath(path, { allowNonportable: true });
   } catch (error) {
-    throw corrupt(`entry ${index} has the path '${show(path, 200)}': ${error instanceof Error ? error.message : ""}`);
+    throw corrupt(
+      `entry ${index} has the path '${show(path, 200)}': ${error instanceof Error ? error.message : ""}`,
+    );
   }
   return path;
 }
@@ -223,7 +226,10 @@ function readEntry(bytes: Buffer, at: number, index: number): StageEntry {
   if (!Number.isSafeInteger(sizeBytes)) throw corrupt(`entry ${index} has a bad size`);
   const digest = digestFromBytes(bytes.subarray(at + 48, at + 80));
   const cachedAtNs = bytes.readBigInt64LE(at + 32);
-  if (cachedAtNs === 0n) return flags === FLAG_SKIPPED ? { mode, digest, sizeBytes, isSkipped: true } : { mode, digest, sizeBytes };
+  if (cachedAtNs === 0n)
+    return flags === FLAG_SKIPPED
+      ? { mode, digest, sizeBytes, isSkipped: true }
+      : { mode, digest, sizeBytes };
   const cache = {
     dev: bytes.readBigUInt64LE(at),
     ino: bytes.readBigUInt64LE(at + 8),

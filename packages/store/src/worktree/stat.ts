@@ -24,7 +24,7 @@ export function lstatMany(paths: readonly string[]): Promise<(FileStat | undefin
       lstat(path, { bigint: true }, (error, stat) => {
         if (error === null) stats[index] = toFileStat(stat);
         else if (!isAbsent(error)) {
-          reject(fromErrno(error, `cannot look at '${show(path)}'`) as Error);
+          reject(fromErrno(error, `cannot look at '${show(path)}'`));
           return;
         }
         done += 1;

@@ -27,7 +27,11 @@ export async function readTip(repository: Repository): Promise<Tip> {
 }
 
 /** The files of a tree; none for undefined. Throws LIMIT_EXCEEDED, OBJECT_CORRUPT … */
-export async function filesOf(repository: Repository, tree: Digest | undefined, call: Call): Promise<FlatTree> {
+export async function filesOf(
+  repository: Repository,
+  tree: Digest | undefined,
+  call: Call,
+): Promise<FlatTree> {
   return tree === undefined ? new Map() : flattenTree(repository.store.objects, tree, call);
 }
 
@@ -35,7 +39,12 @@ export async function filesOf(repository: Repository, tree: Digest | undefined, 
  * The stage, brought up to HEAD: a kill can leave it behind the commit that HEAD is at, or take it away. Throws
  * STAGE_CORRUPT.
  */
-export async function loadStage(repository: Repository, worktree: Worktree, tip: Tip, call: Call): Promise<Stage> {
+export async function loadStage(
+  repository: Repository,
+  worktree: Worktree,
+  tip: Tip,
+  call: Call,
+): Promise<Stage> {
   const stage = await readStage(worktree.root);
   if (stage === undefined) return advanceStage(repository, { worktree, stage: emptyStage(), tip }, call);
   return stage.base === tip.tree ? stage : advanceStage(repository, { worktree, stage, tip }, call);
@@ -81,11 +90,16 @@ async function advanceStage(
 }
 
 /** Links that are not in the worktree were left out, not deleted. */
-export async function markAbsentLinks(root: string, stage: Pick<Stage, "entries">, links: readonly string[]): Promise<void> {
+export async function markAbsentLinks(
+  root: string,
+  stage: Pick<Stage, "entries">,
+  links: readonly string[],
+): Promise<void> {
   const stats = await lstatMany(links.map((path) => join(root, path)));
   for (const [index, path] of links.entries()) {
     const entry = stage.entries.get(path);
-    if (stats[index] === undefined && entry !== undefined) stage.entries.set(path, { ...entry, isSkipped: true });
+    if (stats[index] === undefined && entry !== undefined)
+      stage.entries.set(path, { ...entry, isSkipped: true });
   }
 }
 

@@ -52,14 +52,23 @@ interface Goal {
  * Throws REVISION_NOT_FOUND, REF_NAME_INVALID, ALREADY_EXISTS, BRANCH_IN_USE when another worktree is on the branch,
  * WOULD_OVERWRITE, UNSAFE_PATH; then nothing is changed.
  */
-export async function switchTo(repository: Repository, request: SwitchRequest, call: Call): Promise<SwitchResult> {
+export async function switchTo(
+  repository: Repository,
+  request: SwitchRequest,
+  call: Call,
+): Promise<SwitchResult> {
   const worktree = requireWorktree(repository);
   return exclusively(worktree, call, async () => {
     const before = await readHead(repository);
     const goal = await findGoal(repository, { request, before }, call);
-    if (goal.head.kind === "branch" && goal.head.ref !== before.ref) await assertFree(repository, goal.head.ref);
+    if (goal.head.kind === "branch" && goal.head.ref !== before.ref)
+      await assertFree(repository, goal.head.ref);
     const name = request.create ?? request.target ?? "HEAD";
-    const reason = reasonOf(repository, request.op, `moving from ${branchOf(before) ?? before.digest ?? ""} to ${name}`);
+    const reason = reasonOf(
+      repository,
+      request.op,
+      `moving from ${branchOf(before) ?? before.digest ?? ""} to ${name}`,
+    );
     const moved = await moveHead(
       repository,
       {
@@ -97,7 +106,8 @@ async function findGoal(
     return { head: { kind: "detached", digest: to }, to, changes: [] };
   }
   const branch = mode === "detach" ? undefined : await findBranch(repository, target);
-  if (branch !== undefined) return { head: { kind: "branch", ref: branch.ref }, to: branch.digest, changes: [] };
+  if (branch !== undefined)
+    return { head: { kind: "branch", ref: branch.ref }, to: branch.digest, changes: [] };
   const to = await resolveCommit(repository, target, call);
   if (mode === "branches") {
     throw new SmcError("ARGUMENT_INVALID", `'${show(target, 80)}' is not a branch`, {
@@ -120,10 +130,17 @@ async function createGoal(
   }
   const to = target === undefined ? before.digest : await resolveCommit(repository, target, call);
   // Before the first commit a new branch is only a name in HEAD.
-  return { head: { kind: "branch", ref }, to, changes: to === undefined ? [] : [{ name: ref, from: "absent", to }] };
+  return {
+    head: { kind: "branch", ref },
+    to,
+    changes: to === undefined ? [] : [{ name: ref, from: "absent", to }],
+  };
 }
 
-async function findBranch(repository: Repository, name: string): Promise<{ ref: RefName; digest: Digest } | undefined> {
+async function findBranch(
+  repository: Repository,
+  name: string,
+): Promise<{ ref: RefName; digest: Digest } | undefined> {
   let ref: RefName;
   try {
     ref = refName("refs/heads/", name);
@@ -162,5 +179,5 @@ async function isOn(root: string, ref: RefName): Promise<boolean> {
 function noteOf(before: Head, goal: Goal): string | null {
   if (goal.head.kind === "branch") return null;
   if (before.kind === "detached" && before.digest === goal.head.digest) return null;
-  return "HEAD is detached: commits made here are on no branch; make one with \"smc switch -c NAME\"";
+  return 'HEAD is detached: commits made here are on no branch; make one with "smc switch -c NAME"';
 }

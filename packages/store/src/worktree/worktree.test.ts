@@ -11,7 +11,10 @@ const FILE = { version: 1, id: "a".repeat(32), storeId: STORE.id, repository: "m
 
 async function makeWorktree(root: string, file: object | string = FILE): Promise<void> {
   await mkdir(join(root, ".smc"), { recursive: true, mode: 0o700 });
-  await writeFile(join(root, ".smc", "worktree.json"), typeof file === "string" ? file : JSON.stringify(file));
+  await writeFile(
+    join(root, ".smc", "worktree.json"),
+    typeof file === "string" ? file : JSON.stringify(file),
+  );
 }
 
 test("findWorktree() walks up to the folder that has .smc, and tells where the user stands", async () => {
@@ -35,7 +38,10 @@ test("findWorktree() goes by the real folder behind a link", async () => {
     await makeWorktree(join(folder, "w"));
     await mkdir(join(folder, "w", "sub"));
     await symlink("w/sub", join(folder, "link"));
-    expect(await findWorktree(join(folder, "link"), STORE)).toMatchObject({ root: join(folder, "w"), prefix: "sub" });
+    expect(await findWorktree(join(folder, "link"), STORE)).toMatchObject({
+      root: join(folder, "w"),
+      prefix: "sub",
+    });
   });
 });
 
@@ -62,7 +68,10 @@ test("findWorktree() names both stores when the worktree is another's", async ()
     const storeId = "6".repeat(32);
     await makeWorktree(folder, { ...FILE, storeId });
     const found = findWorktree(folder, STORE);
-    await expect(found).rejects.toMatchObject({ code: "STORE_NOT_FOUND", details: { storeId, thisStoreId: STORE.id } });
+    await expect(found).rejects.toMatchObject({
+      code: "STORE_NOT_FOUND",
+      details: { storeId, thisStoreId: STORE.id },
+    });
     await expect(found).rejects.toThrow(STORE.id);
   });
 });
@@ -159,4 +168,3 @@ test("exclusively() goes on after an action that failed, and lets a waiting one 
   await expect(first).rejects.toThrow("first failed");
   expect(await third).toBe("third");
 });
-

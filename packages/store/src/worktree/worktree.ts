@@ -43,10 +43,14 @@ export async function findWorktree(folder: string, store: Pick<Store, "id">): Pr
   if (found === undefined) return undefined;
   const file = await readWorktreeFile(found.root);
   if (file.storeId !== store.id) {
-    throw new SmcError("STORE_NOT_FOUND", `'${show(found.root)}' belongs to store ${file.storeId}, not to ${store.id}`, {
-      hint: "set SMC_HOME to the store that it was made in",
-      details: { root: found.root, storeId: file.storeId, thisStoreId: store.id },
-    });
+    throw new SmcError(
+      "STORE_NOT_FOUND",
+      `'${show(found.root)}' belongs to store ${file.storeId}, not to ${store.id}`,
+      {
+        hint: "set SMC_HOME to the store that it was made in",
+        details: { root: found.root, storeId: file.storeId, thisStoreId: store.id },
+      },
+    );
   }
   const { id, storeId, repository } = file;
   return { root: found.root, prefix: found.prefix, id, storeId, repository };
@@ -97,9 +101,12 @@ export async function assertOwner(path: string): Promise<void> {
   const me = process.geteuid?.();
   if (me === undefined) return;
   const { uid, mode } = await stat(path);
-  const hint = "what others can write could make smc change files of yours; take the folder over with chown and chmod";
+  const hint =
+    "what others can write could make smc change files of yours; take the folder over with chown and chmod";
   if (uid !== me) {
-    throw new SmcError("UNSAFE_OWNER", `'${show(path)}' is owned by uid ${uid}, not by you (uid ${me})`, { hint });
+    throw new SmcError("UNSAFE_OWNER", `'${show(path)}' is owned by uid ${uid}, not by you (uid ${me})`, {
+      hint,
+    });
   }
   if ((mode & 0o022) !== 0) {
     const shown = (mode & 0o777).toString(8).padStart(4, "0");
@@ -120,10 +127,14 @@ export async function readWorktreeFile(root: string): Promise<WorktreeFile> {
   const { version, id, storeId, repository } = (value ?? {}) as Partial<Record<keyof WorktreeFile, unknown>>;
   if (typeof version !== "number") throw damaged(path, "it has no version");
   if (version !== WORKTREE_VERSION) {
-    throw new SmcError("FORMAT_UNSUPPORTED", `'${show(path)}' is of version ${version}; this smc knows ${WORKTREE_VERSION}`);
+    throw new SmcError(
+      "FORMAT_UNSUPPORTED",
+      `'${show(path)}' is of version ${version}; this smc knows ${WORKTREE_VERSION}`,
+    );
   }
   if (typeof id !== "string" || !ID.test(id)) throw damaged(path, "its id is not 32 hex digits");
-  if (typeof storeId !== "string" || !ID.test(storeId)) throw damaged(path, "its storeId is not 32 hex digits");
+  if (typeof storeId !== "string" || !ID.test(storeId))
+    throw damaged(path, "its storeId is not 32 hex digits");
   if (typeof repository !== "string") throw damaged(path, "it names no repository");
   try {
     assertRepositoryName(repository);
@@ -143,7 +154,11 @@ function damaged(path: string, why: string, cause?: unknown): SmcError {
 const holders = new Map<string, Promise<void>>();
 
 /** Runs `action` alone in this worktree, in the order of arrival. Throws CANCELED while it waits. Never nest it. */
-export async function exclusively<T>(worktree: Pick<Worktree, "root">, call: Call, action: () => Promise<T>): Promise<T> {
+export async function exclusively<T>(
+  worktree: Pick<Worktree, "root">,
+  call: Call,
+  action: () => Promise<T>,
+): Promise<T> {
   const { root } = worktree;
   const before = holders.get(root) ?? Promise.resolve();
   const { promise: mine, resolve: release } = deferred();

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { join, posix } from "node:path";
-import { type Call, createPacer } from "../call.ts";
+import { type Call, createPacer, type Progress } from "../call.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { createFolder, createSymlink, removeFile, removeTree, renamePath } from "../fs.ts";
 import { TREE_DEPTH_MAX } from "../names.ts";
@@ -60,18 +60,23 @@ export async function writeOut(place: Place, plan: OutPlan, call: Call): Promise
   await createFolder(temporary);
   try {
     const writings = [...plan.writings].sort((a, b) => comparePaths(a.path, b.path));
-    const total = writings.length;
+    const total = sumOf(writings);
     let done = 0;
     for (const batch of batches(writings)) {
-      await writeBatch(place, { batch, temporary, caches }, call);
-      done += batch.length;
-      call.onProgress({ phase: "checkout", done, total, unit: "files" });
+      const onProgress = (progress: Progress): void =>
+        call.onProgress({ ...progress, done: done + progress.done, total });
+      await writeBatch(place, { batch, temporary, caches }, { signal: call.signal, onProgress });
+      done += sumOf(batch);
     }
     for (const link of plan.links) await writeLink(root, { link, temporary, caches });
   } finally {
     await removeTree(temporary);
   }
   return caches;
+}
+
+function sumOf(writings: readonly Writing[]): number {
+  return writings.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
 }
 
 function* batches(writings: readonly Writing[]): Generator<Writing[]> {
@@ -92,7 +97,11 @@ function* batches(writings: readonly Writing[]): Generator<Writing[]> {
 
 async function writeBatch(
   place: Place,
-  { batch, temporary, caches }: { batch: readonly Writing[]; temporary: string; caches: Map<string, StatCache> },
+  {
+    batch,
+    temporary,
+    caches,
+  }: { batch: readonly Writing[]; temporary: string; caches: Map<string, StatCache> },
   call: Call,
 ): Promise<void> {
   const prefix = randomBytes(6).toString("hex");
@@ -101,8 +110,8 @@ async function writeBatch(
     path: join(temporary, `${prefix}-${index}`),
     executable: entry.mode === "100755",
   }));
-  await place.objects.exportFiles(files, { signal: call.signal, onProgress: () => undefined });
-  for (let from = 0; from < batch.length; ) {
+  await place.objects.exportFiles(files, call);
+  for (let from = 0; from < batch.length;) {
     const folder = posix.dirname(batch[from]?.disk ?? "");
     let to = from + 1;
     while (to < batch.length && posix.dirname(batch[to]?.disk ?? "") === folder) to += 1;
@@ -180,7 +189,8 @@ async function clearTarget(
       await removeHollowFolder(target, TREE_DEPTH_MAX);
     } catch (error) {
       const errno = isSmcError(error) ? error.details.errno : undefined;
-      if (errno !== "ENOTEMPTY" && errno !== "EEXIST") throw renamed(error, `cannot remove the folder '${show(path)}'`);
+      if (errno !== "ENOTEMPTY" && errno !== "EEXIST")
+        throw renamed(error, `cannot remove the folder '${show(path)}'`);
       throw new SmcError("WOULD_OVERWRITE", `'${show(path)}' is a folder with files where a file must go`, {
         details: { paths: [path], count: 1 },
       });
@@ -191,11 +201,19 @@ async function clearTarget(
 }
 
 export function isSameStat(a: FileStat, b: FileStat): boolean {
-  return a.ino === b.ino && a.dev === b.dev && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs && a.mode === b.mode;
+  return (
+    a.ino === b.ino &&
+    a.dev === b.dev &&
+    a.mtimeNs === b.mtimeNs &&
+    a.ctimeNs === b.ctimeNs &&
+    a.mode === b.mode
+  );
 }
 
 function changedMeanwhile(path: string): SmcError {
-  return new SmcError("FILE_CHANGED", `'${show(path)}' changed meanwhile and was left as it is`, { details: { path } });
+  return new SmcError("FILE_CHANGED", `'${show(path)}' changed meanwhile and was left as it is`, {
+    details: { path },
+  });
 }
 
 async function removeFiles(root: string, removals: readonly Removal[], call: Call): Promise<void> {
@@ -219,7 +237,8 @@ async function removeFiles(root: string, removals: readonly Removal[], call: Cal
     }
     await pace();
   }
-  for (const folder of [...folders].sort((a, b) => b.length - a.length)) await removeEmptyFolders(root, folder);
+  for (const folder of [...folders].sort((a, b) => b.length - a.length))
+    await removeEmptyFolders(root, folder);
 }
 
 async function writeLink(
