@@ -7,6 +7,7 @@ import type { Digest } from "./digest.ts";
 import { SmcError } from "./errors.ts";
 import { Heap } from "./heap.ts";
 import { type Commit, decodeCommit, decodeTag, type Tag } from "./objects.ts";
+import { readNamed } from "./read-named.ts";
 import type { ObjectStore } from "./store.ts";
 
 /** No walk looks at more commits than this. */
@@ -30,14 +31,14 @@ export interface CommitNode {
 // Commits never change, so a node that was read once stays right. Oldest out first.
 const nodesOfStore = new WeakMap<CommitSource, Map<Digest, CommitNode>>();
 
-/** Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT, OBJECT_INVALID. */
+/** Throws OBJECT_MISSING, OBJECT_CORRUPT, OBJECT_INVALID. */
 export async function readCommit(store: CommitSource, digest: Digest): Promise<Commit> {
-  return decodeCommit(await store.objects.read(digest, "commit"));
+  return decodeCommit(await readNamed(store.objects, digest, "commit"));
 }
 
-/** Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT, OBJECT_INVALID. */
+/** Throws OBJECT_MISSING, OBJECT_CORRUPT, OBJECT_INVALID. */
 export async function readTag(store: CommitSource, digest: Digest): Promise<Tag> {
-  return decodeTag(await store.objects.read(digest, "tag"));
+  return decodeTag(await readNamed(store.objects, digest, "tag"));
 }
 
 /** Parents and time of a commit, from memory when it was read before. Throws as readCommit. */
