@@ -59,7 +59,7 @@ export class Lab {
   }
 
   daemonPid() {
-    return JSON.parse(this.smc("daemon", "status", "--json")).pid;
+    return JSON.parse(this.smc("daemon", "status", "--json")).daemon.pid;
   }
 
   /** The most memory a process ever had, in MiB. */

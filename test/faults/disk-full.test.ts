@@ -58,7 +58,7 @@ test("add on a full disk says so, changes nothing, and works when there is space
   const first = await sandbox.commit("one", { a: "a" });
   const blob = sandbox.write("big.bin", randomBytes(20 * 1024 * 1024));
   small.fill(6 * 1024 * 1024);
-  const pid = (await sandbox.json<{ pid: number }>("daemon", "status")).pid;
+  const pid = (await sandbox.json<{ daemon: { pid: number } }>("daemon", "status")).daemon.pid;
   const refused = await sandbox.refused("add", "big.bin");
   expect(refused).toMatchObject({ code: "DISK_FULL", exit: 11 });
   expect(refused.stderr).not.toMatch(/\n\s+at /);
@@ -68,7 +68,10 @@ test("add on a full disk says so, changes nothing, and works when there is space
   small.free();
   await sandbox.ok("add", "big.bin");
   await sandbox.ok("commit", "-m", "two");
-  expect((await sandbox.json<{ pid: number }>("daemon", "status")).pid, "without a restart").toBe(pid);
+  expect(
+    (await sandbox.json<{ daemon: { pid: number } }>("daemon", "status")).daemon.pid,
+    "without a restart",
+  ).toBe(pid);
   rmSync(sandbox.path("big.bin"));
   await sandbox.ok("restore", "big.bin");
   expect(sandbox.digest("big.bin")).toBe(blob);

@@ -5,6 +5,10 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { createSandbox, type Sandbox } from "../e2e/sandbox.ts";
 
+interface Status {
+  readonly daemon: { readonly pid: number };
+}
+
 interface Made {
   readonly refs: string;
   readonly log: string;
@@ -85,10 +89,10 @@ test("db/ of another store is not believed", async () => {
 test("after kill -9 the next command takes over by itself", async () => {
   await using sandbox = await createSandbox();
   const made = await make(sandbox);
-  const { pid } = await sandbox.json<{ pid: number }>("daemon", "status");
+  const { pid } = (await sandbox.json<Status>("daemon", "status")).daemon;
   process.kill(pid, "SIGKILL");
   await expectAllBack(sandbox, made);
-  const next = await sandbox.json<{ pid: number }>("daemon", "status");
+  const next = (await sandbox.json<Status>("daemon", "status")).daemon;
   expect(next.pid).not.toBe(pid);
 });
 

@@ -80,7 +80,7 @@ const BAD_DIGESTS: readonly (readonly [text: string, code: Expected["code"]])[] 
   [`sha256:${HEX.slice(1)}`, "DIGEST_INVALID"],
   [`sha256:${HEX}0`, "DIGEST_INVALID"],
   [`${HEX}0`, "DIGEST_INVALID"],
-  [HEX.slice(1), "REVISION_NOT_FOUND"],
+  [HEX.slice(1), "DIGEST_INVALID"],
   [`sha256:${HEX.toUpperCase()}`, "DIGEST_INVALID"],
   [HEX.toUpperCase(), "DIGEST_INVALID"],
   [`SHA256:${HEX}`, "DIGEST_INVALID"],
