@@ -6,7 +6,7 @@ afterAll(() => box[Symbol.asyncDispose](), 30_000);
 
 test("smc add stages files by their digest", async () => {
   const digest = box.write("weights/best.pt", "weights");
-  expect(await box.ok("add", "weights")).toBe("add weights/best.pt\n1 file staged\n");
+  expect(await box.ok("add", "weights")).toBe("1 file staged\n");
   expect(await box.ok("ls-files", "-s")).toBe(`100644  ${digest}  weights/best.pt\n`);
 });
 
@@ -24,7 +24,7 @@ test("smc add --json and -q name what was staged", async () => {
 
 test("smc add --dry-run stages nothing", async () => {
   box.write("dry.txt", "dry");
-  expect(await box.ok("add", "-n", "dry.txt")).toContain("1 file would be staged");
+  expect(await box.ok("add", "-n", "dry.txt")).toBe("add dry.txt\n1 file would be staged\n");
   expect(await box.ok("ls-files", "dry.txt", "-o")).toContain("dry.txt");
 });
 

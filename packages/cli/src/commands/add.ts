@@ -45,7 +45,7 @@ export const command = defineCommand({
     });
   },
   print: (data, out) => {
-    printChanges(data, out);
+    if (data.dryRun) printChanges(data, out);
     const count = data.added.length + data.modified.length + data.deleted.length;
     if (count === 0) out.line("nothing to add: everything named is staged as it is");
     else out.line(`${formatCount(count, "file")} ${data.dryRun ? "would be staged" : "staged"}`);
