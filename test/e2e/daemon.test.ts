@@ -61,6 +61,16 @@ test("smc daemon run stays in the foreground until it is asked to leave", async 
   expect(existsSync(join(box.home, "run", "daemon.sock"))).toBe(false);
 });
 
+test("smc daemon run leaves in order when it is interrupted", async () => {
+  await box.ok("daemon", "stop");
+  const script = `
+    "$SMC_TEST_NODE" "$SMC_TEST_BIN" daemon run 2> log & child=$!
+    until smc daemon status -q; do :; done
+    kill -INT $child; wait $child; echo "exit $?"; smc daemon status; tail -1 log`;
+  const ran = await box.shell(`set -m;${script}`);
+  expect(ran.stdout).toMatch(/^\d+\nexit 0\nno daemon runs\n.*"msg":"daemon left"/);
+});
+
 test.each([
   [["daemon"], 2],
   [["daemon", "strat"], 2],

@@ -103,10 +103,40 @@ test("Ctrl-C ends with 130, also while standard input is awaited", async () => {
   const script = `
     mkfifo pipe; sleep 60 > pipe & writer=$!
     "$SMC_TEST_NODE" "$SMC_TEST_BIN" hash-object --stdin < pipe & child=$!
-    sleep 1; kill -INT $child; wait $child; echo $?; kill $writer`;
+    sleep 1; kill -INT $child; wait $child; echo $?; kill $writer; rm pipe`;
   const ran = await box.shell(`set -m;${script}`);
   expect(ran.stdout).toBe("130\n");
   expect(ran.stderr).toContain("error: interrupted\n");
+});
+
+test("Ctrl-C stops a verb at work; nothing is staged and the daemon lives on", async () => {
+  const { pid } = (await box.json<{ daemon: { pid: number } }>("daemon", "start")).daemon;
+  const script = `
+    truncate -s 4G huge
+    "$SMC_TEST_NODE" "$SMC_TEST_BIN" add huge --progress plain 2> progress & child=$!
+    until grep -q add progress; do sleep 0.1; done
+    kill -INT $child; wait $child; echo $?; rm huge progress`;
+  expect((await box.shell(`set -m;${script}`)).stdout).toBe("130\n");
+  expect(await box.ok("ls-files", "-q")).not.toContain("huge");
+  expect(await box.json("daemon", "status")).toMatchObject({ daemon: { pid } });
+});
+
+test("on a terminal there are colours and a bar, unless they are unwanted", async () => {
+  await box.commit("one", { "a.txt": "a" });
+  const onTerminal = async (words: string, env = ""): Promise<string> =>
+    (await box.shell(`${env} script -qec "'$SMC_TEST_NODE' '$SMC_TEST_BIN' ${words}" /dev/null`)).stdout;
+  expect(await onTerminal("log --oneline")).toContain("\u001b[33m");
+  for (const [words, env] of [
+    ["log --oneline", "NO_COLOR=1"],
+    ["log --oneline", "TERM=dumb"],
+    ["log --oneline --no-color", ""],
+  ] as const) {
+    expect(await onTerminal(words, env)).not.toContain("\u001b");
+  }
+  await box.shell("truncate -s 600M big");
+  expect(await onTerminal("add big")).toMatch(/add {2}▕█* *▏ +\d+ % {2}[\d.]+ MiB of 600\.0 MiB/);
+  const plain = await box.smc(["fsck", "--full", "--progress", "none"]);
+  expect(plain.stderr).toBe("");
 });
 
 test("a hundred thousand paths are read from standard input", async () => {

@@ -12,6 +12,7 @@ import type { Output } from "../output.ts";
 const ACTIONS = ["start", "stop", "status", "restart", "logs", "run"] as const;
 type Action = (typeof ACTIONS)[number];
 
+const EXIT_KILLED = 137;
 const LINES_DEFAULT = 100;
 const LINES_MAX = 100_000;
 const TAIL_BYTES_MAX = 16 * 1024 * 1024;
@@ -39,20 +40,21 @@ async function tail(path: string, count: number): Promise<string[]> {
   }
 }
 
-/** Runs the daemon as a child in the foreground; Ctrl-C reaches it as well and it leaves in order. */
+/** Runs the daemon as a child in the foreground until it leaves. Resolves with its exit status. */
 function runInForeground(context: CommandContext): Promise<number> {
   const bin = fileURLToPath(new URL("bin.js", import.meta.resolve("@smc/daemon")));
-  const env = { ...process.env, SMC_HOME: context.storePath };
-  const child = spawn(process.execPath, [bin, context.storePath], { stdio: "inherit", env });
+  const child = spawn(process.execPath, [bin, context.storePath], { stdio: "inherit" });
   const pass = (signal: NodeJS.Signals): void => {
-    child.kill(signal);
+    // A terminal sends Ctrl-C to both of us; twice would mean "at once".
+    if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
   };
-  process.on("SIGTERM", pass);
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of signals) process.on(signal, pass);
   return new Promise((resolve, reject) => {
     child.on("error", (error) => reject(fromErrno(error, "cannot run the daemon")));
-    child.on("exit", (code, signal) => {
-      process.off("SIGTERM", pass);
-      resolve(code ?? (signal === "SIGINT" ? 130 : 143));
+    child.on("exit", (code) => {
+      for (const signal of signals) process.off(signal, pass);
+      resolve(code ?? EXIT_KILLED);
     });
   });
 }
