@@ -34,7 +34,7 @@ export function withoutComments(text: string): string {
 }
 
 export function isTest(path: string): boolean {
-  return path.endsWith(".test.ts") || path.endsWith("/testing.ts");
+  return path.endsWith(".test.ts") || /\/testing(-[a-z]+)?\.ts$/.test(path);
 }
 
 /** The sources of the product: the packages without their tests. */
