@@ -40,7 +40,7 @@ test.for(Object.entries(ERRORS))(
 );
 
 test("errors.md lists every exit status that a code has", () => {
-  const listed = [...page("docs/reference/errors.md").matchAll(/^\| (\d+) \|/gm)].map((match) => match[1]);
+  const listed = [...page("docs/reference/errors.md").matchAll(/^\| (\d+) +\|/gm)].map((match) => match[1]);
   for (const { exit } of Object.values(ERRORS)) expect(listed).toContain(String(exit));
 });
 
@@ -98,7 +98,7 @@ test("http.md has every verb of the daemon", () => {
 
 test("config.md has every setting with its default and no other", () => {
   const rows = [
-    ...page("docs/reference/config.md").matchAll(/^\| `([a-z]+\.[A-Za-z]+)` \| (\S+) \|.*\| (yes|no) \|/gm),
+    ...page("docs/reference/config.md").matchAll(/^\| `([a-z]+\.[A-Za-z]+)` +\| (\S+) +\|.*\| (yes|no) +\|/gm),
   ];
   const listed = rows.map((row) => ({ name: row[1], value: row[2], worktree: row[3] }));
   const known = CONFIG_KEYS.map((key) => ({
@@ -113,7 +113,7 @@ test("config.md has every variable of the environment that the code reads, and n
   const read = productSources().flatMap(
     ({ text }) => withoutComments(text).match(/\b(SMC_[A-Z_]+|NO_COLOR)\b/g) ?? [],
   );
-  const listed = [...page("docs/reference/config.md").matchAll(/^\| `([A-Z_]+)` \|/gm)].map(
+  const listed = [...page("docs/reference/config.md").matchAll(/^\| `([A-Z_]+)` +\|/gm)].map(
     (row) => row[1] ?? "",
   );
   expect(sorted(listed)).toEqual(sorted(read));
