@@ -66,7 +66,7 @@ export async function suggestRefs(repository: Repository, name: string): Promise
     .filter((ref) => !ref.name.startsWith("refs/worktrees/"))
     .map((ref) => shortRefName(ref.name));
   const near = suggest(name, ["HEAD", ...names]);
-  if (near.length > 0 || !/^v?\d/.test(name)) return near;
+  if (near.length > 0 || !/^(v\d|\d+\.)/.test(name)) return near;
   // A version that was never made: some that were.
   return names.filter((other) => /^v?\d/.test(other)).slice(-VERSIONS_TOLD_MAX);
 }
