@@ -14,7 +14,7 @@ const START = "<!-- The rest of this page is written by scripts/http-reference.m
 const WELL_KNOWN = new Set(["Digest", "RefName"]);
 const COMMENT = String.raw`(?:\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n)?`;
 const TYPE = new RegExp(
-  String.raw`^${COMMENT}export (?:interface|type) (\w+)(?:(?<=interface \w+)[\s\S]*?^\}|[\s\S]*?;)$`,
+  String.raw`^${COMMENT}export (?:interface|type) (\w+)(?:(?<=interface \w+)[\s\S]*?^\}|[\s\S]*?;(?=\n\S|\n\n|\n?(?![\s\S])))$`,
   "gm",
 );
 const NEEDS = {
