@@ -15,8 +15,11 @@ import { type HeldFolder, holdFolder, removeEmptyFolders, removeHollowFolder, re
 import { cacheOf, comparePaths, type StatCache } from "./stage.ts";
 import { kindOf, lstatMany, lstatOne, nowNs } from "./stat.ts";
 
-const BATCH_FILES_MAX = 512;
+/** Files written before they are moved: the more, the better the workers are used, and the more disk it takes. */
+const BATCH_FILES_MAX = 8192;
 const BATCH_BYTES_MAX = 1024 * 1024 * 1024;
+/** Renames and removals at the same time. */
+const AT_ONCE = 32;
 
 export interface Removal {
   readonly path: string;
@@ -139,11 +142,11 @@ async function moveInto(
   try {
     const names = moves.map(({ writing }) => posix.basename(writing.disk));
     const before = await lstatMany(names.map((name) => held.entry(name)));
-    for (const [index, { writing, from }] of moves.entries()) {
+    await eachOf(moves, async ({ writing, from }, index) => {
       const target = held.entry(names[index] ?? "");
       await clearTarget(writing, { target, found: before[index] });
       await moveFile(place, { writing, from, held, target }, call);
-    }
+    });
     const atNs = nowNs();
     const after = await lstatMany(names.map((name) => held.entry(name)));
     for (const [index, { writing }] of moves.entries()) {
@@ -216,29 +219,51 @@ function changedMeanwhile(path: string): SmcError {
   });
 }
 
+/** Some at the same time; waits for those that run when one fails. */
+async function eachOf<T>(
+  items: readonly T[],
+  action: (item: T, index: number) => Promise<void>,
+): Promise<void> {
+  for (let from = 0; from < items.length; from += AT_ONCE) {
+    const running = items.slice(from, from + AT_ONCE).map((item, offset) => action(item, from + offset));
+    const failed = (await Promise.allSettled(running)).find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  }
+}
+
 async function removeFiles(root: string, removals: readonly Removal[], call: Call): Promise<void> {
   const pace = createPacer(call);
-  const folders = new Set<string>();
-  for (const { path, disk, expected } of removals) {
-    const parent = posix.dirname(disk) === "." ? "" : posix.dirname(disk);
-    const held = await holdFolder(root, parent);
+  const folders = new Map<string, Removal[]>();
+  for (const removal of removals) {
+    const parent = posix.dirname(removal.disk) === "." ? "" : posix.dirname(removal.disk);
+    const others = folders.get(parent);
+    if (others === undefined) folders.set(parent, [removal]);
+    else others.push(removal);
+  }
+  for (const [folder, files] of folders) {
+    const held = await holdFolder(root, folder);
     if (held === undefined) continue;
     try {
-      const target = held.entry(posix.basename(disk));
-      const found = await lstatOne(target);
-      if (found === undefined) continue;
-      if (!isSameStat(expected, found)) throw changedMeanwhile(path);
-      await removeFile(target);
-      folders.add(parent);
-    } catch (error) {
-      throw renamed(error, `cannot remove '${show(path)}'`);
+      await eachOf(files, async (removal) => removeOne(held, removal));
     } finally {
       await held[Symbol.asyncDispose]();
     }
     await pace();
   }
-  for (const folder of [...folders].sort((a, b) => b.length - a.length))
-    await removeEmptyFolders(root, folder);
+  const deepestFirst = [...folders.keys()].sort((a, b) => b.length - a.length);
+  for (const folder of deepestFirst) await removeEmptyFolders(root, folder);
+}
+
+async function removeOne(held: HeldFolder, { path, disk, expected }: Removal): Promise<void> {
+  const target = held.entry(posix.basename(disk));
+  const found = await lstatOne(target);
+  if (found === undefined) return;
+  if (!isSameStat(expected, found)) throw changedMeanwhile(path);
+  try {
+    await removeFile(target);
+  } catch (error) {
+    throw renamed(error, `cannot remove '${show(path)}'`);
+  }
 }
 
 async function writeLink(
