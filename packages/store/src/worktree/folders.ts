@@ -44,7 +44,7 @@ export async function holdFolder(
   folder: string,
   options: { create?: boolean } = {},
 ): Promise<HeldFolder | undefined> {
-  let held = await openFolder(root);
+  let held = await openRoot(root);
   let path = "";
   for (const part of folder === "" ? [] : folder.split("/")) {
     path = path === "" ? part : `${path}/${part}`;
@@ -59,6 +59,14 @@ export async function holdFolder(
     held = next;
   }
   return held;
+}
+
+async function openRoot(root: string): Promise<HeldFolder> {
+  try {
+    return await openFolder(root);
+  } catch (error) {
+    throw fromErrno(error, `cannot enter the folder '${show(root)}'`);
+  }
 }
 
 async function enter(
@@ -96,8 +104,9 @@ async function openFolder(path: string): Promise<HeldFolder> {
     return new HeldFolder(`/proc/self/fd/${handle.fd}`, handle);
   }
   const stat = await lstatOne(path);
-  if (stat === undefined) throw Object.assign(new Error("no folder"), { code: "ENOENT" });
-  if (kindOf(stat) !== "folder") throw Object.assign(new Error("not a folder"), { code: "ENOTDIR" });
+  if (stat === undefined) throw Object.assign(new Error("no folder"), { code: "ENOENT", syscall: "open" });
+  if (kindOf(stat) !== "folder")
+    throw Object.assign(new Error("not a folder"), { code: "ENOTDIR", syscall: "open" });
   return new HeldFolder(path, undefined);
 }
 

@@ -67,13 +67,16 @@ test("checkout() writes nothing outside while a folder is swapped for a link all
         state.swaps += 1;
       }
     })();
-    for (let round = 0; round < 60; round += 1) {
-      await go(bench, round % 2 === 0 ? "v1" : "v2", { force: true }).catch((error: unknown) => {
-        expect(error).toBeInstanceOf(SmcError);
-      });
+    try {
+      for (let round = 0; round < 60; round += 1) {
+        await go(bench, round % 2 === 0 ? "v1" : "v2", { force: true }).catch((error: unknown) => {
+          expect(error).toBeInstanceOf(SmcError);
+        });
+      }
+    } finally {
+      state.isDone = true;
+      await swapping;
     }
-    state.isDone = true;
-    await swapping;
     expect(state.swaps).toBeGreaterThan(60);
     expect(await readdir(canary)).toEqual(["f0"]);
     expect(await readFile(join(canary, "f0"), "utf8")).toBe("canary");
