@@ -95,7 +95,7 @@ test("aheadBehind() counts what each side has alone", async () => {
   });
 });
 
-test("walks agree with sets of ancestors on random graphs", async () => {
+test("walks agree with sets of ancestors on random graphs", { timeout: 30_000 }, async () => {
   const seed = Date.now() % 2 ** 31;
   let state = seed;
   const random = (below: number): number => {

@@ -51,40 +51,44 @@ test("lsTree() lists folders and files with sizes", async () => {
   });
 });
 
-test("lsTree() and diffTrees() refuse trees that stand for any number of paths, or are too deep", async () => {
-  await withHistory(async (history) => {
-    const { store, repository } = history;
-    await using session = store.write("test");
-    const blob = await session.putBlob(Buffer.from("x"));
-    let bomb = await session.putObject("tree", encodeTree([{ name: "leaf", mode: "100644", ...blob }]));
-    for (let level = 0; level < 10; level += 1) {
-      const digest = bomb;
-      const entries = Array.from({ length: 10 }, (_, index) => ({
-        name: `d${index}`,
-        mode: "040000" as const,
-        digest,
-        sizeBytes: 1,
-      }));
-      bomb = await session.putObject("tree", encodeTree(entries));
-    }
-    let deep = await session.putObject("tree", encodeTree([{ name: "leaf", mode: "100644", ...blob }]));
-    for (let level = 0; level < 600; level += 1) {
-      deep = await session.putObject(
-        "tree",
-        encodeTree([{ name: "d", mode: "040000", digest: deep, sizeBytes: 1 }]),
-      );
-    }
-    await session.finish();
-    for (const tree of [bomb, deep]) {
-      await expect(lsTree(repository, { revision: tree, recursive: true }, QUIET)).rejects.toMatchObject({
-        code: "LIMIT_EXCEEDED",
-      });
-      await expect(diffTrees(store.objects, { from: undefined, to: tree }, QUIET)).rejects.toMatchObject({
-        code: "LIMIT_EXCEEDED",
-      });
-    }
-    expect(await lsTree(repository, { revision: bomb }, QUIET)).toHaveLength(10);
-    const path = Array(599).fill("d").join("/");
-    expect(await cat(repository, { revision: `${deep}:${path}/d/leaf` }, QUIET)).toEqual(blob);
-  });
-});
+test(
+  "lsTree() and diffTrees() refuse trees that stand for any number of paths, or are too deep",
+  { timeout: 30_000 },
+  async () => {
+    await withHistory(async (history) => {
+      const { store, repository } = history;
+      await using session = store.write("test");
+      const blob = await session.putBlob(Buffer.from("x"));
+      let bomb = await session.putObject("tree", encodeTree([{ name: "leaf", mode: "100644", ...blob }]));
+      for (let level = 0; level < 10; level += 1) {
+        const digest = bomb;
+        const entries = Array.from({ length: 10 }, (_, index) => ({
+          name: `d${index}`,
+          mode: "040000" as const,
+          digest,
+          sizeBytes: 1,
+        }));
+        bomb = await session.putObject("tree", encodeTree(entries));
+      }
+      let deep = await session.putObject("tree", encodeTree([{ name: "leaf", mode: "100644", ...blob }]));
+      for (let level = 0; level < 600; level += 1) {
+        deep = await session.putObject(
+          "tree",
+          encodeTree([{ name: "d", mode: "040000", digest: deep, sizeBytes: 1 }]),
+        );
+      }
+      await session.finish();
+      for (const tree of [bomb, deep]) {
+        await expect(lsTree(repository, { revision: tree, recursive: true }, QUIET)).rejects.toMatchObject({
+          code: "LIMIT_EXCEEDED",
+        });
+        await expect(diffTrees(store.objects, { from: undefined, to: tree }, QUIET)).rejects.toMatchObject({
+          code: "LIMIT_EXCEEDED",
+        });
+      }
+      expect(await lsTree(repository, { revision: bomb }, QUIET)).toHaveLength(10);
+      const path = Array(599).fill("d").join("/");
+      expect(await cat(repository, { revision: `${deep}:${path}/d/leaf` }, QUIET)).toEqual(blob);
+    });
+  },
+);

@@ -123,28 +123,32 @@ test.each([
     { f: "base", "n/x": "1" },
     { f: "base", n: "2" },
   ],
-])("merge() of a conflict: %s", async (_, ours, theirs, conflicts, withOurs, withTheirs) => {
-  for (const [strategy, expected] of [
-    ["ours", withOurs],
-    ["theirs", withTheirs],
-  ] as const) {
-    await withDesk(async (desk) => {
-      const sides = await part(desk, { f: "base" }, { ours, theirs });
-      const before = await desk.read();
-      await expect(merge(desk.repository, { revision: "side" }, QUIET)).rejects.toMatchObject({
-        code: "MERGE_CONFLICT",
-        hint: expect.stringContaining("--strategy"),
-        details: { paths: conflicts },
+])(
+  "merge() of a conflict: %s",
+  { timeout: 30_000 },
+  async (_, ours, theirs, conflicts, withOurs, withTheirs) => {
+    for (const [strategy, expected] of [
+      ["ours", withOurs],
+      ["theirs", withTheirs],
+    ] as const) {
+      await withDesk(async (desk) => {
+        const sides = await part(desk, { f: "base" }, { ours, theirs });
+        const before = await desk.read();
+        await expect(merge(desk.repository, { revision: "side" }, QUIET)).rejects.toMatchObject({
+          code: "MERGE_CONFLICT",
+          hint: expect.stringContaining("--strategy"),
+          details: { paths: conflicts },
+        });
+        expect(await desk.read()).toEqual(before);
+        expect(await status(desk.repository, {}, QUIET)).toMatchObject({ head: sides.ours, ...CLEAN });
+        const result = await merge(desk.repository, { revision: "side", strategy }, QUIET);
+        expect(result.settled).toEqual(conflicts);
+        expect(await desk.read()).toEqual(expected);
+        expect(await status(desk.repository, {}, QUIET)).toMatchObject({ head: result.digest, ...CLEAN });
       });
-      expect(await desk.read()).toEqual(before);
-      expect(await status(desk.repository, {}, QUIET)).toMatchObject({ head: sides.ours, ...CLEAN });
-      const result = await merge(desk.repository, { revision: "side", strategy }, QUIET);
-      expect(result.settled).toEqual(conflicts);
-      expect(await desk.read()).toEqual(expected);
-      expect(await status(desk.repository, {}, QUIET)).toMatchObject({ head: result.digest, ...CLEAN });
-    });
-  }
-});
+    }
+  },
+);
 
 test("merge() refuses what it must and changes nothing", async () => {
   await withDesk(async (desk) => {
