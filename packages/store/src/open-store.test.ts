@@ -1,17 +1,13 @@
-import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { isSmcError } from "./errors.ts";
 import { refName } from "./names.ts";
 import { openStore, type OwnedStore } from "./open-store.ts";
-import { packPath } from "./pack/folder.ts";
 import { QUIET, withFolder } from "./testing.ts";
 import { fsck } from "./verbs/fsck.ts";
-import { encodeTree } from "./objects.ts";
+import { fill } from "./testing-fill.ts";
 import type { Digest } from "./digest.ts";
-
-const BY = { op: "commit", reason: "test", actor: "T <t@example.org>" };
 
 async function codeOf(action: Promise<unknown>): Promise<string> {
   try {
@@ -20,21 +16,6 @@ async function codeOf(action: Promise<unknown>): Promise<string> {
   } catch (error) {
     return isSmcError(error) ? error.code : String(error);
   }
-}
-
-/** A ref to a tree with one file of 3 MiB. */
-async function fill(store: OwnedStore, folder: string): Promise<{ blob: Digest; tree: Digest }> {
-  const file = join(folder, "weights");
-  writeFileSync(file, randomBytes(3 * 1024 * 1024));
-  await using session = store.write("add");
-  const [added] = await session.addFiles([file], QUIET);
-  if (added === undefined) throw new Error("nothing added");
-  const entry = { name: "weights", mode: "100644" as const, digest: added.digest, sizeBytes: added.sizeBytes };
-  const tree = await session.putObject("tree", encodeTree([entry]));
-  await session.finish();
-  await store.refs.createRepository("demo", BY, { reuse: true });
-  await store.refs.update("demo", [{ name: refName("refs/heads/", "main"), from: "any", to: tree }], BY);
-  return { blob: added.digest, tree };
 }
 
 async function assertWhole(store: OwnedStore, tree: Digest): Promise<void> {
@@ -100,42 +81,6 @@ test("leftovers of a killed command are removed at the next start", async () => 
     await using again = await openStore(path);
     expect(readdirSync(join(path, "incoming"))).toEqual([]);
     await assertWhole(again, tree);
-  });
-});
-
-test("fsck names a damaged object, its pack and what needs it", async () => {
-  await withFolder(async (folder) => {
-    await using store = await openStore(join(folder, "store"), { create: true });
-    const { blob } = await fill(store, folder);
-    const [pack] = store.index.packs();
-    if (pack === undefined) throw new Error("no pack");
-    const file = packPath(store.path, pack.name);
-    chmodSync(file, 0o600);
-    const bytes = readFileSync(file);
-    bytes.writeUInt8(bytes.readUInt8(1_000_000) ^ 1, 1_000_000);
-    writeFileSync(file, bytes);
-    expect((await fsck(store, {}, QUIET)).ok).toBe(true);
-    const { ok, problems } = await fsck(store, { full: true }, QUIET);
-    expect(ok).toBe(false);
-    expect(problems.some(({ pack: name }) => name === pack.name)).toBe(true);
-    expect(problems.flatMap(({ affects }) => affects).join("\n")).toContain("weights");
-    expect(problems.map(({ digest }) => digest)).toContain(blob);
-  });
-});
-
-test("fsck names a pack that is gone and what needs it", async () => {
-  await withFolder(async (folder) => {
-    const path = join(folder, "store");
-    const store = await openStore(path, { create: true });
-    await fill(store, folder);
-    const [pack] = store.index.packs();
-    rmSync(packPath(path, pack?.name ?? ("" as Digest)));
-    expect((await fsck(store, {}, QUIET)).ok).toBe(false);
-    await store[Symbol.asyncDispose]();
-    await using again = await openStore(path);
-    const { ok, problems } = await fsck(again, {}, QUIET);
-    expect(ok).toBe(false);
-    expect(problems[0]?.affects[0]).toContain("demo refs/heads/main");
   });
 });
 
