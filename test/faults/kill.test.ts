@@ -3,7 +3,7 @@ import { randomBytes, randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { createSandbox, type Sandbox, sha256 } from "../e2e/sandbox.ts";
+import { createSandbox, type Sandbox } from "../e2e/sandbox.ts";
 
 const ROUNDS = 220;
 const LANES = 2;
@@ -93,10 +93,7 @@ class Lane {
     const known = new Set(log.map(({ digest }) => digest));
     for (const { digest } of acknowledged) expect(known, `round ${number}`).toContain(digest);
     if (last === undefined) return;
-    const shown = await sandbox
-      .json<{ digest: string }>("rev-parse", `${last.digest}:${last.file}`)
-      .catch(() => undefined);
-    const named = shown?.digest ?? (await sandbox.ok("rev-parse", `${last.digest}:${last.file}`)).trim();
+    const named = (await sandbox.ok("rev-parse", `${last.digest}:${last.file}`)).trim();
     expect(named).toBe(last.blob);
     if (number % 5 === 0) await this.verifyBytes();
   }
@@ -123,6 +120,7 @@ test(
       const lanes = sandboxes.map((sandbox, index) => new Lane(sandbox, SEED + index));
       await Promise.all(
         lanes.map(async (lane) => {
+          await lane.sandbox.commit("start", { a: "a" });
           for (let number = 0; number < ROUNDS / LANES; number++) await lane.round(number);
           await lane.verifyBytes();
         }),
@@ -135,7 +133,6 @@ test(
         const log = await lane.sandbox.json<{ message: string }[]>("log");
         const rounds = log.map(({ message }) => message.trim());
         expect(new Set(rounds).size, "a commit is there once").toBe(rounds.length);
-        expect(sha256(rounds.join("\n"))).toHaveLength(64);
       }
     } finally {
       for (const sandbox of sandboxes) await sandbox[Symbol.asyncDispose]();
