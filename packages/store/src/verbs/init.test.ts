@@ -107,6 +107,18 @@ test("init() leaves nothing half made when a call fails, and works afterwards", 
   });
 });
 
+test("init() clears away what a killed one left", async () => {
+  await withStore(async (store, folder) => {
+    const root = join(folder, "model");
+    await mkdir(join(root, ".smc.tmp-0123456789ab"), { recursive: true });
+    await writeFile(join(root, ".smc.tmp-0123456789ab", "HEAD"), "");
+    const bench = await openBench(store, root);
+    expect(await readdir(root)).toEqual([".smc"]);
+    await bench.write({ "d/.smc-tmp-0123456789ab": "half a file" });
+    expect((await bench.status()).untracked).toEqual([]);
+  });
+});
+
 test("init() refuses the root, the store, a file, and paths that can be none", async () => {
   await withStore(async (store, folder) => {
     await writeFile(join(folder, "file"), "");

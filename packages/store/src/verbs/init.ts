@@ -1,6 +1,6 @@
 /** `smc init`: a repository in the store, and a folder attached to it as a worktree. */
 import { randomBytes } from "node:crypto";
-import { readFile, realpath, stat } from "node:fs/promises";
+import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import type { Call } from "../call.ts";
 import { readConfig } from "../config.ts";
@@ -11,6 +11,7 @@ import type { RefReason } from "../refs.ts";
 import { show } from "../show.ts";
 import type { Store } from "../store.ts";
 import { formatHead } from "../worktree/head.ts";
+import { LEFTOVER } from "../worktree/ignore.ts";
 import { isAbsent, kindOf, lstatOne } from "../worktree/stat.ts";
 import { assertOwner, exclusively, WORKTREE_VERSION, type WorktreeFile } from "../worktree/worktree.ts";
 
@@ -113,6 +114,7 @@ async function initIn(
   { root, branch, options }: { root: string; branch: RefName; options: InitOptions },
 ): Promise<InitResult> {
   await assertNoWorktree(root);
+  await removeLeftovers(root);
   const repository = options.name ?? nameOf(root);
   const reason: RefReason = { op: "init", reason: `init: ${show(root, 400)}`, actor: actorOf(options) };
   const isAttached = await chooseRepository(store, { repository, isNamed: options.name !== undefined });
@@ -147,6 +149,17 @@ async function initIn(
     isAttached,
     gitignore,
   };
+}
+
+/** Folders of an init that was killed. */
+async function removeLeftovers(root: string): Promise<void> {
+  let names: string[];
+  try {
+    names = await readdir(root);
+  } catch (error) {
+    throw fromErrno(error, `cannot list the folder '${show(root)}'`);
+  }
+  for (const name of names) if (LEFTOVER.test(name)) await removeTree(join(root, name));
 }
 
 function actorOf(options: InitOptions): string {

@@ -23,9 +23,12 @@ export interface IgnoreRules {
 
 export const NO_RULES: IgnoreRules = { prefix: "", own: undefined, parent: undefined };
 
+/** What a killed `init` or checkout can leave: a folder, or a file beside its target. */
+export const LEFTOVER = /^\.smc[.-]tmp-[0-9a-f]{12}$/;
+
 /** Never tracked, wherever it is. */
 export function isAlwaysIgnored(name: string): boolean {
-  return name === ".smc" || name === ".git";
+  return name === ".smc" || name === ".git" || LEFTOVER.test(name);
 }
 
 /** Rules of a folder whose `.smcignore` is there. Throws CONFIG_INVALID naming the line, LIMIT_EXCEEDED. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -56,6 +56,13 @@ test("readStage() gives back what writeStage() was given, in byte order", async 
     ["\u{1f600}", CACHED],
   ]);
   expect(read).toMatchObject({ base: DIGEST, isExact: true });
+});
+
+test("writeStage() clears away what killed writers left, and nothing else", async () => {
+  for (const name of ["stage.0123456789ab.tmp", "HEAD", "stage.txt"])
+    await writeFile(join(root, ".smc", name), "");
+  await writeStage(root, stageOf({ a: PLAIN }), { durable: true });
+  expect((await readdir(join(root, ".smc"))).sort()).toEqual(["HEAD", "stage", "stage.txt"]);
 });
 
 test("readStage() gives nothing when the file is absent or empty", async () => {

@@ -4,11 +4,12 @@
  */
 import { createHash } from "node:crypto";
 import { isUtf8 } from "node:buffer";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { breathe } from "../call.ts";
 import { type Digest, digestFromBytes, digestToBytes, hashBytes } from "../digest.ts";
 import { isSmcError, SmcError } from "../errors.ts";
-import { replaceFile } from "../fs.ts";
+import { removeFile, replaceFile } from "../fs.ts";
 import { assertPath } from "../names.ts";
 import type { FileMode } from "../objects.ts";
 import { show } from "../show.ts";
@@ -109,6 +110,15 @@ export async function readStage(root: string): Promise<Stage | undefined> {
 /** Replaces the stage. Without `durable` a power cut may undo it, or take the stage away. */
 export async function writeStage(root: string, stage: Stage, options: { durable: boolean }): Promise<void> {
   await replaceFile(stagePath(root), await encodeStage(stage), options);
+  await removeLeftovers(root);
+}
+
+const LEFTOVER = /^stage\.[0-9a-f]{12}\.tmp$/;
+
+/** Temporary files of writers that were killed: whoever writes the stage holds the worktree, so they are nobody's. */
+async function removeLeftovers(root: string): Promise<void> {
+  const folder = join(root, ".smc");
+  for (const name of await readdir(folder)) if (LEFTOVER.test(name)) await removeFile(join(folder, name));
 }
 
 /** Writes the stage only when the file is still the one that `stage` was read from. Never durable. */
