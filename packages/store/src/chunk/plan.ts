@@ -4,7 +4,7 @@
  */
 import { gearCut } from "./gear.ts";
 
-/** A tensor's place in a file, as a format parser reports it. */
+/** A tensor's place in a file, as a format parser reports it. @public */
 export interface TensorSpan {
   readonly name: string;
   readonly dtype: string;
