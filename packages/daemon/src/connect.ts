@@ -6,6 +6,8 @@ import { canceled, NotAccepted } from "./request.ts";
 
 /** From the first knock to a daemon that answers. */
 export const READY_MS_MAX = 10_000;
+/** How long an owner of the store that does not answer may be one that is about to. */
+const OWNER_MS_MAX = 5_000;
 /** Between sends of one request: a daemon may be leaving while another starts, or have no place in its queue. */
 const RETRY_MS = 20;
 const RETRY_MS_MAX = 200;
@@ -57,10 +59,16 @@ function isNotAccepted(error: unknown): boolean {
 /** Returns when a daemon takes connections. Throws DAEMON_UNREACHABLE, STORE_LOCKED and what opening a store throws. */
 export async function ensureDaemon(presence: Presence, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + READY_MS_MAX;
+  const patience = performance.now() + OWNER_MS_MAX;
   do {
     if (await answers(presence)) return;
     const { tryStart } = await import("./start.ts");
-    if (await tryStart(presence, signal)) return;
+    try {
+      if (await tryStart(presence, signal)) return;
+    } catch (error) {
+      // The owner may be a daemon that was started a moment ago and does not listen yet.
+      if (!isSmcError(error, "STORE_LOCKED") || performance.now() > patience) throw error;
+    }
     await pause(POLL_MS_MIN + Math.random() * (POLL_MS_MAX - POLL_MS_MIN), signal);
   } while (performance.now() < deadline);
   throw new SmcError("DAEMON_UNREACHABLE", `the daemon was not ready within ${READY_MS_MAX / 1000} s`);
