@@ -21,6 +21,7 @@ export interface IgnoreRules {
   readonly parent: IgnoreRules | undefined;
 }
 
+const OPTIONS = { ignorecase: false, allowRelativePaths: true };
 export const NO_RULES: IgnoreRules = { prefix: "", own: undefined, parent: undefined };
 
 /** What a killed `init` or checkout can leave: a folder, or a file beside its target. */
@@ -43,7 +44,7 @@ export function parseRules(text: string, path: string): Ignore {
   const lines = text.replace(/^\ufeff/, "").split(/\r?\n/);
   if (lines.length > RULES_MAX)
     throw new SmcError("CONFIG_INVALID", `'${show(path)}' has more than ${RULES_MAX} lines`);
-  const rules = ignore({ ignorecase: false, allowRelativePaths: true });
+  const rules = ignore(OPTIONS);
   for (const [index, line] of lines.entries()) {
     const fault = ruleFault(line);
     if (fault !== undefined)
@@ -59,6 +60,20 @@ function ruleFault(line: string): string | undefined {
   if ((line.match(/\*\*+/g) ?? []).length > DOUBLE_STARS_MAX)
     return `more than ${DOUBLE_STARS_MAX} '**' in a rule`;
   return undefined;
+}
+
+/**
+ * The rules for what is below a folder that is not ignored. Where a deeper file takes a folder back in, what files
+ * further up say about the folder itself no longer counts for what is in it.
+ */
+export function rulesBelow(rules: IgnoreRules, folder: string): IgnoreRules {
+  const parent = rules.parent === undefined ? undefined : rulesBelow(rules.parent, folder);
+  const below = folder.slice(rules.prefix.length);
+  if (rules.own?.test(`${below}/`).ignored === true) {
+    const escaped = below.replace(/[\\*?[\] ]/g, "\\$&");
+    return { prefix: rules.prefix, own: ignore(OPTIONS).add(rules.own).add(`!/${escaped}/`), parent };
+  }
+  return parent === rules.parent ? rules : { ...rules, parent };
 }
 
 /** Whether rules leave a path out; its folder is taken as not ignored. */
@@ -90,6 +105,7 @@ export async function findIgnored(
     if (stat !== undefined && kindOf(stat) === "file") rules = await readRules(root, prefix, rules);
     const part = parts.slice(0, depth + 1).join("/");
     if (isIgnored(rules, part, isFolder || depth + 1 < parts.length)) return part;
+    rules = rulesBelow(rules, part);
   }
   return undefined;
 }

@@ -167,3 +167,11 @@ test("scan() stops when the call is canceled", async () => {
   const options = { from: [""], tracked: new TrackedPaths(new Map()), leaveOut: "" };
   await expect(scan(root, options, stopped)).rejects.toMatchObject({ code: "CANCELED" });
 });
+
+test("scan() takes in what a deeper .smcignore takes back, folders with their files", async () => {
+  await write(".smcignore", "d.*\n*.log\n");
+  await write("m/.smcignore", "!d.[bx]*\n");
+  for (const path of ["d.bin/x", "m/d.bin/x", "m/d.bin/a.log", "m/d.bin/d.csv", "m/d.bin/sub/y"])
+    await write(path);
+  expect(await paths()).toEqual([".smcignore", "m/.smcignore", "m/d.bin/sub/y", "m/d.bin/x"]);
+});

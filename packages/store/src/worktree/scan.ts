@@ -9,7 +9,15 @@ import { TREE_DEPTH_MAX } from "../names.ts";
 import { TREE_ENTRIES_MAX } from "../objects.ts";
 import { show } from "../show.ts";
 import type { FileStat } from "../store.ts";
-import { IGNORE_FILE, type IgnoreRules, isAlwaysIgnored, isIgnored, NO_RULES, readRules } from "./ignore.ts";
+import {
+  IGNORE_FILE,
+  type IgnoreRules,
+  isAlwaysIgnored,
+  isIgnored,
+  NO_RULES,
+  readRules,
+  rulesBelow,
+} from "./ignore.ts";
 import { type FileKind, isAbsent, kindOf, lstatMany, lstatOne } from "./stat.ts";
 
 const FOLDERS_AT_ONCE = 16;
@@ -116,6 +124,7 @@ class Walk implements Scan {
     let rules = from === "" ? NO_RULES : await this.#readRulesAt("", NO_RULES);
     let prefix = "";
     for (const part of parents) {
+      rules = rulesBelow(rules, prefix + part);
       prefix += `${part}/`;
       rules = await this.#readRulesAt(prefix, rules);
     }
@@ -203,8 +212,10 @@ class Walk implements Scan {
     }
     const disk = folder.disk === "" ? spelling : `${folder.disk}/${spelling}`;
     const kind = entryKind(entry);
-    if (kind === "folder") this.#queue.push({ path, disk, rules: folder.rules, isTrackedOnly: isLeftOut });
-    else if (kind === "file" || kind === "link") files.push({ path, disk, kind });
+    if (kind === "folder") {
+      const rules = isLeftOut ? folder.rules : rulesBelow(folder.rules, path);
+      this.#queue.push({ path, disk, rules, isTrackedOnly: isLeftOut });
+    } else if (kind === "file" || kind === "link") files.push({ path, disk, kind });
     else this.faults.push({ path, error: unsupported(path, kind) });
   }
 
