@@ -74,3 +74,11 @@ test("smc status outside of a worktree is refused with what to do", async () => 
   expect(ran).toMatchObject({ code: 3, stdout: "" });
   expect(ran.stderr).toContain('hint: make one with "smc init"');
 });
+
+test("smc status names an untracked folder, and with -u all its files", async () => {
+  box.write("folder/a.txt", "a");
+  box.write("folder/b.txt", "b");
+  expect(await box.ok("status", "--porcelain")).toBe("?? folder/\n");
+  expect(await box.ok("status", "--porcelain", "-u", "all")).toBe("?? folder/a.txt\n?? folder/b.txt\n");
+  expect(await box.refused("status", "-u", "none")).toMatchObject({ exit: 2, code: "ARGUMENT_INVALID" });
+});

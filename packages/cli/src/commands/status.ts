@@ -29,6 +29,12 @@ export const command = defineCommand({
   options: {
     short: { type: "boolean", short: "s", summary: "one line for each file, without hints" },
     porcelain: { type: "boolean", summary: "as --short, in a form that does not change" },
+    "untracked-files": {
+      type: "choice",
+      short: "u",
+      choices: ["normal", "all"],
+      summary: "name untracked folders, or every file in them",
+    },
     "exit-code": { type: "boolean", summary: "end with 1 when something differs" },
   },
   examples: [
@@ -36,7 +42,11 @@ export const command = defineCommand({
     ["smc status --json", "for programs"],
     ["smc status --exit-code -q", "is the folder clean?"],
   ],
-  run: async (context, words) => context.call("status", { paths: await pathspecs(context, words) }),
+  run: async (context, words) => {
+    const { "untracked-files": untracked } = words.options;
+    const paths = await pathspecs(context, words);
+    return context.call("status", { paths, ...(untracked === undefined ? {} : { untracked }) });
+  },
   print: (data, out, { options }) => {
     if (options.short || options.porcelain) {
       for (const line of shortLines(data)) out.line(line);
