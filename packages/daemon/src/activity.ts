@@ -17,7 +17,11 @@ export class Activity {
 
   constructor(options: ActivityOptions) {
     this.#options = options;
-    this.#arm();
+  }
+
+  /** Begins to count idle time: the daemon can be reached from now on. */
+  start(): void {
+    if (this.#active.size === 0) this.#arm();
   }
 
   get count(): number {
@@ -58,6 +62,7 @@ export class Activity {
 
   #arm(): void {
     if (this.#leaving || this.#options.idleMs === 0) return;
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#options.onIdle(), this.#options.idleMs);
     this.#timer.unref();
   }

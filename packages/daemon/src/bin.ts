@@ -51,7 +51,10 @@ async function main(): Promise<void> {
     }
     tell(readyFd, { ready: true });
     await daemon.stopped;
-    setTimeout(() => process.exit(1), SHUTDOWN_MS_MAX).unref();
+    setTimeout(() => {
+      logger.error({ held: process.getActiveResourcesInfo() }, "daemon does not end");
+      process.exit(1);
+    }, SHUTDOWN_MS_MAX).unref();
   } catch (error) {
     const known = isSmcError(error)
       ? error

@@ -157,9 +157,12 @@ test(
   { timeout: SLOW_MS },
   async () => {
     await withStorePath(async (storePath) => {
-      const first = await spawnDaemon(storePath, { SMC_IDLE_MS: "200" });
-      expect(await ended(first.child)).toBe(0);
-      expect(first.log()).toContain('"reason":"idle"');
+      for (const idleMs of ["1", "200"]) {
+        const first = await spawnDaemon(storePath, { SMC_IDLE_MS: idleMs });
+        expect(first.ready).toEqual({ ready: true });
+        expect(await ended(first.child)).toBe(0);
+        expect(first.log()).toContain('"reason":"idle"');
+      }
       expect(existsSync(join(storePath, "run", "daemon.sock"))).toBe(false);
       const client = createClient({ storePath });
       expect(await client.call("repos", { at: { folder: "/" }, input: {} })).toEqual([]);

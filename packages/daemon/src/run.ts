@@ -62,16 +62,19 @@ interface Starting {
 
 async function ownAndListen({ presence, logger, idleMs }: Starting): Promise<RunningDaemon> {
   const store = await ownStore(presence);
-  try {
-    const settings = await readSettings(store, logger);
-    logger.level = logger.level === "silent" ? "silent" : settings.level;
-    const running = new RunningDaemon({ presence, store, logger, idleMs: idleMs ?? settings.idleMs });
-    await running.listen();
-    return running;
-  } catch (error) {
+  const settings = await readSettings(store, logger).catch(async (error: unknown) => {
     await store[Symbol.asyncDispose]();
     throw error;
+  });
+  logger.level = logger.level === "silent" ? "silent" : settings.level;
+  const running = new RunningDaemon({ presence, store, logger, idleMs: idleMs ?? settings.idleMs });
+  try {
+    await running.listen();
+  } catch (error) {
+    await running.stop("cannot listen", true);
+    throw error;
   }
+  return running;
 }
 
 /** Waits for an owner that answers no more, and for nobody else. */
@@ -162,6 +165,7 @@ class RunningDaemon implements Daemon {
     });
     this.#watch = setInterval(() => this.#checkStore(), WATCH_MS);
     this.#watch.unref();
+    this.#activity.start();
     this.#loopDelay.reset();
     logger.info({ store: presence.storePath, socket: presence.socket, version: VERSION }, "daemon started");
   }
