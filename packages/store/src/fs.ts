@@ -8,7 +8,7 @@ import * as fs from "node:fs";
 import { type FileHandle, open, mkdir, rename, link, rm, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { randomBytes } from "node:crypto";
-import { fromErrno } from "./errors.ts";
+import { fromErrno, isSmcError } from "./errors.ts";
 import { show } from "./show.ts";
 
 /** Created, never followed, never truncated: an existing file or link is an error. */
@@ -42,6 +42,9 @@ function namedSync<T>(what: string, path: string, action: () => T): T {
   }
 }
 
+/** Missing parents that one call creates. */
+const FOLDERS_MAX = 512;
+
 /** Makes a folder's entries durable: creations, renames and removals in it. */
 export async function syncFolder(path: string): Promise<void> {
   const handle = await named("open", path, () => open(path, constants.O_RDONLY));
@@ -62,9 +65,32 @@ export async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** Creates the folder and its missing parents with mode 0700 below `mode`; durable only after `syncFolder`. */
+/** Creates the folder and its missing parents; durable only after `syncFolder`. There already is fine. */
 export async function createFolder(path: string, options: { mode?: number } = {}): Promise<void> {
-  await named("create", path, () => mkdir(path, { recursive: true, mode: options.mode ?? 0o700 }));
+  // One level at a time, from the first that is there: mkdir(…, { recursive: true }) of Node never ends below /proc.
+  const missing = [path];
+  for (let parent = dirname(path); missing.length < FOLDERS_MAX; parent = dirname(parent)) {
+    if (parent === missing.at(-1) || (await isFolder(parent))) break;
+    missing.push(parent);
+  }
+  for (const next of missing.reverse()) {
+    try {
+      await named("create", next, () => mkdir(next, { mode: options.mode ?? 0o700 }));
+    } catch (error) {
+      const isThere = isSmcError(error) && error.details.errno === "EEXIST" && (await isFolder(next));
+      if (!isThere) throw error;
+    }
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await fs.promises.stat(path)).isDirectory();
+  } catch (error) {
+    const known = fromErrno(error, `cannot look at '${show(path)}'`);
+    if (isSmcError(known, "PATH_NOT_FOUND")) return false;
+    throw known;
+  }
 }
 
 export async function createOneFolder(path: string, options: { mode?: number } = {}): Promise<void> {
