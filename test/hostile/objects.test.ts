@@ -6,9 +6,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Digest, digestToBytes, hashBytes } from "../../packages/store/src/digest.ts";
-import { parseRefName } from "../../packages/store/src/names.ts";
-import { decodeCommit, decodeTree } from "../../packages/store/src/objects.ts";
+import { type Digest, digestToBytes, hashBytes } from "../../packages/store/src/objects/digest.ts";
+import { parseRefName } from "../../packages/store/src/objects/names.ts";
+import { decodeCommit, decodeTree } from "../../packages/store/src/objects/objects.ts";
 import { createSandbox, type Sandbox } from "../e2e/sandbox.ts";
 
 const FILE = 0o100644;
