@@ -34,7 +34,7 @@ export function withoutComments(text: string): string {
 }
 
 export function isTest(path: string): boolean {
-  return path.endsWith(".test.ts") || /\/testing(-[a-z]+)?\.ts$/.test(path);
+  return path.endsWith(".test.ts") || path.includes("/testing/");
 }
 
 /** The sources of the product: the packages without their tests. */

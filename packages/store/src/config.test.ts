@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { formatConfigText, parseConfigText } from "./config-text.ts";
 import { CONFIG_KEYS, parseConfigValue, readConfig, requireConfigKey, writeConfig } from "./config.ts";
-import { withFolder } from "./testing.ts";
+import { withFolder } from "./testing/testing.ts";
 
 async function withPlaces(
   run: (places: { storePath: string; worktreeRoot: string }, write: Write) => Promise<void>,

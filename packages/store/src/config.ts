@@ -9,9 +9,9 @@ import {
 } from "./config-text.ts";
 import { isSmcError, SmcError } from "./errors.ts";
 import { replaceFile } from "./fs.ts";
-import { assertIdentity, parseIdentity, refName } from "./names.ts";
+import { assertIdentity, parseIdentity, refName } from "./objects/names.ts";
 import { show } from "./show.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "./history/suggest.ts";
 import { readSmall } from "./worktree/head.ts";
 
 export interface ConfigKey {

@@ -1,8 +1,8 @@
 /** Follows every ref to every chunk and reports what is not there, with the ref, commit and path that need it. */
 import { type Call, createPacer } from "./call.ts";
-import type { Digest } from "./digest.ts";
+import type { Digest } from "./objects/digest.ts";
 import { isSmcError } from "./errors.ts";
-import { decodeCommit, decodeTag, decodeTree } from "./objects.ts";
+import { decodeCommit, decodeTag, decodeTree } from "./objects/objects.ts";
 import type { OwnedStore } from "./open-store.ts";
 
 /** Reported places where one object is needed. */
@@ -77,7 +77,8 @@ class Walk {
     const commit = decodeCommit(await this.#store.objects.read(digest, "commit"));
     this.counts.commits += 1;
     const name = `commit ${digest.slice(0, 12)}`;
-    for (const parent of commit.parents) this.push({ digest: parent, kind: "commit", from: `${name} (parent)` });
+    for (const parent of commit.parents)
+      this.push({ digest: parent, kind: "commit", from: `${name} (parent)` });
     this.push({ digest: commit.tree, kind: "tree", from: `${from} ${name}` });
   }
 
@@ -99,7 +100,8 @@ class Walk {
     const { pieces } = await this.#store.objects.blob(digest);
     this.counts.blobs += 1;
     const bad = [digest, ...pieces.map(({ span }) => span.digest)].find((part) => this.#bad.has(part));
-    if (bad !== undefined) this.#problems.set(digest, { message: this.#bad.get(bad) ?? "damaged", affects: [from] });
+    if (bad !== undefined)
+      this.#problems.set(digest, { message: this.#bad.get(bad) ?? "damaged", affects: [from] });
   }
 }
 

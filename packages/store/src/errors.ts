@@ -13,7 +13,11 @@ interface ErrorRow {
 export const ERRORS = {
   USAGE: { exit: 2, http: 400, hint: 'see "smc help"' },
   ARGUMENT_INVALID: { exit: 2, http: 400 },
-  DIGEST_INVALID: { exit: 2, http: 400, hint: "a digest is 64 lower-case hex digits, sha256:<hex>, or a CIDv1" },
+  DIGEST_INVALID: {
+    exit: 2,
+    http: 400,
+    hint: "a digest is 64 lower-case hex digits, sha256:<hex>, or a CIDv1",
+  },
   REF_NAME_INVALID: { exit: 2, http: 400, hint: "names follow git check-ref-format" },
   REPOSITORY_NAME_INVALID: { exit: 2, http: 400, hint: 'use "name" or "owner/name"' },
   REVISION_INVALID: { exit: 2, http: 400, hint: 'see "smc help revisions"' },

@@ -8,11 +8,12 @@ import * as fs from "node:fs";
 import { type FileHandle, open, mkdir, rename, link, rm, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { randomBytes } from "node:crypto";
-import { fromErrno, isSmcError } from "./errors.ts";
+import { fromErrno, isSmcError, SmcError } from "./errors.ts";
 import { show } from "./show.ts";
 
 /** Created, never followed, never truncated: an existing file or link is an error. */
-export const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
+export const CREATE_FLAGS =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 
 let intercept: ((what: string, path: string) => void) | undefined;
 
@@ -77,8 +78,9 @@ export async function createFolder(path: string, options: { mode?: number } = {}
     try {
       await named("create", next, () => mkdir(next, { mode: options.mode ?? 0o700 }));
     } catch (error) {
-      const isThere = isSmcError(error) && error.details.errno === "EEXIST" && (await isFolder(next));
-      if (!isThere) throw error;
+      if (!isSmcError(error) || error.details.errno !== "EEXIST") throw error;
+      if (await isFolder(next)) continue;
+      throw new SmcError("PATH_NOT_FOUND", `cannot create '${show(path)}': '${show(next)}' is not a folder`);
     }
   }
 }
@@ -229,7 +231,8 @@ export function openDirectFileSync(path: string): DirectFile {
     try {
       return { fd: fs.openSync(path, flags | constants.O_DIRECT), isDirect: true };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw fromErrno(error, `cannot open '${show(path)}'`);
+      if ((error as NodeJS.ErrnoException).code !== "EINVAL")
+        throw fromErrno(error, `cannot open '${show(path)}'`);
     }
   }
   return { fd: namedSync("open", path, () => fs.openSync(path, flags)), isDirect: false };
@@ -241,7 +244,8 @@ export function createDirectFileSync(path: string, mode: number): DirectFile {
     try {
       return { fd: fs.openSync(path, CREATE_FLAGS | constants.O_DIRECT, mode), isDirect: true };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw fromErrno(error, `cannot create '${show(path)}'`);
+      if ((error as NodeJS.ErrnoException).code !== "EINVAL")
+        throw fromErrno(error, `cannot create '${show(path)}'`);
       // Some file systems create the file before they refuse the flag.
       fs.rmSync(path, { force: true });
     }
@@ -253,7 +257,12 @@ export function createDirectFileSync(path: string, mode: number): DirectFile {
  * Writes a whole block, aligned in memory, offset and length. Where the device wants more alignment than that, the
  * file is opened again without O_DIRECT and the block written so.
  */
-export function writeDirectSync(file: DirectFile, path: string, block: Uint8Array, position: number): DirectFile {
+export function writeDirectSync(
+  file: DirectFile,
+  path: string,
+  block: Uint8Array,
+  position: number,
+): DirectFile {
   let done = 0;
   let current = file;
   while (done < block.length) {
@@ -277,7 +286,12 @@ export function createFileSync(path: string, mode = 0o600): number {
 }
 
 /** Writes all parts, at `position` or at the end of what was written. */
-export function writePartsSync(fd: number, path: string, parts: readonly Uint8Array[], position: number): void {
+export function writePartsSync(
+  fd: number,
+  path: string,
+  parts: readonly Uint8Array[],
+  position: number,
+): void {
   let at = position;
   for (const part of parts) {
     let done = 0;

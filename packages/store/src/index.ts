@@ -1,9 +1,9 @@
 export type { Call, Progress } from "./call.ts";
 export { breathe } from "./call.ts";
 export { type ConfigKey, readConfig } from "./config.ts";
-export { type Digest, parseDigest } from "./digest.ts";
-export { assertRepositoryName, parseIdentity } from "./names.ts";
-export type { Identity } from "./objects.ts";
+export { type Digest, parseDigest } from "./objects/digest.ts";
+export { assertRepositoryName, parseIdentity } from "./objects/names.ts";
+export type { Identity } from "./objects/objects.ts";
 export { openStore, type OwnedStore } from "./open-store.ts";
 export { type Repository, requireWorktree } from "./repository.ts";
 export type { Store } from "./store.ts";

@@ -1,14 +1,22 @@
 import { createHash, randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { hashBytes } from "./digest.ts";
+import { hashBytes } from "./objects/digest.ts";
 import { isSmcError } from "./errors.ts";
-import { encodeTree } from "./objects.ts";
+import { encodeTree } from "./objects/objects.ts";
 import type { OwnedStore } from "./open-store.ts";
 import { packPath } from "./pack/folder.ts";
-import { QUIET, withStore } from "./testing.ts";
-import type { Digest } from "./digest.ts";
+import { QUIET, withStore } from "./testing/testing.ts";
+import type { Digest } from "./objects/digest.ts";
 
 const MIB = 1024 * 1024;
 
@@ -60,7 +68,11 @@ test("blobs come back byte for byte, named by their SHA-256, by export and by st
     const digests = await add(store, paths);
     expect(digests).toEqual(paths.map(sha256));
     mkdirSync(join(folder, "out"));
-    const files = digests.map((digest, index) => ({ digest, path: join(folder, "out", `${index}`), executable: index % 2 === 1 }));
+    const files = digests.map((digest, index) => ({
+      digest,
+      path: join(folder, "out", `${index}`),
+      executable: index % 2 === 1,
+    }));
     const stats = await store.objects.exportFiles(files, QUIET);
     for (const [index, { path, executable }] of files.entries()) {
       expect(sha256(path)).toBe(digests[index]);
@@ -141,7 +153,9 @@ test("a stopped command throws CANCELED and leaves nothing", async () => {
     {
       await using session = store.write("add");
       const call = { signal: stop.signal, onProgress: () => stop.abort() };
-      expect(await codeOf(session.addFiles([file, file, file, file, file, file, file, file], call))).toBe("CANCELED");
+      expect(await codeOf(session.addFiles([file, file, file, file, file, file, file, file], call))).toBe(
+        "CANCELED",
+      );
     }
     expect(readdirSync(join(store.path, "incoming"))).toEqual([]);
   });
@@ -160,7 +174,8 @@ test("a damaged record is never delivered: stream, export and read say OBJECT_CO
     bytes.writeUInt8(bytes.readUInt8(MIB) ^ 4, MIB);
     writeFileSync(path, bytes);
     const stream = async (): Promise<void> => {
-      for await (const piece of store.objects.readBlob(digest, QUIET)) expect(piece.length).toBeGreaterThan(0);
+      for await (const piece of store.objects.readBlob(digest, QUIET))
+        expect(piece.length).toBeGreaterThan(0);
     };
     expect(await codeOf(stream())).toBe("OBJECT_CORRUPT");
     const target = { digest, path: join(folder, "out"), executable: false };

@@ -1,11 +1,11 @@
 /** Reads objects out of packs. Every byte that leaves was checked against its SHA-256. */
 import { closeSync } from "node:fs";
 import type { Call } from "./call.ts";
-import type { Digest } from "./digest.ts";
+import type { Digest } from "./objects/digest.ts";
 import { isSmcError, SmcError } from "./errors.ts";
 import { createFile } from "./fs.ts";
-import type { ObjectIndex, Place } from "./object-index.ts";
-import { decodeChunklist, type ObjectKind } from "./objects.ts";
+import type { ObjectIndex, Place } from "./db/object-index.ts";
+import { decodeChunklist, type ObjectKind } from "./objects/objects.ts";
 import { packPath } from "./pack/folder.ts";
 import { openPack, readRecordSync, type RecordSpan } from "./pack/reader.ts";
 import type { Pool } from "./pool/pool.ts";
@@ -54,7 +54,10 @@ export class PackedObjects implements ObjectStore {
     const place = await this.#context.index.find(digest);
     if (place === undefined) throw notFound(digest, kind);
     if (place.kind !== kind) {
-      throw new SmcError("OBJECT_INVALID", `object ${digest} is a ${place.kind === "chunk" ? "blob" : place.kind}, not a ${kind}`);
+      throw new SmcError(
+        "OBJECT_INVALID",
+        `object ${digest} is a ${place.kind === "chunk" ? "blob" : place.kind}, not a ${kind}`,
+      );
     }
     return this.#readPlace(digest, place);
   }
@@ -63,7 +66,11 @@ export class PackedObjects implements ObjectStore {
   async #readPlace(digest: Digest, place: Place, signal = NEVER): Promise<Uint8Array> {
     try {
       if (isSmall(place)) return readHere(this.#pack(place), { digest, ...place });
-      const [raw] = await this.#context.pool.run("read", { pack: this.#pack(place), spans: [{ digest, ...place }] }, { signal });
+      const [raw] = await this.#context.pool.run(
+        "read",
+        { pack: this.#pack(place), spans: [{ digest, ...place }] },
+        { signal },
+      );
       if (raw === undefined) throw notFound(digest, place.kind);
       return raw;
     } catch (error) {
@@ -83,7 +90,7 @@ export class PackedObjects implements ObjectStore {
     const { pieces, sizeBytes } = await this.blob(digest);
     const ahead: Promise<Uint8Array>[] = [];
     let done = 0;
-    for (let next = 0; next < pieces.length || ahead.length > 0; ) {
+    for (let next = 0; next < pieces.length || ahead.length > 0;) {
       while (ahead.length < READ_AHEAD && next < pieces.length) {
         const piece = pieces[next];
         next += 1;
@@ -108,7 +115,10 @@ export class PackedObjects implements ObjectStore {
     if (list === undefined) {
       const place = await this.#context.index.find(digest);
       if (place === undefined || place.kind !== "chunk") throw notFound(digest, "blob");
-      return { sizeBytes: place.rawBytes, pieces: [{ pack: this.#pack(place), span: { digest, ...place }, at: 0 }] };
+      return {
+        sizeBytes: place.rawBytes,
+        pieces: [{ pack: this.#pack(place), span: { digest, ...place }, at: 0 }],
+      };
     }
     const place = await this.#context.index.find(list.digest);
     if (place === undefined) throw missing(digest, list.digest);
@@ -163,7 +173,8 @@ export class PackedObjects implements ObjectStore {
           small.push(whole);
           continue;
         }
-        if (small.length > 0) stats.push(this.#context.pool.run("export", { files: small.splice(0) }, options));
+        if (small.length > 0)
+          stats.push(this.#context.pool.run("export", { files: small.splice(0) }, options));
         stats.push(this.#exportLarge(whole, options));
       }
       if (small.length > 0) stats.push(this.#context.pool.run("export", { files: small }, options));
@@ -189,7 +200,11 @@ export class PackedObjects implements ObjectStore {
       first = Math.max(next - 1, 0);
     }
     await settled(parts);
-    return this.#context.pool.run("export", { files: [{ ...whole, create: false, from: 0, to: 0, pieces: [] }] }, options);
+    return this.#context.pool.run(
+      "export",
+      { files: [{ ...whole, create: false, from: 0, to: 0, pieces: [] }] },
+      options,
+    );
   }
 }
 

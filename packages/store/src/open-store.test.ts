@@ -2,12 +2,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { isSmcError } from "./errors.ts";
-import { refName } from "./names.ts";
+import { refName } from "./objects/names.ts";
 import { openStore, type OwnedStore } from "./open-store.ts";
-import { QUIET, withFolder } from "./testing.ts";
+import { QUIET, withFolder } from "./testing/testing.ts";
 import { fsck } from "./verbs/fsck.ts";
-import { fill } from "./testing-fill.ts";
-import type { Digest } from "./digest.ts";
+import { fill } from "./testing/fill.ts";
+import type { Digest } from "./objects/digest.ts";
 
 async function codeOf(action: Promise<unknown>): Promise<string> {
   try {
@@ -95,7 +95,10 @@ test("openStore() refuses what is not its store, changing nothing", async () => 
     await (await openStore(path, { create: true }))[Symbol.asyncDispose]();
     const format = readFileSync(join(path, "format.json"), "utf8");
     const write = (change: object): void =>
-      writeFileSync(join(path, "format.json"), JSON.stringify({ ...(JSON.parse(format) as object), ...change }));
+      writeFileSync(
+        join(path, "format.json"),
+        JSON.stringify({ ...(JSON.parse(format) as object), ...change }),
+      );
     write({ version: 999 });
     expect(await codeOf(openStore(path))).toBe("FORMAT_UNSUPPORTED");
     write({ features: ["time-travel"] });

@@ -2,16 +2,16 @@
 import { randomBytes } from "node:crypto";
 import { lstat, readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { type Db, openDb } from "./db.ts";
+import { type Db, openDb } from "./db/db.ts";
 import { fromErrno, isSmcError, SmcError } from "./errors.ts";
 import { createFolder, removeTree, renamePath, syncFolder } from "./fs.ts";
-import { type Journal, openJournal } from "./journal.ts";
-import { acquireLock, type Lock } from "./lock.ts";
-import { ObjectIndex } from "./object-index.ts";
+import { type Journal, openJournal } from "./journal/journal.ts";
+import { acquireLock, type Lock } from "./lock/lock.ts";
+import { ObjectIndex } from "./db/object-index.ts";
 import { PackedObjects } from "./object-store.ts";
 import { type LostPacks, packFolders, reconcile } from "./pack/folder.ts";
 import { Pool } from "./pool/pool.ts";
-import { createRefStore, type StoredRefs } from "./ref-store.ts";
+import { createRefStore, type StoredRefs } from "./refs/ref-store.ts";
 import { show } from "./show.ts";
 import type { Store, WriteSession } from "./store.ts";
 import { readFormat, STORE_VERSION, type StoreFormat, writeFormat } from "./store-format.ts";
@@ -81,7 +81,9 @@ export class OwnedStore implements Store {
   assertWritable(): void {
     const reason = this.readOnlyReason;
     if (reason !== undefined) {
-      throw new SmcError("READ_ONLY", `the store takes no writes: ${reason}`, { hint: 'check it with "smc fsck --full"' });
+      throw new SmcError("READ_ONLY", `the store takes no writes: ${reason}`, {
+        hint: 'check it with "smc fsck --full"',
+      });
     }
   }
 
@@ -126,7 +128,9 @@ export async function openStore(path: string, options: OpenOptions = {}): Promis
 }
 
 function noStore(path: string): SmcError {
-  return new SmcError("STORE_NOT_FOUND", `there is no store at '${show(path)}'`, { hint: 'make one with "smc init"' });
+  return new SmcError("STORE_NOT_FOUND", `there is no store at '${show(path)}'`, {
+    hint: 'make one with "smc init"',
+  });
 }
 
 async function checkPath(path: string, create: boolean): Promise<string> {
@@ -146,7 +150,10 @@ async function checkPath(path: string, create: boolean): Promise<string> {
   if (!found.isDirectory()) throw new SmcError("STORE_NOT_FOUND", `'${show(root)}' is not a folder`);
   const uid = process.getuid?.();
   if (uid !== undefined && found.uid !== uid) {
-    throw new SmcError("UNSAFE_OWNER", `the store '${show(root)}' is owned by uid ${found.uid}, not by you (${uid})`);
+    throw new SmcError(
+      "UNSAFE_OWNER",
+      `the store '${show(root)}' is owned by uid ${found.uid}, not by you (${uid})`,
+    );
   }
   if (uid !== undefined && (found.mode & 0o022) !== 0) {
     const mode = (found.mode & 0o777).toString(8).padStart(4, "0");
@@ -163,7 +170,10 @@ async function createStore(root: string): Promise<StoreFormat> {
   const storeId = randomBytes(16).toString("hex");
   await removeTree(join(root, "db"));
   await removeTree(join(root, "journal"));
-  for (const folder of [...packFolders(root), ...["incoming", "journal", "logs"].map((name) => join(root, name))]) {
+  for (const folder of [
+    ...packFolders(root),
+    ...["incoming", "journal", "logs"].map((name) => join(root, name)),
+  ]) {
     await createFolder(folder);
   }
   const signal = new AbortController().signal;
@@ -185,13 +195,22 @@ async function assertNoData(root: string): Promise<void> {
   );
   const packs = isThere ? await readdir(join(root, "packs"), { recursive: true }) : [];
   if (packs.some((name) => name.endsWith(".pack"))) {
-    throw new SmcError("STORE_CORRUPT", `'${show(root)}' holds packs but no format.json; nothing was changed`, {
-      hint: "restore format.json from a copy of the store",
-    });
+    throw new SmcError(
+      "STORE_CORRUPT",
+      `'${show(root)}' holds packs but no format.json; nothing was changed`,
+      {
+        hint: "restore format.json from a copy of the store",
+      },
+    );
   }
 }
 
-async function openParts(root: string, format: StoreFormat, lock: Lock, options: OpenOptions): Promise<OwnedStore> {
+async function openParts(
+  root: string,
+  format: StoreFormat,
+  lock: Lock,
+  options: OpenOptions,
+): Promise<OwnedStore> {
   const { storeId } = format;
   await removeTree(join(root, "incoming"));
   await createFolder(join(root, "incoming"));

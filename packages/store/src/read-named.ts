@@ -1,5 +1,5 @@
 /** Reads objects that something in the store names: when one is absent, the store is damaged. */
-import type { Digest } from "./digest.ts";
+import type { Digest } from "./objects/digest.ts";
 import { isSmcError, SmcError } from "./errors.ts";
 import type { ObjectStore } from "./store.ts";
 

@@ -1,5 +1,5 @@
 /** A repository of a store as a verb sees it: its refs, and the worktree the user stands in, if any. */
-import type { Identity } from "./objects.ts";
+import type { Identity } from "./objects/objects.ts";
 import { SmcError } from "./errors.ts";
 import type { Store } from "./store.ts";
 import type { Worktree } from "./worktree/worktree.ts";

@@ -31,11 +31,17 @@ export async function readFormat(path: string): Promise<StoreFormat | undefined>
   }
   const format = parseFormat(text, file);
   if (format.version !== STORE_VERSION) {
-    throw new SmcError("FORMAT_UNSUPPORTED", `the store '${show(path)}' has version ${format.version}; nothing was changed`);
+    throw new SmcError(
+      "FORMAT_UNSUPPORTED",
+      `the store '${show(path)}' has version ${format.version}; nothing was changed`,
+    );
   }
   const unknown = format.features.find((feature) => !FEATURES.has(feature));
   if (unknown !== undefined) {
-    throw new SmcError("FORMAT_UNSUPPORTED", `the store '${show(path)}' needs '${show(unknown, 60)}'; nothing was changed`);
+    throw new SmcError(
+      "FORMAT_UNSUPPORTED",
+      `the store '${show(path)}' needs '${show(unknown, 60)}'; nothing was changed`,
+    );
   }
   return format;
 }
@@ -53,7 +59,8 @@ function parseFormat(text: string, file: string): StoreFormat {
   const { version, features, storeId, createdMs } = value;
   if (typeof version !== "number" || !Array.isArray(features) || typeof createdMs !== "number") throw bad();
   if (!features.every((feature) => typeof feature === "string")) throw bad();
-  if (version === STORE_VERSION && (typeof storeId !== "string" || !/^[0-9a-f]{32}$/.test(storeId))) throw bad();
+  if (version === STORE_VERSION && (typeof storeId !== "string" || !/^[0-9a-f]{32}$/.test(storeId)))
+    throw bad();
   return { version, features, storeId: String(storeId), createdMs };
 }
 

@@ -1,8 +1,8 @@
 /** A store: everything below one `$SMC_HOME`. One process owns it at a time. */
 import type { Call } from "./call.ts";
-import type { Digest } from "./digest.ts";
-import type { ObjectKind } from "./objects.ts";
-import type { RefStore } from "./refs.ts";
+import type { Digest } from "./objects/digest.ts";
+import type { ObjectKind } from "./objects/objects.ts";
+import type { RefStore } from "./refs/refs.ts";
 
 /** What tells whether a file changed without reading it. */
 export interface FileStat {

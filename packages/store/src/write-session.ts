@@ -5,11 +5,11 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Call } from "./call.ts";
-import { type Digest, hashBytes } from "./digest.ts";
+import { type Digest, hashBytes } from "./objects/digest.ts";
 import { assert, SmcError } from "./errors.ts";
 import { createFolder, removeEmptyFolder, removeTree, renamePath, syncFile, syncFolder } from "./fs.ts";
-import type { ObjectIndex } from "./object-index.ts";
-import { CHUNK_BYTES_MAX, OBJECT_BYTES_MAX } from "./objects.ts";
+import type { ObjectIndex } from "./db/object-index.ts";
+import { CHUNK_BYTES_MAX, OBJECT_BYTES_MAX } from "./objects/objects.ts";
 import { indexPack, packPath } from "./pack/folder.ts";
 import type { WrittenPack } from "./pack/writer.ts";
 import type { Pool } from "./pool/pool.ts";
@@ -76,8 +76,11 @@ export class PackSession implements WriteSession {
   async #settle<T>(tasks: readonly Promise<T>[], stop: AbortController): Promise<T[]> {
     for (const task of tasks) task.catch(() => stop.abort());
     const results = await Promise.allSettled(tasks);
-    const failures = results.filter((result) => result.status === "rejected").map(({ reason }) => reason as unknown);
-    const cause = failures.find((error) => !(error instanceof SmcError && error.code === "CANCELED")) ?? failures[0];
+    const failures = results
+      .filter((result) => result.status === "rejected")
+      .map(({ reason }) => reason as unknown);
+    const cause =
+      failures.find((error) => !(error instanceof SmcError && error.code === "CANCELED")) ?? failures[0];
     if (cause !== undefined) {
       this.#state = "failed";
       throw cause;
@@ -92,7 +95,10 @@ export class PackSession implements WriteSession {
 
   async putObject(kind: "tree" | "commit" | "tag", bytes: Uint8Array): Promise<Digest> {
     if (bytes.length > OBJECT_BYTES_MAX) {
-      throw new SmcError("LIMIT_EXCEEDED", `a ${kind} of ${bytes.length} bytes; the most is ${OBJECT_BYTES_MAX}`);
+      throw new SmcError(
+        "LIMIT_EXCEEDED",
+        `a ${kind} of ${bytes.length} bytes; the most is ${OBJECT_BYTES_MAX}`,
+      );
     }
     return this.#put(kind, bytes);
   }
@@ -126,7 +132,11 @@ export class PackSession implements WriteSession {
     this.#objects = [];
     this.#objectsBytes = 0;
     const [worker] = this.#workers;
-    await this.#run("put", { ...session, objects }, { signal: NEVER, ...(worker === undefined ? {} : { worker }) });
+    await this.#run(
+      "put",
+      { ...session, objects },
+      { signal: NEVER, ...(worker === undefined ? {} : { worker }) },
+    );
   }
 
   async #begin(): Promise<{ op: string; folder: string; storeId: string }> {

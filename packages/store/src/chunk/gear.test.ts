@@ -17,7 +17,7 @@ function noise(sizeBytes: number, seed: string): Buffer {
 
 function cutAll(bytes: Uint8Array): number[] {
   const lengths: number[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const length = gearCut(bytes, at, bytes.length);
     lengths.push(length);
     at += length;

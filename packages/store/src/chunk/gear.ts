@@ -18,7 +18,13 @@ const GEAR = Int32Array.from({ length: 256 }, (_, byte) =>
   createHash("sha256").update(`smc gear 1 ${byte}`).digest().readInt32LE(0),
 );
 
-function scan(bytes: Uint8Array, from: number, to: number, mask: number, seed: number): { at: number; hash: number } {
+function scan(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  mask: number,
+  seed: number,
+): { at: number; hash: number } {
   let hash = seed;
   for (let at = from; at < to; at++) {
     hash = ((hash << 1) + (GEAR[bytes[at] as number] as number)) | 0;

@@ -44,7 +44,8 @@ export const BRO: Codec = {
   name: "BRO",
   encode(raw) {
     if (raw.length < 64) return undefined;
-    if (raw.length >= ENTROPY_SLICE_BYTES && entropyBits(sample(raw, ENTROPY_SLICE_BYTES)) > ENTROPY_MAX) return undefined;
+    if (raw.length >= ENTROPY_SLICE_BYTES && entropyBits(sample(raw, ENTROPY_SLICE_BYTES)) > ENTROPY_MAX)
+      return undefined;
     const part = sample(raw, SLICE_BYTES);
     if (part.length < raw.length && compress(part).length > part.length * SAMPLE_SHARE_MAX) return undefined;
     return compress(raw);

@@ -18,8 +18,12 @@ test("encodeBest() takes FILL for a repeated value, BRO for text, RAW for noise"
 test("every codec gives back exactly what it took", () => {
   const piece = fc.oneof(
     fc.uint8Array({ maxLength: 5000 }),
-    fc.tuple(fc.uint8Array({ minLength: 1, maxLength: 8 }), fc.nat(3000)).map(([unit, times]) => Buffer.alloc(times, unit)),
-    fc.tuple(fc.nat(70_000), fc.nat(255)).map(([length, byte]) => Buffer.concat([text.subarray(0, length), Buffer.of(byte)])),
+    fc
+      .tuple(fc.uint8Array({ minLength: 1, maxLength: 8 }), fc.nat(3000))
+      .map(([unit, times]) => Buffer.alloc(times, unit)),
+    fc
+      .tuple(fc.nat(70_000), fc.nat(255))
+      .map(([length, byte]) => Buffer.concat([text.subarray(0, length), Buffer.of(byte)])),
   );
   fc.assert(
     fc.property(piece, (raw) => {

@@ -12,7 +12,9 @@ const SECTOR_BYTES = 4096;
 const PAGE_BYTES = 64 * 1024;
 
 /** What this file uses of the global; the types of Node 20 do not have it. */
-declare const WebAssembly: { readonly Memory: new (options: { initial: number }) => { readonly buffer: ArrayBuffer } };
+declare const WebAssembly: {
+  readonly Memory: new (options: { initial: number }) => { readonly buffer: ArrayBuffer };
+};
 
 export class BlockFile {
   readonly path: string;
@@ -69,5 +71,9 @@ export class BlockFile {
 
 /** Zeroed memory that starts on a page. */
 export function alignedMemory(sizeBytes: number): Uint8Array {
-  return new Uint8Array(new WebAssembly.Memory({ initial: Math.ceil(sizeBytes / PAGE_BYTES) }).buffer, 0, sizeBytes);
+  return new Uint8Array(
+    new WebAssembly.Memory({ initial: Math.ceil(sizeBytes / PAGE_BYTES) }).buffer,
+    0,
+    sizeBytes,
+  );
 }

@@ -1,10 +1,10 @@
 /** The packs folder: where a pack lies, what lies there, and how a pack gets into the object index. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type Digest, isDigest } from "../digest.ts";
+import { type Digest, isDigest } from "../objects/digest.ts";
 import { fromErrno, SmcError } from "../errors.ts";
-import type { ChunklistPlace, ObjectIndex } from "../object-index.ts";
-import { decodeChunklist } from "../objects.ts";
+import type { ChunklistPlace, ObjectIndex } from "../db/object-index.ts";
+import { decodeChunklist } from "../objects/objects.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { RecordRow } from "./format.ts";
 
@@ -19,7 +19,9 @@ export function packPath(storePath: string, name: Digest): string {
 
 /** The 256 folders below `packs/`. */
 export function packFolders(storePath: string): string[] {
-  return Array.from({ length: 256 }, (_, byte) => join(storePath, "packs", byte.toString(16).padStart(2, "0")));
+  return Array.from({ length: 256 }, (_, byte) =>
+    join(storePath, "packs", byte.toString(16).padStart(2, "0")),
+  );
 }
 
 /** Names of the packs on disk, and paths of anything else that lies among them. */

@@ -4,9 +4,9 @@
  */
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { type Digest, digestFromBytes, digestToBytes } from "../digest.ts";
+import { type Digest, digestFromBytes, digestToBytes } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
-import { CHUNK_BYTES_MAX, OBJECT_BYTES_MAX, type ObjectKind } from "../objects.ts";
+import { CHUNK_BYTES_MAX, OBJECT_BYTES_MAX, type ObjectKind } from "../objects/objects.ts";
 
 export const PACK_VERSION = 1;
 export const ALIGNMENT_BYTES = 64;
@@ -84,7 +84,8 @@ export function encodePackHeader({ nonce, storeId }: PackHeader): Buffer {
 /** Throws PACK_CORRUPT, or FORMAT_UNSUPPORTED for a newer version. */
 export function decodePackHeader(raw: Uint8Array): PackHeader {
   const bytes = view(raw);
-  if (bytes.length < HEADER_BYTES || bytes.toString("latin1", 0, 8) !== HEADER_MAGIC) throw corrupt("no pack header");
+  if (bytes.length < HEADER_BYTES || bytes.toString("latin1", 0, 8) !== HEADER_MAGIC)
+    throw corrupt("no pack header");
   if (bytes.readUInt32LE(60) !== crc32(bytes.subarray(0, 60))) throw corrupt("the pack header is damaged");
   const version = bytes.readUInt16LE(8);
   if (version !== PACK_VERSION) throw new SmcError("FORMAT_UNSUPPORTED", `a pack of version ${version}`);
@@ -94,7 +95,10 @@ export function decodePackHeader(raw: Uint8Array): PackHeader {
 type NewRecord = Omit<RecordHeader, "storedCrc" | "headerCrc">;
 
 /** The header and its own CRC, which the footer repeats. */
-export function encodeRecordHeader(record: NewRecord, stored: Uint8Array): { bytes: Buffer; headerCrc: number } {
+export function encodeRecordHeader(
+  record: NewRecord,
+  stored: Uint8Array,
+): { bytes: Buffer; headerCrc: number } {
   const bytes = Buffer.alloc(RECORD_HEADER_BYTES);
   bytes.writeUInt32LE(RECORD_MAGIC, 0);
   bytes.writeUInt8(KINDS.indexOf(record.kind), 4);
@@ -112,12 +116,14 @@ export function encodeRecordHeader(record: NewRecord, stored: Uint8Array): { byt
 /** Throws PACK_CORRUPT unless the header is whole and its sizes are within the limits. */
 export function decodeRecordHeader(raw: Uint8Array): RecordHeader {
   const bytes = view(raw);
-  if (bytes.length < RECORD_HEADER_BYTES || bytes.readUInt32LE(0) !== RECORD_MAGIC) throw corrupt("no record header");
+  if (bytes.length < RECORD_HEADER_BYTES || bytes.readUInt32LE(0) !== RECORD_MAGIC)
+    throw corrupt("no record header");
   const headerCrc = bytes.readUInt32LE(60);
   if (headerCrc !== crc32(bytes.subarray(0, 60))) throw corrupt("a record header is damaged");
   const kind = KINDS[bytes.readUInt8(4)];
   if (kind === undefined) throw new SmcError("FORMAT_UNSUPPORTED", `a record of kind ${bytes.readUInt8(4)}`);
-  if (bytes.readUInt32LE(52) !== 0 || bytes.readUInt32LE(56) !== 0) throw corrupt("reserved bytes are not zero");
+  if (bytes.readUInt32LE(52) !== 0 || bytes.readUInt32LE(56) !== 0)
+    throw corrupt("reserved bytes are not zero");
   const record = {
     digest: digestFromBytes(bytes.subarray(16, 48)),
     kind,
@@ -175,7 +181,8 @@ export interface Trailer {
 /** Throws PACK_CORRUPT; `packBytes` bounds what the trailer may claim. */
 export function decodeTrailer(raw: Uint8Array, packBytes: number): Trailer {
   const bytes = view(raw);
-  if (bytes.length !== TRAILER_BYTES || bytes.toString("latin1", 48, 56) !== TRAILER_MAGIC) throw corrupt("no trailer");
+  if (bytes.length !== TRAILER_BYTES || bytes.toString("latin1", 48, 56) !== TRAILER_MAGIC)
+    throw corrupt("no trailer");
   if (bytes.readUInt32LE(60) !== crc32(bytes.subarray(0, 60))) throw corrupt("the trailer is damaged");
   const count = bytes.readUInt32LE(8);
   const footerOffset = Number(bytes.readBigUInt64LE(0));
@@ -192,7 +199,8 @@ export function decodeFooter(raw: Uint8Array, trailer: Trailer): RecordRow[] {
   return Array.from({ length: trailer.count }, (_, index): RecordRow => {
     const at = index * FOOTER_ROW_BYTES;
     const kind = KINDS[bytes.readUInt8(at + 48)];
-    if (kind === undefined) throw new SmcError("FORMAT_UNSUPPORTED", `a record of kind ${bytes.readUInt8(at + 48)}`);
+    if (kind === undefined)
+      throw new SmcError("FORMAT_UNSUPPORTED", `a record of kind ${bytes.readUInt8(at + 48)}`);
     return {
       digest: digestFromBytes(bytes.subarray(at, at + 32)),
       offset: Number(bytes.readBigUInt64LE(at + 32)),

@@ -1,9 +1,18 @@
-import { closeSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync, chmodSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  chmodSync,
+} from "node:fs";
 import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { hashBytes } from "../digest.ts";
+import { hashBytes } from "../objects/digest.ts";
 import { openPack, readContentsSync, readRecordSync, scanRecordsSync, verifyPackSync } from "./reader.ts";
 import { PackWriter } from "./writer.ts";
 
@@ -11,7 +20,13 @@ const folder = mkdtempSync(join(tmpdir(), "smc-pack-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const STORE = "00112233445566778899aabbccddeeff";
-const RAWS = [randomBytes(300_000), Buffer.from("small"), Buffer.alloc(0), Buffer.alloc(100_000, 7), randomBytes(63)];
+const RAWS = [
+  randomBytes(300_000),
+  Buffer.from("small"),
+  Buffer.alloc(0),
+  Buffer.alloc(100_000, 7),
+  randomBytes(63),
+];
 
 function writePack(file: string): string {
   const writer = new PackWriter(join(folder, file), STORE);
@@ -35,7 +50,11 @@ test("a pack gives back every record, by its footer and by a forward scan", () =
     if (row !== undefined) expect(Buffer.compare(readRecordSync(fd, path, row), raw)).toBe(0);
   }
   const byDigest = (a: { digest: string }, b: { digest: string }): number => (a.digest < b.digest ? -1 : 1);
-  expect(scanRecordsSync(fd).map(({ digest }) => digest).sort()).toEqual(contents.rows.map(({ digest }) => digest).sort());
+  expect(
+    scanRecordsSync(fd)
+      .map(({ digest }) => digest)
+      .sort(),
+  ).toEqual(contents.rows.map(({ digest }) => digest).sort());
   expect([...contents.rows].sort(byDigest)).toEqual(contents.rows);
   closeSync(fd);
   expect(verifyPackSync(path, () => undefined)).toEqual([]);
@@ -58,13 +77,32 @@ test("a scan finds the records of a pack that lost its end", () => {
 test("verifyPackSync() sees any flipped bit in any region", () => {
   const path = writePack("flip");
   const bytes = readFileSync(path);
-  const positions = new Set([0, 9, 17, 33, 61, 64, 70, 80, 112, 127, 128, 5000, bytes.length - 1, bytes.length - 20, bytes.length - 70]);
+  const positions = new Set([
+    0,
+    9,
+    17,
+    33,
+    61,
+    64,
+    70,
+    80,
+    112,
+    127,
+    128,
+    5000,
+    bytes.length - 1,
+    bytes.length - 20,
+    bytes.length - 70,
+  ]);
   for (let step = 0; step < bytes.length; step += 9973) positions.add(step);
   for (const position of positions) {
     const copy = Buffer.from(bytes);
     copy.writeUInt8(copy.readUInt8(position) ^ (1 << (position % 8)), position);
     writeFileSync(path, copy);
-    expect(verifyPackSync(path, () => undefined), `bit ${position % 8} of byte ${position}`).not.toEqual([]);
+    expect(
+      verifyPackSync(path, () => undefined),
+      `bit ${position % 8} of byte ${position}`,
+    ).not.toEqual([]);
   }
 });
 
@@ -77,7 +115,10 @@ test("readRecordSync() names the object, the pack and the offset of the damage",
   bytes.writeUInt8(bytes.readUInt8(row.offset + 64) ^ 1, row.offset + 64);
   writeFileSync(path, bytes);
   expect(() => readRecordSync(fd, path, row)).toThrow(
-    expect.objectContaining({ code: "OBJECT_CORRUPT", details: { digest: row.digest, pack: path, offset: row.offset } }),
+    expect.objectContaining({
+      code: "OBJECT_CORRUPT",
+      details: { digest: row.digest, pack: path, offset: row.offset },
+    }),
   );
   closeSync(fd);
 });

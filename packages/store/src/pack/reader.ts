@@ -1,7 +1,7 @@
 /** Reads packs and believes nothing: every byte that leaves was checked against its SHA-256. Synchronous, for workers. */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { decodeStored } from "../codecs/registry.ts";
-import { type Digest, hashBytes } from "../digest.ts";
+import { type Digest, hashBytes } from "../objects/digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { show } from "../show.ts";
 import {
@@ -38,7 +38,8 @@ export function openPack(path: string): number {
 }
 
 function readExactly(fd: number, offset: number, length: number, memory?: Uint8Array): Uint8Array {
-  const bytes = memory === undefined || memory.length < length ? new Uint8Array(length) : memory.subarray(0, length);
+  const bytes =
+    memory === undefined || memory.length < length ? new Uint8Array(length) : memory.subarray(0, length);
   let done = 0;
   while (done < length) {
     const read = readSync(fd, bytes, done, length - done, offset + done);
@@ -79,7 +80,10 @@ const ERRORS_OF_DAMAGE: ReadonlySet<string> = new Set(["PACK_CORRUPT", "OBJECT_C
  */
 export function readRecordSync(fd: number, path: string, span: RecordSpan, memory?: Uint8Array): Uint8Array {
   try {
-    return openRecord(readExactly(fd, span.offset, RECORD_HEADER_BYTES + span.storedBytes, memory), span.digest);
+    return openRecord(
+      readExactly(fd, span.offset, RECORD_HEADER_BYTES + span.storedBytes, memory),
+      span.digest,
+    );
   } catch (error) {
     throw damaged(error, span, path);
   }
@@ -147,7 +151,8 @@ export function verifyPackSync(path: string, onBytes: (done: number) => void): P
     }
     let offset = HEADER_BYTES;
     for (const row of [...contents.rows].sort((a, b) => a.offset - b.offset)) {
-      if (row.offset !== offset) problems.push({ digest: row.digest, offset, message: "a gap between records" });
+      if (row.offset !== offset)
+        problems.push({ digest: row.digest, offset, message: "a gap between records" });
       const problem = verifyRecord(fd, path, row);
       if (problem !== undefined) problems.push({ digest: row.digest, offset: row.offset, message: problem });
       offset = row.offset + recordBytes(row.storedBytes);

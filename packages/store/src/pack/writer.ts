@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { closeSync } from "node:fs";
 import { encodeBest } from "../codecs/registry.ts";
 import type { EncodeHints } from "../codecs/codec.ts";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import { createDirectFileSync, removeFileSync } from "../fs.ts";
 import { BlockFile } from "./block-file.ts";
 import {

@@ -6,9 +6,9 @@ import { createHash } from "node:crypto";
 import { closeSync, readSync } from "node:fs";
 import { GEAR_MIN_BYTES } from "../chunk/gear.ts";
 import { GEAR_PLAN } from "../chunk/plan.ts";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import { fromErrno } from "../errors.ts";
-import { type Chunk, CHUNK_BYTES_MAX, encodeChunklist } from "../objects.ts";
+import { type Chunk, CHUNK_BYTES_MAX, encodeChunklist } from "../objects/objects.ts";
 import { show } from "../show.ts";
 import type { FileStat, ReadFile } from "../store.ts";
 import { assertUnchanged, fileStat, openRegular } from "./read-file.ts";
@@ -87,7 +87,7 @@ export class Cutter {
     const whole = expectedBytes > GEAR_MIN_BYTES ? createHash("sha256") : undefined;
     const chunks: Chunk[] = [];
     let readBytes = 0;
-    for (let isEnd = false; !isEnd; ) {
+    for (let isEnd = false; !isEnd;) {
       await this.#makeRoom(Math.min(READ_BYTES, Math.max(expectedBytes - readBytes, 1)));
       const read = this.#read(fd, path);
       whole?.update(this.#window.bytes.subarray(this.#used, this.#used + read));
@@ -157,7 +157,8 @@ export class Cutter {
     const files = this.#files.map(({ stat, sizeBytes, whole, chunks }): ReadFile => {
       const digest = whole ?? chunks[0]?.digest;
       if (digest === undefined) throw new Error("a file without chunks");
-      if (chunks.length > 1) raws.push(encodeChunklist({ blob: digest, sizeBytes, plan: GEAR_PLAN.id, chunks }));
+      if (chunks.length > 1)
+        raws.push(encodeChunklist({ blob: digest, sizeBytes, plan: GEAR_PLAN.id, chunks }));
       return { digest, sizeBytes, stat };
     });
     if (raws.length > 0) await this.#storer.storeChunklists(raws);

@@ -1,7 +1,7 @@
 /** The worker's side of checkout and of reading back: verified chunks into files. */
 import { createHash } from "node:crypto";
 import { closeSync } from "node:fs";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import {
   changeModeSync,
   createDirectFileSync,
@@ -9,7 +9,7 @@ import {
   openDirectFileSync,
   writePartsSync,
 } from "../fs.ts";
-import { CHUNK_BYTES_MAX } from "../objects.ts";
+import { CHUNK_BYTES_MAX } from "../objects/objects.ts";
 import { alignedMemory, BLOCK_BYTES, BlockFile } from "../pack/block-file.ts";
 import { RECORD_HEADER_BYTES } from "../pack/format.ts";
 import { damaged, openPack, readRecordSync } from "../pack/reader.ts";
@@ -68,7 +68,10 @@ export class OpenPacks implements Disposable {
 
 /** Writes one file or a part of it and tells its stat. Nothing is fsynced. */
 export function exportPart(packs: OpenPacks, part: ExportPart, onWritten: (bytes: number) => void): FileStat {
-  const fd = part.to - part.from >= DIRECT_BYTES_MIN ? writeBlocks(packs, part, onWritten) : writeWhole(packs, part, onWritten);
+  const fd =
+    part.to - part.from >= DIRECT_BYTES_MIN
+      ? writeBlocks(packs, part, onWritten)
+      : writeWhole(packs, part, onWritten);
   try {
     const stat = fileStat(fd);
     const isExecutable = (stat.mode & 0o100) !== 0;
@@ -96,7 +99,9 @@ function writeWhole(packs: OpenPacks, part: ExportPart, onWritten: (bytes: numbe
 
 /** Large files go past the page cache: several times the rate, and what others have in it stays there. */
 function writeBlocks(packs: OpenPacks, part: ExportPart, onWritten: (bytes: number) => void): number {
-  const target = part.create ? createDirectFileSync(part.path, fileMode(part)) : openDirectFileSync(part.path);
+  const target = part.create
+    ? createDirectFileSync(part.path, fileMode(part))
+    : openDirectFileSync(part.path);
   const file = new BlockFile(part.path, target, part.from, packs.block);
   try {
     for (const { bytes } of bytesOf(packs, part)) {
@@ -123,7 +128,11 @@ function* bytesOf(packs: OpenPacks, part: ExportPart): Iterable<{ bytes: Uint8Ar
   }
 }
 
-export function hashPieces(packs: OpenPacks, pieces: readonly Piece[], onRead: (bytes: number) => void): Digest {
+export function hashPieces(
+  packs: OpenPacks,
+  pieces: readonly Piece[],
+  onRead: (bytes: number) => void,
+): Digest {
   const hash = createHash("sha256");
   for (const piece of pieces) {
     const raw = packs.read(piece);

@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { hashBytes } from "../digest.ts";
-import { withFolder } from "../testing-folder.ts";
+import { hashBytes } from "../objects/digest.ts";
+import { withFolder } from "../testing/folder.ts";
 import { Pool } from "./pool.ts";
 
 const NEVER = new AbortController().signal;
@@ -32,7 +32,9 @@ test("a failed task does not keep its worker from the next one", async () => {
         (error: { code?: string }) => error.code,
       ),
     );
-    expect(await Promise.all(tasks)).toEqual(Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? "done" : "PATH_NOT_FOUND")));
+    expect(await Promise.all(tasks)).toEqual(
+      Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? "done" : "PATH_NOT_FOUND")),
+    );
   });
 });
 
@@ -44,7 +46,11 @@ test("a signal ends a running task and those that wait", async () => {
     const stop = new AbortController();
     const codes = Array.from({ length: 6 }, () =>
       pool
-        .run("hash", { paths: Array.from({ length: 50 }, () => file) }, { signal: stop.signal, onProgress: () => stop.abort() })
+        .run(
+          "hash",
+          { paths: Array.from({ length: 50 }, () => file) },
+          { signal: stop.signal, onProgress: () => stop.abort() },
+        )
         .then(
           () => "done",
           (error: { code?: string }) => error.code,
@@ -62,7 +68,12 @@ test("a session's packs hold what it put, and are gone when it is dropped", asyn
     const raw = Buffer.from("a tree");
     const objects = [{ kind: "tree" as const, digest: hashBytes(raw), raw }];
     const packs: string[][] = [];
-    const options = { signal: NEVER, worker: 0, onPack: (pack: { rows: readonly { digest: string }[] }) => packs.push(pack.rows.map(({ digest }) => digest)) };
+    const options = {
+      signal: NEVER,
+      worker: 0,
+      onPack: (pack: { rows: readonly { digest: string }[] }) =>
+        packs.push(pack.rows.map(({ digest }) => digest)),
+    };
     await pool.run("put", { ...session, objects }, options);
     await pool.run("seal", { op: "op" }, options);
     expect(packs).toEqual([[hashBytes(raw)]]);
@@ -75,8 +86,12 @@ test("a session's packs hold what it put, and are gone when it is dropped", asyn
 
 test("a closed pool refuses tasks and rejects those it had", async () => {
   const pool = new Pool();
-  const running = pool.run("hash", { paths: ["/dev/null"] }, { signal: NEVER }).catch((error: { code?: string }) => error.code);
+  const running = pool
+    .run("hash", { paths: ["/dev/null"] }, { signal: NEVER })
+    .catch((error: { code?: string }) => error.code);
   await pool[Symbol.asyncDispose]();
   expect(await running).toBe("DAEMON_STOPPING");
-  await expect(pool.run("hash", { paths: [] }, { signal: NEVER })).rejects.toMatchObject({ code: "DAEMON_STOPPING" });
+  await expect(pool.run("hash", { paths: [] }, { signal: NEVER })).rejects.toMatchObject({
+    code: "DAEMON_STOPPING",
+  });
 });

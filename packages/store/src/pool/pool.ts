@@ -5,7 +5,7 @@
 import { setMaxListeners } from "node:events";
 import { availableParallelism } from "node:os";
 import { MessageChannel, Worker } from "node:worker_threads";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
 import type { WrittenPack } from "../pack/writer.ts";
 import {
@@ -82,7 +82,9 @@ export class Pool implements AsyncDisposable {
       this.#dispatch();
     });
     // A worker answers a task of type T with that type's output.
-    return (done as Promise<TaskOutput<T>>).finally(() => options.signal.removeEventListener("abort", onAbort));
+    return (done as Promise<TaskOutput<T>>).finally(() =>
+      options.signal.removeEventListener("abort", onAbort),
+    );
   }
 
   #dispatch(): void {
@@ -126,7 +128,12 @@ export class Pool implements AsyncDisposable {
   #lane(index: number): Lane {
     const known = this.#lanes[index];
     if (known !== undefined) return known;
-    const lane: Lane = { worker: new Worker(entry("worker"), THREAD), storer: undefined, current: undefined, running: new Map() };
+    const lane: Lane = {
+      worker: new Worker(entry("worker"), THREAD),
+      storer: undefined,
+      current: undefined,
+      running: new Map(),
+    };
     this.#lanes[index] = lane;
     this.#watch(index, lane, lane.worker);
     return lane;
@@ -149,7 +156,8 @@ export class Pool implements AsyncDisposable {
     const lost = (cause: unknown): void => {
       if (this.#lanes[index] !== lane) return;
       this.#lanes[index] = undefined;
-      for (const task of lane.running.values()) task.reject(new SmcError("INTERNAL", "a worker died", { cause }));
+      for (const task of lane.running.values())
+        task.reject(new SmcError("INTERNAL", "a worker died", { cause }));
       void lane.worker.terminate();
       void lane.storer?.terminate();
       if (!this.#isClosed) this.#dispatch();
@@ -162,7 +170,8 @@ export class Pool implements AsyncDisposable {
     const task = lane.running.get(message.id);
     if (task === undefined) {
       // Its command failed meanwhile; the storer still waits for an answer.
-      if (message.kind === "ask") thread.postMessage({ kind: "wanted", wanted: new Uint8Array(message.digests.length) });
+      if (message.kind === "ask")
+        thread.postMessage({ kind: "wanted", wanted: new Uint8Array(message.digests.length) });
       return;
     }
     switch (message.kind) {

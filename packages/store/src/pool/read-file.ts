@@ -1,7 +1,7 @@
 /** Opening and hashing a user's file, sure that it did not change meanwhile. Synchronous, for workers. */
 import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import { fromErrno, SmcError } from "../errors.ts";
 import { show } from "../show.ts";
 import type { FileStat, ReadFile } from "../store.ts";
@@ -30,7 +30,9 @@ export function fileStat(fd: number): FileStat {
 /** Throws FILE_CHANGED unless the file is what it was when it was opened. */
 export function assertUnchanged(path: string, before: FileStat, after: FileStat, readBytes: number): void {
   const isSame =
-    before.sizeBytes === after.sizeBytes && before.mtimeNs === after.mtimeNs && before.ctimeNs === after.ctimeNs;
+    before.sizeBytes === after.sizeBytes &&
+    before.mtimeNs === after.mtimeNs &&
+    before.ctimeNs === after.ctimeNs;
   if (!isSame || readBytes !== after.sizeBytes) {
     throw new SmcError("FILE_CHANGED", `'${show(path)}' changed while it was read; nothing was committed`);
   }

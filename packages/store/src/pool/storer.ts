@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { type MessagePort, parentPort, threadId } from "node:worker_threads";
-import { type Digest, hashBytes } from "../digest.ts";
+import { type Digest, hashBytes } from "../objects/digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { alignedMemory, BLOCK_BYTES } from "../pack/block-file.ts";
 import type { RecordKind } from "../pack/format.ts";
@@ -62,7 +62,11 @@ function store(id: number, session: SessionFolder, { kind, digest, raw }: NewRec
   if (pack === undefined) {
     packCount += 1;
     const block = blocks.pop() ?? alignedMemory(BLOCK_BYTES);
-    const writer = new PackWriter(join(session.folder, `${threadId}-${packCount}.pack`), session.storeId, block);
+    const writer = new PackWriter(
+      join(session.folder, `${threadId}-${packCount}.pack`),
+      session.storeId,
+      block,
+    );
     pack = { writer, block };
     open.set(session.op, pack);
   }
@@ -110,7 +114,9 @@ function runTask({ id, type, input }: TaskMessage): void {
 
 function failure(error: unknown): SmcError {
   const known = fromErrno(error, "a worker failed");
-  return isSmcError(known) ? known : new SmcError("INTERNAL", error instanceof Error ? String(error.stack) : String(error));
+  return isSmcError(known)
+    ? known
+    : new SmcError("INTERNAL", error instanceof Error ? String(error.stack) : String(error));
 }
 
 /** Runs after everything that came before, whether that failed or not. */

@@ -1,6 +1,6 @@
 /** What the daemon's thread and its workers say to each other. Everything here survives structured clone. */
 import type { MessagePort } from "node:worker_threads";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import type { ErrorJson } from "../errors.ts";
 import type { PackContents, PackProblem, RecordSpan } from "../pack/reader.ts";
 import type { WrittenPack } from "../pack/writer.ts";
@@ -38,7 +38,9 @@ export interface TaskTable {
   add: { input: SessionFolder & { paths: readonly string[] }; output: readonly ReadFile[] };
   /** Stores encoded objects. */
   put: {
-    input: SessionFolder & { objects: readonly { kind: "chunk" | "tree" | "commit" | "tag"; digest: Digest; raw: Uint8Array }[] };
+    input: SessionFolder & {
+      objects: readonly { kind: "chunk" | "tree" | "commit" | "tag"; digest: Digest; raw: Uint8Array }[];
+    };
     output: undefined;
   };
   /** Ends the session's open pack in this worker. */

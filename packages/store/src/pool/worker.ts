@@ -1,7 +1,7 @@
 /** Entry of a worker thread: runs one task at a time; files and packs are read and written here, never in the daemon's thread. */
 import { closeSync } from "node:fs";
 import { type MessagePort, parentPort } from "node:worker_threads";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { openPack, readContentsSync, verifyPackSync } from "../pack/reader.ts";
 import { Cutter, type Storer, Window } from "./cutter.ts";
@@ -53,7 +53,9 @@ class StorerPort implements Storer {
 
   #send(request: StoreRequest): Promise<readonly Digest[]> {
     return new Promise((resolve, reject) => {
-      waiting.push((reply) => ("error" in reply ? reject(SmcError.fromJSON(reply.error)) : resolve(reply.digests)));
+      waiting.push((reply) =>
+        "error" in reply ? reject(SmcError.fromJSON(reply.error)) : resolve(reply.digests),
+      );
       storer?.postMessage(request);
     });
   }
@@ -91,7 +93,9 @@ class Running {
 }
 
 type WorkerTask = Exclude<TaskType, "put" | "seal" | "drop">;
-type TaskRunners = { readonly [T in WorkerTask]: (input: TaskInput<T>, running: Running) => Promise<TaskOutput<T>> };
+type TaskRunners = {
+  readonly [T in WorkerTask]: (input: TaskInput<T>, running: Running) => Promise<TaskOutput<T>>;
+};
 
 const RUNNERS: TaskRunners = {
   async add(input, running) {
@@ -157,7 +161,9 @@ async function run<T extends WorkerTask>(task: TaskMessage, type: T): Promise<vo
     send({ kind: "done", id: task.id, output });
   } catch (error) {
     const known = fromErrno(error, "a worker failed");
-    const failure = isSmcError(known) ? known : new SmcError("INTERNAL", String(error instanceof Error ? error.stack : error));
+    const failure = isSmcError(known)
+      ? known
+      : new SmcError("INTERNAL", String(error instanceof Error ? error.stack : error));
     send({ kind: "failed", id: task.id, error: failure.toJSON() });
   }
 }

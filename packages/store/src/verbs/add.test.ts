@@ -2,9 +2,9 @@ import { execFileSync } from "node:child_process";
 import { chmod, chown, mkdir, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { hashBytes } from "../digest.ts";
-import { QUIET } from "../testing.ts";
-import { type Bench, makeSocket, withWorktree } from "../testing-worktree.ts";
+import { hashBytes } from "../objects/digest.ts";
+import { QUIET } from "../testing/testing.ts";
+import { type Bench, makeSocket, withWorktree } from "../testing/worktree.ts";
 import { readStage } from "../worktree/stage.ts";
 import { add, type AddOptions } from "./add.ts";
 

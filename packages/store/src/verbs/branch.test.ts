@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { parseRefName } from "../names.ts";
-import { withDesk, withHistory } from "../testing-history.ts";
-import { QUIET } from "../testing.ts";
+import { parseRefName } from "../objects/names.ts";
+import { withDesk, withHistory } from "../testing/history.ts";
+import { QUIET } from "../testing/testing.ts";
 import { branch, type BranchOptions } from "./branch.ts";
 import { config } from "./config.ts";
 import { status } from "./status.ts";

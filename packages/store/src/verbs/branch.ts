@@ -1,16 +1,16 @@
 /** Branches: list, create, move, rename, delete. */
 import { type Call, createPacer } from "../call.ts";
-import { formatMoment } from "../dates.ts";
-import type { Digest } from "../digest.ts";
+import { formatMoment } from "../history/dates.ts";
+import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
-import { isAncestor, readCommit } from "../graph.ts";
-import { subjectOf } from "../log-entry.ts";
-import { foldName, type RefName, refName } from "../names.ts";
-import { notFound, shortRefName, suggestRefs } from "../ref-find.ts";
-import { refPolicy } from "../ref-policy.ts";
-import type { RefChange } from "../refs.ts";
+import { isAncestor, readCommit } from "../history/graph.ts";
+import { subjectOf } from "../history/log-entry.ts";
+import { foldName, type RefName, refName } from "../objects/names.ts";
+import { notFound, shortRefName, suggestRefs } from "../refs/ref-find.ts";
+import { refPolicy } from "../refs/ref-policy.ts";
+import type { RefChange } from "../refs/refs.ts";
 import type { Repository } from "../repository.ts";
-import { resolveCommit } from "../revision.ts";
+import { resolveCommit } from "../history/revision.ts";
 import { show } from "../show.ts";
 import { type Head, readHead, writeHead } from "../worktree/head.ts";
 import { reasonOf } from "../worktree/state.ts";

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { type Digest, formatCid } from "../digest.ts";
-import { type History, withHistory } from "../testing-history.ts";
-import { QUIET } from "../testing.ts";
+import { type Digest, formatCid } from "../objects/digest.ts";
+import { type History, withHistory } from "../testing/history.ts";
+import { QUIET } from "../testing/testing.ts";
 import { catFile } from "./cat-file.ts";
 import { tag } from "./tag.ts";
 

@@ -1,15 +1,15 @@
 /** An object as it is stored: kind, size, content. */
 import type { Call } from "../call.ts";
-import { formatMoment } from "../dates.ts";
-import { type Digest, formatCid } from "../digest.ts";
+import { formatMoment } from "../history/dates.ts";
+import { type Digest, formatCid } from "../objects/digest.ts";
 import { isSmcError, SmcError } from "../errors.ts";
-import { readCommit, readTag } from "../graph.ts";
-import { formatIdentity } from "../log-entry.ts";
-import type { Commit, Tag, TreeEntry } from "../objects.ts";
+import { readCommit, readTag } from "../history/graph.ts";
+import { formatIdentity } from "../history/log-entry.ts";
+import type { Commit, Tag, TreeEntry } from "../objects/objects.ts";
 import type { Repository } from "../repository.ts";
-import { resolveRevision, type RevisionKind } from "../revision.ts";
+import { resolveRevision, type RevisionKind } from "../history/revision.ts";
 import type { Store } from "../store.ts";
-import { readTree } from "../tree-read.ts";
+import { readTree } from "../trees/tree-read.ts";
 
 export interface CatFileOptions {
   readonly revision: string;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { withDesk } from "../testing-history.ts";
-import { QUIET } from "../testing.ts";
+import { withDesk } from "../testing/history.ts";
+import { QUIET } from "../testing/testing.ts";
 import { add } from "./add.ts";
 import { cat } from "./cat.ts";
 

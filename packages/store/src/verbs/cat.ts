@@ -1,9 +1,9 @@
 /** Which blob a revision names; its bytes are read by digest. */
 import type { Call } from "../call.ts";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
 import type { Repository } from "../repository.ts";
-import { resolveRevision } from "../revision.ts";
+import { resolveRevision } from "../history/revision.ts";
 import { show } from "../show.ts";
 
 export interface CatOptions {

@@ -2,7 +2,7 @@
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
-import { resolveTree } from "../revision.ts";
+import { resolveTree } from "../history/revision.ts";
 import type { LinkPolicy } from "../worktree/links.ts";
 import { resolvePaths } from "../worktree/paths.ts";
 import { restoreFiles } from "../worktree/restore-files.ts";

@@ -1,17 +1,17 @@
 /** `smc commit`: the stage → trees, a commit, and the branch moved to it in one durable step. */
 import type { Call } from "../call.ts";
-import { momentAt, parseMoment } from "../dates.ts";
-import type { Digest } from "../digest.ts";
+import { momentAt, parseMoment } from "../history/dates.ts";
+import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
-import { readCommit } from "../graph.ts";
-import { assertMessage, parseIdentity, refName, type RefName } from "../names.ts";
-import { type Commit, type CommitMeta, encodeCommit, type MetaMap } from "../objects.ts";
-import { refPolicy } from "../ref-policy.ts";
-import type { RefChange } from "../refs.ts";
+import { readCommit } from "../history/graph.ts";
+import { assertMessage, parseIdentity, refName, type RefName } from "../objects/names.ts";
+import { type Commit, type CommitMeta, encodeCommit, type MetaMap } from "../objects/objects.ts";
+import { refPolicy } from "../refs/ref-policy.ts";
+import type { RefChange } from "../refs/refs.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
 import { show } from "../show.ts";
 import type { WriteSession } from "../store.ts";
-import { writeTree } from "../tree-write.ts";
+import { writeTree } from "../trees/tree-write.ts";
 import { changedFiles, putEntries, storeFiles } from "../worktree/edit.ts";
 import { branchOf, type Head, worktreeRef, writeHead } from "../worktree/head.ts";
 import { scan, TrackedPaths } from "../worktree/scan.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { withDesk } from "../testing-history.ts";
-import { QUIET } from "../testing.ts";
+import { withDesk } from "../testing/history.ts";
+import { QUIET } from "../testing/testing.ts";
 import { config, type ConfigOptions } from "./config.ts";
 
 test("config() gets, sets, unsets and lists with origins", async () => {

@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { chmod, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readCommit } from "../graph.ts";
-import { withDesk, withHistory } from "../testing-history.ts";
-import { QUIET } from "../testing.ts";
-import { diffTrees, type FileChange } from "../tree-diff.ts";
+import { readCommit } from "../history/graph.ts";
+import { withDesk, withHistory } from "../testing/history.ts";
+import { QUIET } from "../testing/testing.ts";
+import { diffTrees, type FileChange } from "../trees/tree-diff.ts";
 import { add } from "./add.ts";
 import { diff, type DiffOptions, type DiffResult } from "./diff.ts";
 

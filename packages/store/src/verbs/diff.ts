@@ -1,14 +1,14 @@
 /** What changed between two versions: files, metrics, params. */
 import { type Call, createPacer } from "../call.ts";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
-import { mergeBases, readCommit } from "../graph.ts";
-import { diffMetrics, diffParams, type MetricRow, type ParamRow } from "../meta-diff.ts";
-import type { CommitMeta } from "../objects.ts";
-import { shortRefName } from "../ref-find.ts";
+import { mergeBases, readCommit } from "../history/graph.ts";
+import { diffMetrics, diffParams, type MetricRow, type ParamRow } from "../history/meta-diff.ts";
+import type { CommitMeta } from "../objects/objects.ts";
+import { shortRefName } from "../refs/ref-find.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
-import { resolveCommit, resolveRevision, resolveTree } from "../revision.ts";
-import { parseRange } from "../revision-text.ts";
+import { resolveCommit, resolveRevision, resolveTree } from "../history/revision.ts";
+import { parseRange } from "../history/revision-text.ts";
 import {
   compareFiles,
   diffTrees,
@@ -16,9 +16,9 @@ import {
   type FileChanges,
   type FileVersion,
   groupChanges,
-} from "../tree-diff.ts";
-import { resolvePathFilter } from "../tree-find.ts";
-import type { FlatEntry, FlatTree } from "../tree-read.ts";
+} from "../trees/tree-diff.ts";
+import { resolvePathFilter } from "../trees/tree-find.ts";
+import type { FlatEntry, FlatTree } from "../trees/tree-read.ts";
 import { readWorktreeFiles } from "../worktree/contents.ts";
 import type { PathFilter } from "../worktree/paths.ts";
 import { filesOf, loadStage, readTip } from "../worktree/state.ts";

@@ -2,8 +2,8 @@ import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { findMount, mountFault, parseMounts } from "../mounts.ts";
-import { withDesk } from "../testing-history.ts";
-import { QUIET } from "../testing.ts";
+import { withDesk } from "../testing/history.ts";
+import { QUIET } from "../testing/testing.ts";
 
 import { doctor } from "./doctor.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { withDesk } from "../testing-history.ts";
-import { QUIET } from "../testing.ts";
+import { withDesk } from "../testing/history.ts";
+import { QUIET } from "../testing/testing.ts";
 import { env } from "./env.ts";
 
 test("env() tells what a report needs and masks secrets", async () => {

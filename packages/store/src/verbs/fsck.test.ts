@@ -1,11 +1,11 @@
 import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import { openStore } from "../open-store.ts";
 import { packPath } from "../pack/folder.ts";
-import { fill } from "../testing-fill.ts";
-import { QUIET, withFolder } from "../testing.ts";
+import { fill } from "../testing/fill.ts";
+import { QUIET, withFolder } from "../testing/testing.ts";
 import { fsck } from "./fsck.ts";
 
 test("fsck() of a whole store finds nothing and counts what it read", async () => {

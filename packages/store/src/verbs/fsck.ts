@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import { type Call, throwIfCanceled } from "../call.ts";
 import { checkConnectivity, type ConnectivityCounts } from "../connectivity.ts";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { listPacks, packPath } from "../pack/folder.ts";
 import { fromErrno, isSmcError } from "../errors.ts";
@@ -64,7 +64,12 @@ export async function fsck(store: OwnedStore, options: FsckOptions, call: Call):
   };
 }
 
-async function checkPacks(store: OwnedStore, names: readonly Digest[], full: boolean, call: Call): Promise<PackReport> {
+async function checkPacks(
+  store: OwnedStore,
+  names: readonly Digest[],
+  full: boolean,
+  call: Call,
+): Promise<PackReport> {
   const report = { problems: [] as FsckProblem[], bad: new Map<Digest, string>(), bytes: 0 };
   const known = new Map(store.index.packs().map((pack) => [pack.name, pack]));
   for (const { name, message } of store.recovery.damaged) {
@@ -72,7 +77,8 @@ async function checkPacks(store: OwnedStore, names: readonly Digest[], full: boo
   }
   const onDisk = new Set(names);
   for (const name of known.keys()) {
-    if (!onDisk.has(name)) report.problems.push({ digest: null, pack: name, message: "the pack is gone", affects: [] });
+    if (!onDisk.has(name))
+      report.problems.push({ digest: null, pack: name, message: "the pack is gone", affects: [] });
   }
   const sizes = await Promise.all(names.map((name) => packBytes(packPath(store.path, name))));
   const total = sizes.reduce((sum, size) => sum + size, 0);
@@ -90,8 +96,17 @@ async function checkPacks(store: OwnedStore, names: readonly Digest[], full: boo
   };
   const tasks = names.map(async (name) => {
     const pack = packPath(store.path, name);
-    for (const { digest, offset, message } of await store.pool.run("verifyPack", { pack }, { signal: call.signal, onProgress })) {
-      report.problems.push({ digest: digest ?? null, pack: name, message: `at offset ${offset}: ${message}`, affects: [] });
+    for (const { digest, offset, message } of await store.pool.run(
+      "verifyPack",
+      { pack },
+      { signal: call.signal, onProgress },
+    )) {
+      report.problems.push({
+        digest: digest ?? null,
+        pack: name,
+        message: `at offset ${offset}: ${message}`,
+        affects: [],
+      });
       if (digest !== undefined) report.bad.set(digest, message);
     }
   });

@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { hashBytes } from "../digest.ts";
-import { QUIET, withStore } from "../testing.ts";
+import { hashBytes } from "../objects/digest.ts";
+import { QUIET, withStore } from "../testing/testing.ts";
 import { hashObject } from "./hash-object.ts";
 
 test("hashObject() prints what sha256sum prints, and names what it cannot read", async () => {

@@ -2,7 +2,7 @@
 import { realpath } from "node:fs/promises";
 import { isAbsolute } from "node:path";
 import type { Call } from "../call.ts";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import { fromErrno, SmcError } from "../errors.ts";
 import { show } from "../show.ts";
 import type { Store } from "../store.ts";

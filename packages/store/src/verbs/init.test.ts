@@ -3,8 +3,8 @@ import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { interceptCalls } from "../fs.ts";
-import { QUIET, withStore } from "../testing.ts";
-import { openBench } from "../testing-worktree.ts";
+import { QUIET, withStore } from "../testing/testing.ts";
+import { openBench } from "../testing/worktree.ts";
 import { findWorktree } from "../worktree/worktree.ts";
 import { init, nameOf } from "./init.ts";
 

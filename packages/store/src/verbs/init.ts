@@ -6,8 +6,14 @@ import type { Call } from "../call.ts";
 import { readConfig } from "../config.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { createFile, createOneFolder, removeTree, renamePath, replaceFile, syncFolder } from "../fs.ts";
-import { assertRepositoryName, parseIdentity, PATH_BYTES_MAX, refName, type RefName } from "../names.ts";
-import type { RefReason } from "../refs.ts";
+import {
+  assertRepositoryName,
+  parseIdentity,
+  PATH_BYTES_MAX,
+  refName,
+  type RefName,
+} from "../objects/names.ts";
+import type { RefReason } from "../refs/refs.ts";
 import { show } from "../show.ts";
 import type { Store } from "../store.ts";
 import { formatHead } from "../worktree/head.ts";

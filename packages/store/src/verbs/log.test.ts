@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { withDesk, withHistory, START_MS } from "../testing-history.ts";
-import { QUIET } from "../testing.ts";
+import { withDesk, withHistory, START_MS } from "../testing/history.ts";
+import { QUIET } from "../testing/testing.ts";
 import { log, type LogOptions } from "./log.ts";
 
 test("log() tells what every commit is and which refs name it", async () => {

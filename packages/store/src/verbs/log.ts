@@ -1,18 +1,24 @@
 /** The history of commits, newest first. */
 import { type Call, createPacer } from "../call.ts";
-import { parseDate } from "../dates.ts";
-import { subtractDecimals } from "../decimal.ts";
-import type { Digest } from "../digest.ts";
+import { parseDate } from "../history/dates.ts";
+import { subtractDecimals } from "../history/decimal.ts";
+import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
-import { type CommitNode, readCommit, walk } from "../graph.ts";
-import { graphLines } from "../graph-lines.ts";
-import { commitOfRef, formatEntry, listShownRefs, type LogEntry, readDecorations } from "../log-entry.ts";
-import type { Commit } from "../objects.ts";
+import { type CommitNode, readCommit, walk } from "../history/graph.ts";
+import { graphLines } from "../history/graph-lines.ts";
+import {
+  commitOfRef,
+  formatEntry,
+  listShownRefs,
+  type LogEntry,
+  readDecorations,
+} from "../history/log-entry.ts";
+import type { Commit } from "../objects/objects.ts";
 import type { Repository } from "../repository.ts";
-import { type CommitSet, resolveCommitSet } from "../revision.ts";
+import { type CommitSet, resolveCommitSet } from "../history/revision.ts";
 import type { Store } from "../store.ts";
-import { findPath, resolvePathFilter } from "../tree-find.ts";
-import { readTree } from "../tree-read.ts";
+import { findPath, resolvePathFilter } from "../trees/tree-find.ts";
+import { readTree } from "../trees/tree-read.ts";
 
 const CLOCK_SKEW_MS = 24 * 3600 * 1000;
 const PATHS_MAX = 1000;

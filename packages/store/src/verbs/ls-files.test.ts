@@ -1,9 +1,9 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { hashBytes } from "../digest.ts";
-import { QUIET } from "../testing.ts";
-import { withWorktree } from "../testing-worktree.ts";
+import { hashBytes } from "../objects/digest.ts";
+import { QUIET } from "../testing/testing.ts";
+import { withWorktree } from "../testing/worktree.ts";
 import { lsFiles, type LsFilesOptions } from "./ls-files.ts";
 
 test("lsFiles() lists the stage, and what differs from it", async () => {

@@ -1,7 +1,7 @@
 /** `smc ls-files`: the stage, or what in the worktree differs from it. */
 import type { Call } from "../call.ts";
-import type { Digest } from "../digest.ts";
-import type { FileMode } from "../objects.ts";
+import type { Digest } from "../objects/digest.ts";
+import type { FileMode } from "../objects/objects.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
 import { PathFilter, resolvePaths } from "../worktree/paths.ts";
 import { scan, TrackedPaths } from "../worktree/scan.ts";

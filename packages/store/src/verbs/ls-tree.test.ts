@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { type Digest } from "../digest.ts";
-import { encodeTree } from "../objects.ts";
-import { diffTrees } from "../tree-diff.ts";
-import { type History, withHistory } from "../testing-history.ts";
-import { QUIET } from "../testing.ts";
+import { type Digest } from "../objects/digest.ts";
+import { encodeTree } from "../objects/objects.ts";
+import { diffTrees } from "../trees/tree-diff.ts";
+import { type History, withHistory } from "../testing/history.ts";
+import { QUIET } from "../testing/testing.ts";
 import { cat } from "./cat.ts";
 import { lsTree, type LsTreeOptions } from "./ls-tree.ts";
 

@@ -1,13 +1,13 @@
 /** What a tree holds. */
 import { type Call, createPacer } from "../call.ts";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
-import type { EntryMode, TreeEntry } from "../objects.ts";
+import type { EntryMode, TreeEntry } from "../objects/objects.ts";
 import type { Repository } from "../repository.ts";
-import { resolveTree } from "../revision.ts";
+import { resolveTree } from "../history/revision.ts";
 import { show } from "../show.ts";
-import { findPath, rootPath } from "../tree-find.ts";
-import { measureTree, readTree, type TreeSource } from "../tree-read.ts";
+import { findPath, rootPath } from "../trees/tree-find.ts";
+import { measureTree, readTree, type TreeSource } from "../trees/tree-read.ts";
 
 /** More rows than this are refused before any is made. */
 export const ROWS_MAX = 1_000_000;

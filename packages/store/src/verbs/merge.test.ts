@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Digest } from "../digest.ts";
-import { readCommit } from "../graph.ts";
-import { type Desk, withDesk } from "../testing-history.ts";
-import { QUIET } from "../testing.ts";
+import type { Digest } from "../objects/digest.ts";
+import { readCommit } from "../history/graph.ts";
+import { type Desk, withDesk } from "../testing/history.ts";
+import { QUIET } from "../testing/testing.ts";
 import { writeHead } from "../worktree/head.ts";
 import { add } from "./add.ts";
 import { merge } from "./merge.ts";

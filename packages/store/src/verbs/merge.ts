@@ -1,16 +1,16 @@
 /** Joins another line of commits into the current one. */
 import type { Call } from "../call.ts";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
-import { isAncestor, mergeBases, readCommit } from "../graph.ts";
-import { advance, assertNothingStaged, mergeConflict, storeCommit } from "../join-commits.ts";
-import { mergeFiles } from "../merge-files.ts";
-import type { CommitMeta, MetaMap } from "../objects.ts";
-import { shortRefName } from "../ref-find.ts";
+import { isAncestor, mergeBases, readCommit } from "../history/graph.ts";
+import { advance, assertNothingStaged, mergeConflict, storeCommit } from "../history/join-commits.ts";
+import { mergeFiles } from "../trees/merge-files.ts";
+import type { CommitMeta, MetaMap } from "../objects/objects.ts";
+import { shortRefName } from "../refs/ref-find.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
-import { resolveCommit } from "../revision.ts";
+import { resolveCommit } from "../history/revision.ts";
 import { show } from "../show.ts";
-import { diffTrees, groupChanges } from "../tree-diff.ts";
+import { diffTrees, groupChanges } from "../trees/tree-diff.ts";
 import type { Head } from "../worktree/head.ts";
 import { readTip } from "../worktree/state.ts";
 import { exclusively } from "../worktree/worktree.ts";

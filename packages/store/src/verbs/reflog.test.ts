@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { withDesk, withHistory } from "../testing-history.ts";
-import { QUIET } from "../testing.ts";
+import { withDesk, withHistory } from "../testing/history.ts";
+import { QUIET } from "../testing/testing.ts";
 import { reflog } from "./reflog.ts";
 import { revParse } from "./rev-parse.ts";
 

@@ -1,10 +1,10 @@
 /** What a ref was, when, and who changed it. */
 import type { Call } from "../call.ts";
-import { formatMoment, momentAt, parseDate } from "../dates.ts";
-import type { Digest } from "../digest.ts";
+import { formatMoment, momentAt, parseDate } from "../history/dates.ts";
+import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
-import { notFound, refOfLog, shortRefName } from "../ref-find.ts";
-import type { ReflogEntry } from "../refs.ts";
+import { notFound, refOfLog, shortRefName } from "../refs/ref-find.ts";
+import type { ReflogEntry } from "../refs/refs.ts";
 import type { Repository } from "../repository.ts";
 
 export interface ReflogOptions {

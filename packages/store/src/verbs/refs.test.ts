@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { type Digest } from "../digest.ts";
-import { type History, withHistory } from "../testing-history.ts";
-import { QUIET } from "../testing.ts";
+import { type Digest } from "../objects/digest.ts";
+import { type History, withHistory } from "../testing/history.ts";
+import { QUIET } from "../testing/testing.ts";
 import { refs } from "./refs.ts";
 import { tag } from "./tag.ts";
 

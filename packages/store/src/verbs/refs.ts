@@ -1,9 +1,9 @@
 /** The refs of a repository. */
 import { type Call, createPacer } from "../call.ts";
-import type { Digest } from "../digest.ts";
-import { commitOfRef, listShownRefs } from "../log-entry.ts";
-import type { ObjectKind } from "../objects.ts";
-import { shortRefName } from "../ref-find.ts";
+import type { Digest } from "../objects/digest.ts";
+import { commitOfRef, listShownRefs } from "../history/log-entry.ts";
+import type { ObjectKind } from "../objects/objects.ts";
+import { shortRefName } from "../refs/ref-find.ts";
 import type { Repository } from "../repository.ts";
 
 export interface RefsOptions {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { withDesk } from "../testing-history.ts";
-import { QUIET } from "../testing.ts";
+import { withDesk } from "../testing/history.ts";
+import { QUIET } from "../testing/testing.ts";
 import { repos } from "./repos.ts";
 
 test("repos() lists repositories with branches, last commit and worktrees", async () => {

@@ -1,9 +1,9 @@
 /** The repositories of the store. */
 import { type Call, createPacer } from "../call.ts";
-import { formatMoment, momentAt } from "../dates.ts";
-import type { Digest } from "../digest.ts";
+import { formatMoment, momentAt } from "../history/dates.ts";
+import type { Digest } from "../objects/digest.ts";
 import { isSmcError } from "../errors.ts";
-import { readNode } from "../graph.ts";
+import { readNode } from "../history/graph.ts";
 import type { Store } from "../store.ts";
 
 export interface ReposOptions {

@@ -1,9 +1,9 @@
 import { lstat, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { refName } from "../names.ts";
-import { QUIET } from "../testing.ts";
-import { type Bench, withWorktree } from "../testing-worktree.ts";
+import { refName } from "../objects/names.ts";
+import { QUIET } from "../testing/testing.ts";
+import { type Bench, withWorktree } from "../testing/worktree.ts";
 import { readHead, worktreeRef, writeHead } from "../worktree/head.ts";
 import { add } from "./add.ts";
 import { reset, type ResetOptions } from "./reset.ts";

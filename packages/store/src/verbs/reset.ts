@@ -1,11 +1,11 @@
 /** `smc reset`: the branch to another commit, and as asked stage and worktree with it; or the stage of single files. */
 import type { Call } from "../call.ts";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
-import { readCommit } from "../graph.ts";
-import type { RefReason } from "../refs.ts";
+import { readCommit } from "../history/graph.ts";
+import type { RefReason } from "../refs/refs.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
-import { resolveCommit, resolveTree } from "../revision.ts";
+import { resolveCommit, resolveTree } from "../history/revision.ts";
 import { isSameFile } from "../worktree/compare.ts";
 import { branchOf, type HeadTarget } from "../worktree/head.ts";
 import type { LinkPolicy, SkippedLink } from "../worktree/links.ts";

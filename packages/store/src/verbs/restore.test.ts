@@ -1,8 +1,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { QUIET } from "../testing.ts";
-import { type Bench, withWorktree } from "../testing-worktree.ts";
+import { QUIET } from "../testing/testing.ts";
+import { type Bench, withWorktree } from "../testing/worktree.ts";
 import { readStage } from "../worktree/stage.ts";
 import { add } from "./add.ts";
 import { reset } from "./reset.ts";

@@ -1,10 +1,10 @@
 /** `smc restore`: files as they are staged, or as a revision has them, into worktree or stage. */
 import type { Call } from "../call.ts";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
-import { resolveTree } from "../revision.ts";
-import type { FlatTree } from "../tree-read.ts";
+import { resolveTree } from "../history/revision.ts";
+import type { FlatTree } from "../trees/tree-read.ts";
 import type { LinkPolicy } from "../worktree/links.ts";
 import { resolvePaths } from "../worktree/paths.ts";
 import { type Restored, restoreFiles } from "../worktree/restore-files.ts";

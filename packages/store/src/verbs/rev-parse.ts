@@ -1,13 +1,13 @@
 /** Revisions as digests, ref names, CIDs. */
 import type { Call } from "../call.ts";
-import { type Digest, formatCid } from "../digest.ts";
+import { type Digest, formatCid } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
-import { mergeBases } from "../graph.ts";
-import { shortRefName } from "../ref-find.ts";
+import { mergeBases } from "../history/graph.ts";
+import { shortRefName } from "../refs/ref-find.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
-import { resolveCommit, type Resolved, resolveRevision } from "../revision.ts";
-import { parseRange } from "../revision-text.ts";
-import { shortenDigest } from "../short-digest.ts";
+import { resolveCommit, type Resolved, resolveRevision } from "../history/revision.ts";
+import { parseRange } from "../history/revision-text.ts";
+import { shortenDigest } from "../objects/short-digest.ts";
 
 const REVISIONS_MAX = 10_000;
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { readCommit } from "../graph.ts";
-import { withDesk } from "../testing-history.ts";
-import { QUIET } from "../testing.ts";
+import { readCommit } from "../history/graph.ts";
+import { withDesk } from "../testing/history.ts";
+import { QUIET } from "../testing/testing.ts";
 import { merge } from "./merge.ts";
 import { revert } from "./revert.ts";
 import { status } from "./status.ts";

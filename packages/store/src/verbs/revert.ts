@@ -1,15 +1,15 @@
 /** A new commit that undoes what another one changed. */
 import type { Call } from "../call.ts";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
-import { readCommit } from "../graph.ts";
-import { advance, assertNothingStaged, mergeConflict, storeCommit } from "../join-commits.ts";
-import { subjectOf } from "../log-entry.ts";
-import { mergeFiles } from "../merge-files.ts";
+import { readCommit } from "../history/graph.ts";
+import { advance, assertNothingStaged, mergeConflict, storeCommit } from "../history/join-commits.ts";
+import { subjectOf } from "../history/log-entry.ts";
+import { mergeFiles } from "../trees/merge-files.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
-import { resolveCommit } from "../revision.ts";
+import { resolveCommit } from "../history/revision.ts";
 import { show } from "../show.ts";
-import { diffTrees, groupChanges } from "../tree-diff.ts";
+import { diffTrees, groupChanges } from "../trees/tree-diff.ts";
 import { readTip, requireCommit } from "../worktree/state.ts";
 import { exclusively } from "../worktree/worktree.ts";
 import { assertNotMoved } from "./commit.ts";

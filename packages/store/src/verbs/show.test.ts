@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { withHistory } from "../testing-history.ts";
-import { QUIET } from "../testing.ts";
+import { withHistory } from "../testing/history.ts";
+import { QUIET } from "../testing/testing.ts";
 import { show } from "./show.ts";
 
 test("show() tells commits with what they changed, tags, folders and files", async () => {

@@ -1,12 +1,12 @@
 /** One object, told for people: a commit with what it changed, a tag, a folder, a file. */
 import type { Call } from "../call.ts";
-import { formatMoment } from "../dates.ts";
-import type { Digest } from "../digest.ts";
+import { formatMoment } from "../history/dates.ts";
+import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
-import { readCommit, readTag } from "../graph.ts";
-import { formatEntry, formatIdentity, type LogEntry, readDecorations } from "../log-entry.ts";
+import { readCommit, readTag } from "../history/graph.ts";
+import { formatEntry, formatIdentity, type LogEntry, readDecorations } from "../history/log-entry.ts";
 import type { Repository } from "../repository.ts";
-import { resolveRevision, type RevisionKind } from "../revision.ts";
+import { resolveRevision, type RevisionKind } from "../history/revision.ts";
 import { diffCommits, type DiffResult } from "./diff.ts";
 import { lsTree, type LsTreeRow } from "./ls-tree.ts";
 

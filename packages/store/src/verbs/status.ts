@@ -1,6 +1,6 @@
 /** `smc status`: HEAD against stage against worktree. On an unchanged tree no file is opened. */
 import type { Call } from "../call.ts";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
 import { compareFiles, type Tracked } from "../worktree/compare.ts";

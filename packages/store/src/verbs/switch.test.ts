@@ -1,8 +1,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { QUIET, withStore } from "../testing.ts";
-import { openBench, withWorktree } from "../testing-worktree.ts";
+import { QUIET, withStore } from "../testing/testing.ts";
+import { openBench, withWorktree } from "../testing/worktree.ts";
 import { switchBranch } from "./switch.ts";
 
 test("switch() takes branches only, makes them, and detaches when told", async () => {

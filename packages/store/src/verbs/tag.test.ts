@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { withHistory } from "../testing-history.ts";
-import { QUIET } from "../testing.ts";
+import { withHistory } from "../testing/history.ts";
+import { QUIET } from "../testing/testing.ts";
 import { tag, type TagOptions } from "./tag.ts";
 
 test("tag() creates light and annotated tags, lists, replaces and deletes them", async () => {

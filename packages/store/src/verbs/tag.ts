@@ -1,17 +1,17 @@
 /** Tags: list, create (with a message: a tag object), delete, next version. */
 import { type Call, createPacer } from "../call.ts";
-import { formatMoment, momentAt } from "../dates.ts";
-import type { Digest } from "../digest.ts";
+import { formatMoment, momentAt } from "../history/dates.ts";
+import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
-import { readCommit, readTag } from "../graph.ts";
-import { commitOfRef, formatIdentity, subjectOf } from "../log-entry.ts";
-import { assertMessage, type RefName, refName } from "../names.ts";
-import { encodeTag } from "../objects.ts";
-import { notFound, suggestRefs } from "../ref-find.ts";
-import { refPolicy } from "../ref-policy.ts";
-import type { RefChange } from "../refs.ts";
+import { readCommit, readTag } from "../history/graph.ts";
+import { commitOfRef, formatIdentity, subjectOf } from "../history/log-entry.ts";
+import { assertMessage, type RefName, refName } from "../objects/names.ts";
+import { encodeTag } from "../objects/objects.ts";
+import { notFound, suggestRefs } from "../refs/ref-find.ts";
+import { refPolicy } from "../refs/ref-policy.ts";
+import type { RefChange } from "../refs/refs.ts";
 import type { Repository } from "../repository.ts";
-import { resolveRevision } from "../revision.ts";
+import { resolveRevision } from "../history/revision.ts";
 import { show } from "../show.ts";
 import { matchesPattern } from "../worktree/paths.ts";
 import { reasonOf } from "../worktree/state.ts";

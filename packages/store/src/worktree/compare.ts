@@ -2,12 +2,12 @@
 import { readlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Call } from "../call.ts";
-import { hashBytes } from "../digest.ts";
+import { hashBytes } from "../objects/digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
-import { LINK_TARGET_BYTES_MAX } from "../objects.ts";
+import { LINK_TARGET_BYTES_MAX } from "../objects/objects.ts";
 import { show } from "../show.ts";
 import type { ObjectStore, ReadFile } from "../store.ts";
-import type { FlatEntry } from "../tree-read.ts";
+import type { FlatEntry } from "../trees/tree-read.ts";
 import type { Found } from "./scan.ts";
 import { cacheOf, isCertainlyUnchanged, type StageEntry } from "./stage.ts";
 import { fileModeOf, nowNs } from "./stat.ts";

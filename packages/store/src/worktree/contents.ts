@@ -1,11 +1,11 @@
 /** What tracked files of the worktree hold right now, as entries. */
 import { join } from "node:path";
 import type { Call } from "../call.ts";
-import { hashBytes } from "../digest.ts";
+import { hashBytes } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
 import type { Repository } from "../repository.ts";
 import { show } from "../show.ts";
-import type { FlatEntry } from "../tree-read.ts";
+import type { FlatEntry } from "../trees/tree-read.ts";
 import { compareFiles, hashAll, readLink, type Tracked } from "./compare.ts";
 import type { PathFilter } from "./paths.ts";
 import { type Found, scan, TrackedPaths } from "./scan.ts";

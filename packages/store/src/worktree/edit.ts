@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Call } from "../call.ts";
 import { readConfig } from "../config.ts";
 import { SmcError } from "../errors.ts";
-import { assertPath, foldName } from "../names.ts";
+import { assertPath, foldName } from "../objects/names.ts";
 import type { Repository } from "../repository.ts";
 import { show } from "../show.ts";
 import type { WriteSession } from "../store.ts";

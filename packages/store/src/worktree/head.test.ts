@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { hashBytes } from "../digest.ts";
-import { refName } from "../names.ts";
+import { hashBytes } from "../objects/digest.ts";
+import { refName } from "../objects/names.ts";
 import { branchOf, readHeadFile, writeHead } from "./head.ts";
 
 let root = "";

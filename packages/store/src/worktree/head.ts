@@ -2,10 +2,10 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { type Digest, isDigest } from "../digest.ts";
+import { type Digest, isDigest } from "../objects/digest.ts";
 import { fromErrno, SmcError } from "../errors.ts";
 import { replaceFile } from "../fs.ts";
-import { parseRefName, refName, type RefName } from "../names.ts";
+import { parseRefName, refName, type RefName } from "../objects/names.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
 import { show } from "../show.ts";
 import type { Worktree } from "./worktree.ts";

@@ -1,12 +1,12 @@
 import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { encodeCanonical } from "../cbor.ts";
-import { type Digest, digestToBytes, hashBytes } from "../digest.ts";
+import { encodeCanonical } from "../objects/cbor.ts";
+import { type Digest, digestToBytes, hashBytes } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
-import { encodeCommit } from "../objects.ts";
-import { QUIET } from "../testing.ts";
-import { ACTOR, type Bench, withWorktree } from "../testing-worktree.ts";
+import { encodeCommit } from "../objects/objects.ts";
+import { QUIET } from "../testing/testing.ts";
+import { ACTOR, type Bench, withWorktree } from "../testing/worktree.ts";
 import { checkout, type CheckoutOptions } from "../verbs/checkout.ts";
 import { readHead } from "./head.ts";
 

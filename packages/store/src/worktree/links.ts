@@ -2,7 +2,7 @@
 import { join, posix } from "node:path";
 import type { Call } from "../call.ts";
 import { readConfig } from "../config.ts";
-import { LINK_TARGET_BYTES_MAX } from "../objects.ts";
+import { LINK_TARGET_BYTES_MAX } from "../objects/objects.ts";
 import type { Repository } from "../repository.ts";
 import type { ObjectStore } from "../store.ts";
 import { foldersAbove } from "./locate.ts";

@@ -1,9 +1,9 @@
 /** Moves a worktree from one commit to another: files, then refs and HEAD, then the stage. */
 import type { Call } from "../call.ts";
-import type { Digest } from "../digest.ts";
-import { readCommit } from "../graph.ts";
-import { refPolicy } from "../ref-policy.ts";
-import type { RefChange, RefReason } from "../refs.ts";
+import type { Digest } from "../objects/digest.ts";
+import { readCommit } from "../history/graph.ts";
+import { refPolicy } from "../refs/ref-policy.ts";
+import type { RefChange, RefReason } from "../refs/refs.ts";
 import type { Repository } from "../repository.ts";
 import { requireWorktree } from "../repository.ts";
 import { type HeadTarget, worktreeRef, writeHead } from "./head.ts";

@@ -2,7 +2,7 @@ import { mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { withFolder } from "../testing-folder.ts";
+import { withFolder } from "../testing/folder.ts";
 import { assertNoLinkAbove, matchesPattern, PathFilter, resolvePath } from "./paths.ts";
 
 const AT = { root: "/w/tree", prefix: "a/b" };

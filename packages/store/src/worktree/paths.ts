@@ -2,7 +2,7 @@
 import { realpath } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, posix } from "node:path";
 import { SmcError } from "../errors.ts";
-import { PATH_BYTES_MAX } from "../names.ts";
+import { PATH_BYTES_MAX } from "../objects/names.ts";
 import { show } from "../show.ts";
 import { isAlwaysIgnored } from "./ignore.ts";
 import { kindOf, lstatMany } from "./stat.ts";

@@ -4,10 +4,10 @@
  */
 import { join } from "node:path";
 import { type Call, createPacer } from "../call.ts";
-import { hashBytes } from "../digest.ts";
+import { hashBytes } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
 import { show } from "../show.ts";
-import type { FlatEntry, FlatTree } from "../tree-read.ts";
+import type { FlatEntry, FlatTree } from "../trees/tree-read.ts";
 import { hashAll, type Hasher, isSameFile, readLink } from "./compare.ts";
 import { countFiles, foldersAbove, type Located, locate } from "./locate.ts";
 import { linkInTheWay } from "./paths.ts";

@@ -1,7 +1,7 @@
 /** Files of a source put into the stage, the worktree or both, for named paths only. */
 import type { Call } from "../call.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
-import type { FlatTree } from "../tree-read.ts";
+import type { FlatTree } from "../trees/tree-read.ts";
 import { isSameFile } from "./compare.ts";
 import { type LinkPolicy, linkPolicy, settleLinks, type SkippedLink } from "./links.ts";
 import type { PathFilter } from "./paths.ts";

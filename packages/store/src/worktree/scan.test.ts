@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Call } from "../call.ts";
-import { makeSocket } from "../testing-worktree.ts";
+import { makeSocket } from "../testing/worktree.ts";
 import { parseRules } from "./ignore.ts";
 import { scan, type ScanOptions, TrackedPaths } from "./scan.ts";
 

@@ -5,8 +5,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Call, createPacer } from "../call.ts";
 import { fromErrno, SmcError } from "../errors.ts";
-import { TREE_DEPTH_MAX } from "../names.ts";
-import { TREE_ENTRIES_MAX } from "../objects.ts";
+import { TREE_DEPTH_MAX } from "../objects/names.ts";
+import { TREE_ENTRIES_MAX } from "../objects/objects.ts";
 import { show } from "../show.ts";
 import type { FileStat } from "../store.ts";
 import {

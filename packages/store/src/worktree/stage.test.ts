@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Digest, hashBytes } from "../digest.ts";
+import { type Digest, hashBytes } from "../objects/digest.ts";
 import { isSmcError } from "../errors.ts";
 import type { FileStat } from "../store.ts";
 import {

@@ -1,7 +1,7 @@
 /** lstat for many files, and what their modes mean. */
 import { type BigIntStats, constants, lstat } from "node:fs";
 import { fromErrno } from "../errors.ts";
-import type { FileMode } from "../objects.ts";
+import type { FileMode } from "../objects/objects.ts";
 import { show } from "../show.ts";
 import type { FileStat } from "../store.ts";
 

@@ -1,13 +1,13 @@
 /** What a verb starts from: HEAD, the files of its commit, the stage. */
 import { join } from "node:path";
 import type { Call } from "../call.ts";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import { isSmcError, SmcError } from "../errors.ts";
-import { readCommit } from "../graph.ts";
+import { readCommit } from "../history/graph.ts";
 import type { Repository } from "../repository.ts";
-import type { RefReason } from "../refs.ts";
+import type { RefReason } from "../refs/refs.ts";
 import { show } from "../show.ts";
-import { flattenTree, type FlatTree } from "../tree-read.ts";
+import { flattenTree, type FlatTree } from "../trees/tree-read.ts";
 import { isSameFile } from "./compare.ts";
 import { type Head, readHead } from "./head.ts";
 import { emptyStage, readStage, type Stage, type StageEntry } from "./stage.ts";

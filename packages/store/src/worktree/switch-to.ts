@@ -1,11 +1,11 @@
 /** `checkout` and `switch` share this: HEAD goes to a branch or a commit, and the files with it. */
 import { type Call } from "../call.ts";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../objects/digest.ts";
 import { isSmcError, SmcError } from "../errors.ts";
-import { refName, type RefName } from "../names.ts";
-import type { RefChange } from "../refs.ts";
+import { refName, type RefName } from "../objects/names.ts";
+import type { RefChange } from "../refs/refs.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
-import { resolveCommit } from "../revision.ts";
+import { resolveCommit } from "../history/revision.ts";
 import { show } from "../show.ts";
 import { branchOf, type Head, type HeadTarget, readHead, readHeadFile } from "./head.ts";
 import type { LinkPolicy, SkippedLink } from "./links.ts";

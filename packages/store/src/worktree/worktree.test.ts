@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { chmod, chown, mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { QUIET } from "../testing.ts";
-import { withFolder } from "../testing-folder.ts";
+import { QUIET } from "../testing/testing.ts";
+import { withFolder } from "../testing/folder.ts";
 import { exclusively, findWorktree } from "./worktree.ts";
 
 const STORE = { id: "5".repeat(32) };

@@ -3,7 +3,7 @@ import { realpath, stat } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import type { Call } from "../call.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
-import { assertRepositoryName } from "../names.ts";
+import { assertRepositoryName } from "../objects/names.ts";
 import { show } from "../show.ts";
 import type { Store } from "../store.ts";
 import { readSmall } from "./head.ts";

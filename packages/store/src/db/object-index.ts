@@ -1,0 +1,238 @@
+/**
+ * Where every record is: digest → pack and offset, in LevelDB. Everything here can be rebuilt from the packs.
+ * Keys and values are described in docs/design/format.md.
+ */
+import { breathe } from "../call.ts";
+import type { Db, DbChange } from "./db.ts";
+import { type Digest, digestFromBytes, digestToBytes } from "../objects/digest.ts";
+import { SmcError } from "../errors.ts";
+import type { RecordKind, RecordRow } from "../pack/format.ts";
+
+/** One copy of a record. */
+export interface Place {
+  readonly pack: number;
+  readonly offset: number;
+  readonly storedBytes: number;
+  readonly rawBytes: number;
+  readonly kind: RecordKind;
+  readonly codec: number;
+}
+
+export interface IndexedPack {
+  readonly no: number;
+  readonly name: Digest;
+  readonly sizeBytes: number;
+  readonly count: number;
+}
+
+/** A chunklist of a pack and the blob it describes. */
+export interface ChunklistPlace {
+  readonly digest: Digest;
+  readonly blob: Digest;
+  readonly sizeBytes: number;
+}
+
+const KINDS: readonly RecordKind[] = ["chunk", "chunklist", "tree", "commit", "tag"];
+/** Rows in one LevelDB batch: small enough not to hold up the event loop. */
+const BATCH_ROWS = 1000;
+const PLACE_BYTES = 24;
+
+const TAG = { place: 0x6f, copy: 0x4f, blob: 0x62, pack: 0x70 } as const;
+
+function key(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat([Uint8Array.of(tag), ...parts]);
+}
+
+function packBytes(no: number): Uint8Array {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(no);
+  return bytes;
+}
+
+function encodePlace(place: Place): Uint8Array {
+  const bytes = Buffer.alloc(PLACE_BYTES);
+  bytes.writeUInt32BE(place.pack, 0);
+  bytes.writeUIntBE(place.offset, 4, 6);
+  bytes.writeUInt32BE(place.storedBytes, 10);
+  bytes.writeUInt32BE(place.rawBytes, 14);
+  bytes.writeUInt8(KINDS.indexOf(place.kind), 18);
+  bytes.writeUInt8(place.codec, 19);
+  return bytes;
+}
+
+function decodePlace(raw: Uint8Array): Place {
+  const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length);
+  const kind = bytes.length === PLACE_BYTES ? KINDS[bytes.readUInt8(18)] : undefined;
+  if (kind === undefined) throw new SmcError("INDEX_CORRUPT", "a row of the object index is damaged");
+  return {
+    pack: bytes.readUInt32BE(0),
+    offset: bytes.readUIntBE(4, 6),
+    storedBytes: bytes.readUInt32BE(10),
+    rawBytes: bytes.readUInt32BE(14),
+    kind,
+    codec: bytes.readUInt8(19),
+  };
+}
+
+function encodeNameAndSizes(name: Digest, sizeBytes: number, count: number): Uint8Array {
+  const bytes = Buffer.alloc(44);
+  bytes.set(digestToBytes(name), 0);
+  bytes.writeUIntBE(sizeBytes, 32, 6);
+  bytes.writeUInt32BE(count, 38);
+  return bytes;
+}
+
+export class ObjectIndex {
+  readonly #db: Db;
+  readonly #packs = new Map<number, IndexedPack>();
+  #nextPack = 1;
+
+  private constructor(db: Db) {
+    this.#db = db;
+  }
+
+  static async open(db: Db): Promise<ObjectIndex> {
+    const index = new ObjectIndex(db);
+    for await (const [packKey, value] of db.iterate({ gte: key(TAG.pack), lt: key(TAG.pack + 1) })) {
+      const row = Buffer.from(value.buffer, value.byteOffset, value.length);
+      const no = Buffer.from(packKey).readUInt32BE(1);
+      const name = digestFromBytes(row.subarray(0, 32));
+      index.#packs.set(no, { no, name, sizeBytes: row.readUIntBE(32, 6), count: row.readUInt32BE(38) });
+      index.#nextPack = Math.max(index.#nextPack, no + 1);
+    }
+    return index;
+  }
+
+  packs(): IndexedPack[] {
+    return [...this.#packs.values()];
+  }
+
+  packName(no: number): Digest {
+    const pack = this.#packs.get(no);
+    if (pack === undefined)
+      throw new SmcError("INDEX_CORRUPT", `the object index names pack ${no}, which it does not know`);
+    return pack.name;
+  }
+
+  async find(digest: Digest): Promise<Place | undefined> {
+    const [place] = await this.findMany([digest]);
+    return place;
+  }
+
+  async findMany(digests: readonly Digest[]): Promise<(Place | undefined)[]> {
+    const values = await this.#db.getMany(digests.map((digest) => key(TAG.place, digestToBytes(digest))));
+    return values.map((value) => (value === undefined ? undefined : decodePlace(value)));
+  }
+
+  /** Further copies of a record, for when its first one is damaged. */
+  async findCopies(digest: Digest): Promise<Place[]> {
+    const places: Place[] = [];
+    const prefix = digestToBytes(digest);
+    const end = key(TAG.copy, prefix, Buffer.alloc(5, 0xff));
+    for await (const [, value] of this.#db.iterate({ gte: key(TAG.copy, prefix), lt: end })) {
+      places.push(decodePlace(value));
+    }
+    return places;
+  }
+
+  async findChunklist(blob: Digest): Promise<{ digest: Digest; sizeBytes: number } | undefined> {
+    const value = await this.#db.get(key(TAG.blob, digestToBytes(blob)));
+    if (value === undefined) return undefined;
+    const row = Buffer.from(value.buffer, value.byteOffset, value.length);
+    return { digest: digestFromBytes(row.subarray(0, 32)), sizeBytes: row.readUIntBE(32, 6) };
+  }
+
+  /** All blobs that have a chunklist. */
+  async *chunkedBlobs(): AsyncIterable<Digest> {
+    for await (const [blobKey] of this.#db.iterate({ gte: key(TAG.blob), lt: key(TAG.blob + 1) })) {
+      yield digestFromBytes(blobKey.subarray(1));
+    }
+  }
+
+  /** Digests that start with these hex digits, at most `limit`. */
+  async findPrefix(hex: string, limit: number): Promise<{ digest: Digest; kind: RecordKind | "blob" }[]> {
+    const found = new Map<Digest, RecordKind | "blob">();
+    const lowest = Buffer.from(hex.padEnd(64, "0"), "hex");
+    const highest = Buffer.from(hex.padEnd(64, "f"), "hex");
+    for (const tag of [TAG.blob, TAG.place]) {
+      const range = { gte: key(tag, lowest), lt: key(tag, highest, Uint8Array.of(0)), limit };
+      for await (const [rowKey, value] of this.#db.iterate(range)) {
+        const digest = digestFromBytes(rowKey.subarray(1, 33));
+        if (!found.has(digest)) found.set(digest, tag === TAG.blob ? "blob" : decodePlace(value).kind);
+      }
+    }
+    return [...found].slice(0, limit).map(([digest, kind]) => ({ digest, kind }));
+  }
+
+  /**
+   * Adds a published pack: its rows first, its own row last, so a pack that the index knows is known whole.
+   * Not synced: a lost tail is found again from the packs folder.
+   */
+  async addPack(
+    pack: { name: Digest; sizeBytes: number; rows: readonly RecordRow[] },
+    chunklists: readonly ChunklistPlace[],
+  ): Promise<void> {
+    const no = this.#nextPack;
+    this.#nextPack += 1;
+    for (let from = 0; from < pack.rows.length; from += BATCH_ROWS) {
+      await this.#addRows(no, pack.rows.slice(from, from + BATCH_ROWS));
+      await breathe();
+    }
+    const { name, sizeBytes } = pack;
+    const count = pack.rows.length;
+    const changes: DbChange[] = chunklists.map((list) => ({
+      type: "put",
+      key: key(TAG.blob, digestToBytes(list.blob)),
+      value: encodeNameAndSizes(list.digest, list.sizeBytes, 0),
+    }));
+    changes.push({
+      type: "put",
+      key: key(TAG.pack, packBytes(no)),
+      value: encodeNameAndSizes(name, sizeBytes, count),
+    });
+    await this.#db.batch(changes, { sync: false });
+    this.#packs.set(no, { no, name, sizeBytes, count });
+  }
+
+  async #addRows(no: number, rows: readonly RecordRow[]): Promise<void> {
+    const known = await this.findMany(rows.map(({ digest }) => digest));
+    const changes = rows.map((row, index): DbChange => {
+      const digest = digestToBytes(row.digest);
+      const isCopy = known[index] !== undefined && known[index].pack !== no;
+      return {
+        type: "put",
+        key: isCopy ? key(TAG.copy, digest, packBytes(no)) : key(TAG.place, digest),
+        value: encodePlace({ ...row, pack: no }),
+      };
+    });
+    await this.#db.batch(changes, { sync: false });
+  }
+
+  /** Rows a pack has in the index, by pack; compared with the packs' own counts after an unclean stop. */
+  async countRows(): Promise<Map<number, number>> {
+    const counts = new Map<number, number>();
+    for (const tag of [TAG.place, TAG.copy]) {
+      for await (const [, value] of this.#db.iterate({ gte: key(tag), lt: key(tag + 1) })) {
+        const { pack } = decodePlace(value);
+        counts.set(pack, (counts.get(pack) ?? 0) + 1);
+      }
+    }
+    return counts;
+  }
+
+  /** Forgets everything, for a rebuild. */
+  async clear(): Promise<void> {
+    for (const tag of Object.values(TAG)) {
+      let changes: DbChange[] = [];
+      for await (const [rowKey] of this.#db.iterate({ gte: key(tag), lt: key(tag + 1) })) {
+        changes.push({ type: "del", key: rowKey });
+        if (changes.length < BATCH_ROWS) continue;
+        await this.#db.batch(changes, { sync: false });
+        changes = [];
+      }
+      await this.#db.batch(changes, { sync: false });
+    }
+    this.#packs.clear();
+    this.#nextPack = 1;
+  }
+}

@@ -1,0 +1,80 @@
+/** Refs of all repositories: LevelDB over the journal, which is the authority. */
+import type { Digest } from "../objects/digest.ts";
+import type { RefName } from "../objects/names.ts";
+
+export interface Ref {
+  readonly name: RefName;
+  readonly digest: Digest;
+}
+
+export interface RefChange {
+  readonly name: RefName;
+  /** What must be there now; "any" does not look. */
+  readonly from: Digest | "absent" | "any";
+  readonly to: Digest | "absent";
+}
+
+/** Who did what and why; kept for ever in the journal. */
+export interface RefReason {
+  /** The verb: "commit", "tag". */
+  readonly op: string;
+  /** One line: "commit: train convnext". */
+  readonly reason: string;
+  /** "Name <address>". */
+  readonly actor: string;
+}
+
+export interface ReflogEntry {
+  readonly seq: number;
+  readonly name: RefName;
+  readonly from: Digest | "absent";
+  readonly to: Digest | "absent";
+  readonly ms: number;
+  readonly op: string;
+  readonly reason: string;
+  readonly actor: string;
+}
+
+export interface RepositoryRecord {
+  readonly name: string;
+  readonly createdMs: number;
+}
+
+export interface WorktreeRecord {
+  /** 32 hex digits. */
+  readonly id: string;
+  /** Absolute path of the worktree's root when it was registered. */
+  readonly path: string;
+  readonly repository: string;
+}
+
+export interface UpdateOptions {
+  /** "allow" takes names that differ only by case from others; "refuse" is the default. */
+  readonly caseConflicts?: "refuse" | "allow";
+}
+
+export interface RefStore {
+  /** Creates the repository; throws ALREADY_EXISTS, or with `reuse` returns when it is there. */
+  createRepository(name: string, reason: RefReason, options?: { reuse?: boolean }): Promise<void>;
+  listRepositories(): Promise<RepositoryRecord[]>;
+  /** Undefined when absent. */
+  read(repository: string, name: RefName): Promise<Digest | undefined>;
+  /** In the byte order of the names. */
+  list(repository: string, prefix?: string): Promise<Ref[]>;
+  /**
+   * Applies all changes or none, durable when it returns. Throws REF_CHANGED when a `from` is not what is there,
+   * REF_CONFLICT for `a` beside `a/b` and for names that differ only by case, REPOSITORY_NOT_FOUND,
+   * LIMIT_EXCEEDED above 100,000 changes or 64 KiB of `reason` or `actor`. A change of nothing to nothing is dropped.
+   */
+  update(
+    repository: string,
+    changes: readonly RefChange[],
+    reason: RefReason,
+    options?: UpdateOptions,
+  ): Promise<void>;
+  /** Newest first. A deleted ref keeps its entries. */
+  log(repository: string, name: RefName, limit?: number): Promise<ReflogEntry[]>;
+  /** Remembers, durably, where a worktree is; the same id again replaces the path. */
+  registerWorktree(worktree: WorktreeRecord, reason: RefReason): Promise<void>;
+  listWorktrees(): Promise<WorktreeRecord[]>;
+}

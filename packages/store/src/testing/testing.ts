@@ -1,0 +1,18 @@
+/** For tests: a store in a folder of its own, and a call that nobody watches. */
+import { join } from "node:path";
+import type { Call } from "../call.ts";
+import { openStore, type OwnedStore } from "../open-store.ts";
+import { withFolder } from "./folder.ts";
+
+export { withFolder };
+
+/** A call without progress that is never canceled. */
+export const QUIET: Call = { signal: new AbortController().signal, onProgress: () => undefined };
+
+/** Runs with a new store (below `folder`/store) that is closed and removed afterwards. */
+export async function withStore<T>(run: (store: OwnedStore, folder: string) => Promise<T>): Promise<T> {
+  return withFolder(async (folder) => {
+    await using store = await openStore(join(folder, "store"), { create: true });
+    return await run(store, folder);
+  });
+}
