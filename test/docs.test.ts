@@ -98,7 +98,9 @@ test("http.md has every verb of the daemon", () => {
 
 test("config.md has every setting with its default and no other", () => {
   const rows = [
-    ...page("docs/reference/config.md").matchAll(/^\| `([a-z]+\.[A-Za-z]+)` +\| (\S+) +\|.*\| (yes|no) +\|/gm),
+    ...page("docs/reference/config.md").matchAll(
+      /^\| `([a-z]+\.[A-Za-z]+)` +\| (\S+) +\|.*\| (yes|no) +\|/gm,
+    ),
   ];
   const listed = rows.map((row) => ({ name: row[1], value: row[2], worktree: row[3] }));
   const known = CONFIG_KEYS.map((key) => ({

@@ -174,7 +174,7 @@ export async function createFile(
 /** Opens a log to append to, made when absent; a link in its place is not followed. Never fsynced. */
 export async function openLog(path: string): Promise<FileHandle> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0);
-  return await named("open", path, () => open(path, flags, 0o600));
+  return named("open", path, () => open(path, flags, 0o600));
 }
 
 /** A file that only grows: the journal. One writer. */
