@@ -68,6 +68,11 @@ export class Lab {
     return Number(/VmHWM:\s+(\d+) kB/.exec(text)?.[1]) / 1024;
   }
 
+  /** The longest time that the daemon's event loop stood still since it started, in ms. */
+  loopDelayMaxMs() {
+    return JSON.parse(this.smc("daemon", "status", "--json")).daemon.loopDelayMaxMs;
+  }
+
   /** Writes what earlier steps left in memory, so that no one else pays for it. */
   settle() {
     this.run("sync", []);

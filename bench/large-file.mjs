@@ -94,9 +94,13 @@ export function run({ rounds, sizeMib }) {
       }
     }
     const peak = lab.memoryPeakMib(lab.daemonPid());
+    const stop = lab.loopDelayMaxMs();
     return {
       title: `One new file of ${sizeMib} MiB of random bytes, ${rounds} rounds`,
-      rows: report(times, peak, sizeMib),
+      rows: [
+        ...report(times, peak, sizeMib),
+        ["longest stop of the daemon's event loop", `${stop} ms`, "at most 50 ms"],
+      ],
     };
   } finally {
     lab.close();

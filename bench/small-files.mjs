@@ -42,6 +42,14 @@ async function countSyncs(lab, action) {
   return readFileSync(log, "utf8").match(/f(data)?sync\(/g)?.length ?? 0;
 }
 
+function loopRow(lab, what) {
+  return [
+    `longest stop of the daemon's event loop in ${what}`,
+    `${lab.loopDelayMaxMs()} ms`,
+    "at most 50 ms",
+  ];
+}
+
 export async function run({ rounds }) {
   const lab = new Lab();
   try {
@@ -57,6 +65,7 @@ export async function run({ rounds }) {
     const rows = [
       ["commit of 10,000 files of 4 KiB", seconds(median(commits)), `${spread(commits)}; at most 6 s`],
       [`status of ${rounds} × 10,000 files, unchanged`, seconds(median(status)), spread(status)],
+      loopRow(lab, "add, commit and status"),
       ["checkout, removing all but 10,000", seconds(lab.timeSmc("checkout", "-q", "one")), ""],
     ];
     lab.smc("status");
@@ -67,6 +76,7 @@ export async function run({ rounds }) {
       `${spread(fewer)}; at most 0.7 s`,
     ]);
     rows.push(["checkout, writing the others", seconds(lab.timeSmc("checkout", "-q", "main")), ""]);
+    rows.push(loopRow(lab, "all of these"));
     if (!isInstalled("strace")) return { title: "Many small files", rows };
     writeFiles(lab, "traced");
     const syncs = await countSyncs(lab, () => commitAll(lab));
