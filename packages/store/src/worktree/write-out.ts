@@ -138,7 +138,7 @@ async function moveInto(
   call: Call,
 ): Promise<void> {
   const held = await holdFolder(place.root, folder, { create: true });
-  if (held === undefined) throw new SmcError("INTERNAL", `the folder '${show(folder)}' was not made`);
+  if (held === undefined) throw folderGone(folder);
   try {
     const names = moves.map(({ writing }) => posix.basename(writing.disk));
     const before = await lstatMany(names.map((name) => held.entry(name)));
@@ -276,7 +276,7 @@ async function writeLink(
 ): Promise<void> {
   const folder = posix.dirname(link.disk) === "." ? "" : posix.dirname(link.disk);
   const held = await holdFolder(root, folder, { create: true });
-  if (held === undefined) throw new SmcError("INTERNAL", `the folder '${show(folder)}' was not made`);
+  if (held === undefined) throw folderGone(folder);
   try {
     const from = join(temporary, randomBytes(6).toString("hex"));
     const target = held.entry(posix.basename(link.disk));
@@ -290,4 +290,15 @@ async function writeLink(
   } finally {
     await held[Symbol.asyncDispose]();
   }
+}
+
+function folderGone(folder: string): SmcError {
+  return new SmcError(
+    "FILE_CHANGED",
+    `another process removed the folder '${show(folder)}' while it was written`,
+    {
+      hint: "run the command again; what was written so far is whole",
+      details: { folder },
+    },
+  );
 }
