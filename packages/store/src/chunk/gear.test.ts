@@ -64,3 +64,14 @@ test("gearCut() finds the same cuts again after bytes were put in front", () => 
 test("gearCut() cuts constant bytes at the largest size", () => {
   expect(cutAll(new Uint8Array(9 * 1024 * 1024))).toEqual([GEAR_MAX_BYTES, GEAR_MAX_BYTES, 1024 * 1024]);
 });
+
+test("gearCut() cuts alike at every place in memory", () => {
+  const bytes = noise(6 * 1024 * 1024, "places");
+  const expected = cutAll(bytes);
+  for (let shift = 1; shift < 8; shift++) {
+    const moved = new Uint8Array(new SharedArrayBuffer(bytes.length + shift), shift);
+    moved.set(bytes);
+    expect(cutAll(moved), `moved by ${shift}`).toEqual(expected);
+    expect(gearCut(moved, 3, moved.length)).toBe(gearCut(bytes, 3, bytes.length));
+  }
+});

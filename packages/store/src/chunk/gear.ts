@@ -18,19 +18,55 @@ const GEAR = Int32Array.from({ length: 256 }, (_, byte) =>
   createHash("sha256").update(`smc gear 1 ${byte}`).digest().readInt32LE(0),
 );
 
-function scan(
+interface Scanned {
+  /** Where the chunk ends, or -1. */
+  readonly at: number;
+  readonly hash: number;
+}
+
+function scanBytes(
   bytes: Uint8Array,
-  from: number,
-  to: number,
+  range: { from: number; to: number },
   mask: number,
   seed: number,
-): { at: number; hash: number } {
+): Scanned {
   let hash = seed;
-  for (let at = from; at < to; at++) {
+  for (let at = range.from; at < range.to; at++) {
     hash = ((hash << 1) + (GEAR[bytes[at] as number] as number)) | 0;
     if ((hash & mask) === 0) return { at: at + 1, hash };
   }
   return { at: -1, hash };
+}
+
+/** The same over four bytes a step, which is twice as fast; `at` counts from the first word. Little endian only. */
+function scanWords(words: Int32Array, mask: number, seed: number): Scanned {
+  let hash = seed;
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] as number;
+    const first = ((hash << 1) + (GEAR[word & 255] as number)) | 0;
+    const second = ((first << 1) + (GEAR[(word >>> 8) & 255] as number)) | 0;
+    const third = ((second << 1) + (GEAR[(word >>> 16) & 255] as number)) | 0;
+    hash = ((third << 1) + (GEAR[word >>> 24] as number)) | 0;
+    if ((first & mask) === 0) return { at: index * 4 + 1, hash: first };
+    if ((second & mask) === 0) return { at: index * 4 + 2, hash: second };
+    if ((third & mask) === 0) return { at: index * 4 + 3, hash: third };
+    if ((hash & mask) === 0) return { at: index * 4 + 4, hash };
+  }
+  return { at: -1, hash };
+}
+
+const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
+
+function scan(bytes: Uint8Array, range: { from: number; to: number }, mask: number, seed: number): Scanned {
+  const { from, to } = range;
+  if (!IS_LITTLE_ENDIAN) return scanBytes(bytes, range, mask, seed);
+  const start = Math.min(to, from + (-(bytes.byteOffset + from) & 3));
+  const head = scanBytes(bytes, { from, to: start }, mask, seed);
+  if (head.at >= 0) return head;
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset + start, (to - start) >>> 2);
+  const middle = scanWords(words, mask, head.hash);
+  if (middle.at >= 0) return { at: start + middle.at, hash: middle.hash };
+  return scanBytes(bytes, { from: start + words.length * 4, to }, mask, middle.hash);
 }
 
 /**
@@ -43,12 +79,12 @@ export function gearCut(bytes: Uint8Array, start: number, end: number): number {
   const normal = start + Math.min(available, GEAR_NORMAL_BYTES);
   const last = start + Math.min(available, GEAR_MAX_BYTES);
   const first = start + GEAR_MIN_BYTES;
-  let hash = 0;
+  let seed = 0;
   for (let at = first - WINDOW_BYTES; at < first; at++) {
-    hash = ((hash << 1) + (GEAR[bytes[at] as number] as number)) | 0;
+    seed = ((seed << 1) + (GEAR[bytes[at] as number] as number)) | 0;
   }
-  const before = scan(bytes, first, normal, MASK_BEFORE, hash);
+  const before = scan(bytes, { from: first, to: normal }, MASK_BEFORE, seed);
   if (before.at >= 0) return before.at - start;
-  const after = scan(bytes, normal, last, MASK_AFTER, before.hash);
+  const after = scan(bytes, { from: normal, to: last }, MASK_AFTER, before.hash);
   return (after.at >= 0 ? after.at : last) - start;
 }
