@@ -62,7 +62,7 @@ function scan(bytes: Uint8Array, range: { from: number; to: number }, mask: numb
   if (!IS_LITTLE_ENDIAN) return scanBytes(bytes, range, mask, seed);
   const start = Math.min(to, from + (-(bytes.byteOffset + from) & 3));
   const head = scanBytes(bytes, { from, to: start }, mask, seed);
-  if (head.at >= 0) return head;
+  if (head.at >= 0 || start === to) return head;
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + start, (to - start) >>> 2);
   const middle = scanWords(words, mask, head.hash);
   if (middle.at >= 0) return { at: start + middle.at, hash: middle.hash };
