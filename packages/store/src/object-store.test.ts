@@ -183,6 +183,34 @@ test("a damaged record is never delivered: stream, export and read say OBJECT_CO
   });
 });
 
+test("an export of many files that fails at the first ends as one error, with no writer left behind", async () => {
+  await withStore(async (store, folder) => {
+    const paths = makeFiles(join(folder, "in"));
+    const digests = await add(store, paths);
+    const missing = join(folder, "no", "such", "folder");
+    const files = digests.map((digest, index) => ({
+      digest,
+      path: join(missing, `${index}`),
+      executable: false,
+    }));
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown): void => void unhandled.push(reason);
+    process.on("unhandledRejection", note);
+    try {
+      expect(await codeOf(store.objects.exportFiles(files, QUIET))).toBe("PATH_NOT_FOUND");
+      const none = hashBytes(Buffer.from("not stored"));
+      const last = [...files, { digest: none, path: join(folder, "none"), executable: false }];
+      expect(await codeOf(store.objects.exportFiles(last, QUIET))).toMatch(/^(OBJECT|PATH)_NOT_FOUND$/);
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
+    } finally {
+      process.off("unhandledRejection", note);
+    }
+    expect(unhandled).toEqual([]);
+  });
+});
+
 test("objects are read by their kind only", async () => {
   await withStore(async (store) => {
     await using session = store.write("commit");

@@ -35,6 +35,11 @@ export interface Blob {
   readonly pieces: readonly Piece[];
 }
 
+interface ExportOptions {
+  readonly signal: AbortSignal;
+  onProgress(bytes: number): void;
+}
+
 export class PackedObjects implements ObjectStore {
   readonly #context: Context;
 
@@ -164,29 +169,42 @@ export class PackedObjects implements ObjectStore {
       },
     };
     const stats: Promise<readonly FileStat[]>[] = [];
-    for (const slice of slices(files, this.#context.pool.size)) {
-      const small: ExportPart[] = [];
-      for (const { path, executable, digest } of slice) {
-        const { sizeBytes, pieces } = await this.blob(digest);
-        const whole = { path, executable, create: true, from: 0, to: sizeBytes, pieces };
-        if (sizeBytes <= PART_BYTES) {
-          small.push(whole);
-          continue;
-        }
-        if (small.length > 0)
-          stats.push(this.#context.pool.run("export", { files: small.splice(0) }, options));
-        stats.push(this.#exportLarge(whole, options));
-      }
-      if (small.length > 0) stats.push(this.#context.pool.run("export", { files: small }, options));
+    const start = (task: Promise<readonly FileStat[]>): void => {
+      // Looked at in the end; until then a failure has nobody who waits for it.
+      task.catch(() => undefined);
+      stats.push(task);
+    };
+    try {
+      for (const slice of slices(files, this.#context.pool.size))
+        await this.#exportSlice(slice, start, options);
+    } catch (error) {
+      await Promise.allSettled(stats);
+      throw error;
     }
     return settled(stats);
   }
 
+  async #exportSlice(
+    slice: readonly ExportFile[],
+    start: (task: Promise<readonly FileStat[]>) => void,
+    options: ExportOptions,
+  ): Promise<void> {
+    const small: ExportPart[] = [];
+    for (const { path, executable, digest } of slice) {
+      const { sizeBytes, pieces } = await this.blob(digest);
+      const whole = { path, executable, create: true, from: 0, to: sizeBytes, pieces };
+      if (sizeBytes <= PART_BYTES) {
+        small.push(whole);
+        continue;
+      }
+      if (small.length > 0) start(this.#context.pool.run("export", { files: small.splice(0) }, options));
+      start(this.#exportLarge(whole, options));
+    }
+    if (small.length > 0) start(this.#context.pool.run("export", { files: small }, options));
+  }
+
   /** Creates the file, lets all workers fill it, then asks for its stat. */
-  async #exportLarge(
-    whole: ExportPart,
-    options: { signal: AbortSignal; onProgress(bytes: number): void },
-  ): Promise<readonly FileStat[]> {
+  async #exportLarge(whole: ExportPart, options: ExportOptions): Promise<readonly FileStat[]> {
     await createFile(whole.path, "", { mode: whole.executable ? 0o777 : 0o666, durable: false });
     const parts: Promise<readonly FileStat[]>[] = [];
     let first = 0;
