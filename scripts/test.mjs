@@ -3,9 +3,10 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
-const { status } = spawnSync(
+const { status, signal } = spawnSync(
   process.execPath,
   [join(root, "node_modules", "vitest", "vitest.mjs"), "run", ...process.argv.slice(2)],
   { cwd: root, stdio: ["ignore", "inherit", "inherit"] },
 );
+if (signal !== null) process.stderr.write(`vitest was ended by ${signal}\n`);
 process.exitCode = status ?? 1;
