@@ -27,7 +27,7 @@ test(
     await sandbox.ok("daemon", "stop");
     const ends = await storm(async (number) => {
       const words = ["commit", "--allow-empty", "-m", `storm ${number}`, "--json"];
-      return { number, ...(await sandbox.smc(words, { timeoutMs: 300_000 })) };
+      return { number, ...(await sandbox.smc(words, { timeoutMs: 500_000 })) };
     });
     for (const { number, code, stdout, stderr } of ends)
       expect(code, `${number}: ${stdout}${stderr}`).toBe(0);
@@ -48,7 +48,7 @@ test(
 test("200 processes want one tag: one gets it", { timeout: 600_000 }, async () => {
   await using sandbox = await createSandbox();
   await sandbox.commit("start", { a: "a" });
-  const ends = await storm(() => sandbox.smc(["tag", "v1.0.0", "--json"], { timeoutMs: 300_000 }));
+  const ends = await storm(() => sandbox.smc(["tag", "v1.0.0", "--json"], { timeoutMs: 500_000 }));
   expect(ends.filter(({ code }) => code === 0)).toHaveLength(1);
   const others = ends.filter(({ code }) => code !== 0);
   for (const { code, stdout } of others) {

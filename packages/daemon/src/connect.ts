@@ -4,8 +4,11 @@ import { isSmcError, SmcError } from "@smc/store/errors";
 import { type Presence, presenceOf, socketToKnock } from "./presence.ts";
 import { canceled, NotAccepted } from "./request.ts";
 
-/** From the first knock to a daemon that answers. */
-export const READY_MS_MAX = 10_000;
+/**
+ * From the first knock to a daemon that answers: half a second on a free machine. A machine where hundreds of
+ * processes want the processor at once needs far more, and giving up there helps nobody.
+ */
+export const READY_MS_MAX = 120_000;
 /** How long an owner of the store that does not answer may be one that is about to. */
 const OWNER_MS_MAX = 5_000;
 /** Between sends of one request: a daemon may be leaving while another starts, or have no place in its queue. */
@@ -22,7 +25,7 @@ export interface Link {
 }
 
 /**
- * Calls `attempt` with the path of a socket that answers, again as long as it throws NotAccepted (10 s at most).
+ * Calls `attempt` with the path of a socket that answers, again as long as it throws NotAccepted (READY_MS_MAX at most).
  * Throws DAEMON_UNREACHABLE, what starting throws (STORE_LOCKED …), and what `attempt` throws.
  */
 export async function withDaemon<T>(

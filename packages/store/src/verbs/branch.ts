@@ -7,6 +7,7 @@ import { isAncestor, readCommit } from "../history/graph.ts";
 import { subjectOf } from "../history/log-entry.ts";
 import { foldName, type RefName, refName } from "../objects/names.ts";
 import { notFound, shortRefName, suggestRefs } from "../refs/ref-find.ts";
+import { createRef } from "../refs/create-ref.ts";
 import { refPolicy } from "../refs/ref-policy.ts";
 import type { RefChange } from "../refs/refs.ts";
 import type { Repository } from "../repository.ts";
@@ -143,7 +144,7 @@ async function createBranch(
     `${there === undefined ? "created" : "moved"} from ${show(options.revision ?? "HEAD", 200)}`,
   );
   const change: RefChange = { name: ref, from: there ?? "absent", to: target };
-  await refs.update(repository.name, [change], reason, await refPolicy(repository));
+  await createRef(repository, change, reason, () => alreadyExists(options.name));
   const action = there === undefined ? "create" : "move";
   return { action, branches: [await rowOf(repository, head, ref, target)], current: currentOf(head) };
 }

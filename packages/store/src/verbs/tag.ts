@@ -8,7 +8,7 @@ import { commitOfRef, formatIdentity, subjectOf } from "../history/log-entry.ts"
 import { assertMessage, type RefName, refName } from "../objects/names.ts";
 import { encodeTag } from "../objects/objects.ts";
 import { notFound, suggestRefs } from "../refs/ref-find.ts";
-import { refPolicy } from "../refs/ref-policy.ts";
+import { createRef } from "../refs/create-ref.ts";
 import type { RefChange } from "../refs/refs.ts";
 import type { Repository } from "../repository.ts";
 import { resolveRevision } from "../history/revision.ts";
@@ -138,11 +138,7 @@ async function createTag(repository: Repository, options: Creation, call: Call):
   if (message !== undefined) assertMessage(message);
   const target = await resolveRevision(repository, options.revision ?? "HEAD", call);
   const there = await store.refs.read(repository.name, ref);
-  if (there !== undefined && options.force !== true) {
-    throw new SmcError("ALREADY_EXISTS", `a tag '${show(name)}' is there already; it was not changed`, {
-      hint: "use another name, the next version with --bump, or replace it with --force",
-    });
-  }
+  if (there !== undefined && options.force !== true) throw alreadyExists(name);
   let digest = target.digest;
   if (message !== undefined) {
     const encoded = encodeTag({
@@ -159,8 +155,14 @@ async function createTag(repository: Repository, options: Creation, call: Call):
   }
   const reason = reasonOf(repository, "tag", `${there === undefined ? "created" : "replaced"} ${name}`);
   const change: RefChange = { name: ref, from: there ?? "absent", to: digest };
-  await store.refs.update(repository.name, [change], reason, await refPolicy(repository));
+  await createRef(repository, change, reason, () => alreadyExists(name));
   return { action: there === undefined ? "create" : "replace", tags: [await rowOf(repository, ref, digest)] };
+}
+
+function alreadyExists(name: string): SmcError {
+  return new SmcError("ALREADY_EXISTS", `a tag '${show(name)}' is there already; it was not changed`, {
+    hint: "use another name, the next version with --bump, or replace it with --force",
+  });
 }
 
 async function deleteTags(repository: Repository, names: readonly string[]): Promise<TagResult> {
