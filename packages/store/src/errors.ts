@@ -26,6 +26,7 @@ export const ERRORS = {
   DATE_INVALID: { exit: 2, http: 400, hint: "use ISO 8601, for instance 2026-01-15T10:00:00Z" },
   PATH_INVALID: { exit: 2, http: 400 },
   CONFIG_INVALID: { exit: 2, http: 400, hint: 'see "smc help config"' },
+  FILE_MALFORMED: { exit: 2, http: 400, hint: 'see "smc inspect"' },
   REQUEST_INVALID: { exit: 2, http: 400, hint: "see docs/reference/http.md" },
   REQUEST_TOO_LARGE: { exit: 2, http: 413, hint: "send it in several requests" },
   REQUEST_TYPE_INVALID: { exit: 2, http: 415, hint: "send Content-Type: application/json" },

@@ -4,15 +4,6 @@
  */
 import { gearCut } from "./gear.ts";
 
-/** A tensor's place in a file, as a format parser reports it. @public */
-export interface TensorSpan {
-  readonly name: string;
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  readonly offset: number;
-  readonly length: number;
-}
-
 export interface Plan {
   readonly id: number;
   readonly name: string;

@@ -42,6 +42,7 @@ function entropyBits(bytes: Uint8Array): number {
 export const BRO: Codec = {
   id: 2,
   name: "BRO",
+  isDelta: false,
   encode(raw) {
     if (raw.length < 64) return undefined;
     if (raw.length >= ENTROPY_SLICE_BYTES && entropyBits(sample(raw, ENTROPY_SLICE_BYTES)) > ENTROPY_MAX)

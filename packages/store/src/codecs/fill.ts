@@ -7,6 +7,7 @@ const WIDTHS = [1, 2, 4, 8];
 export const FILL: Codec = {
   id: 1,
   name: "FILL",
+  isDelta: false,
   encode(raw) {
     if (raw.length < 16) return undefined;
     const width = WIDTHS.find((bytes) => Buffer.compare(raw.subarray(bytes), raw.subarray(0, -bytes)) === 0);

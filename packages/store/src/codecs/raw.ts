@@ -5,6 +5,7 @@ import type { Codec } from "./codec.ts";
 export const RAW: Codec = {
   id: 0,
   name: "RAW",
+  isDelta: false,
   encode: (raw) => raw,
   decode(stored, rawBytes) {
     if (stored.length !== rawBytes) {

@@ -1,0 +1,13 @@
+/** The formats whose tensors this version finds, and the one question: where are the tensors of this file? */
+import type { ByteSource, Format, TensorTable } from "./table.ts";
+
+export const FORMATS: readonly Format[] = [];
+
+/** Bytes shown to `matches`. */
+const HEAD_BYTES = 64 * 1024;
+
+/** Undefined when no format takes the file. Throws FILE_MALFORMED when one does and then cannot read it. */
+export function parseTensors(source: ByteSource, fileName: string): TensorTable | undefined {
+  const head = source.read(0, Math.min(HEAD_BYTES, source.sizeBytes)).slice();
+  return FORMATS.find((format) => format.matches(head, fileName))?.parse(source, fileName);
+}
