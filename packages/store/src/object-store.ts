@@ -5,12 +5,16 @@ import type { Digest } from "./objects/digest.ts";
 import { isSmcError, SmcError } from "./errors.ts";
 import { createFile } from "./fs.ts";
 import type { ObjectIndex, Place } from "./db/object-index.ts";
-import { decodeChunklist, type ObjectKind } from "./objects/objects.ts";
+import type { TensorTable } from "./formats/table.ts";
+import { type Chunklist, decodeChunklist, type ObjectKind } from "./objects/objects.ts";
+import { DEPTH_MAX } from "./pack/delta.ts";
 import { packPath } from "./pack/folder.ts";
+import type { RecordRow } from "./pack/format.ts";
+import type { ChunkPlace } from "./pack/open-packs.ts";
 import { openPack, readRecordSync, type RecordSpan } from "./pack/reader.ts";
 import type { Pool } from "./pool/pool.ts";
-import type { ExportPart, Piece } from "./pool/tasks.ts";
-import type { ExportFile, FileStat, ObjectStore, ReadFile } from "./store.ts";
+import type { ExportPart, Piece, PiecedBlob } from "./pool/tasks.ts";
+import type { ByteRange, ExportFile, FileStat, ObjectStore, ReadFile } from "./store.ts";
 
 const NEVER = new AbortController().signal;
 const FILES_PER_TASK_MAX = 128;
@@ -29,11 +33,6 @@ interface Context {
   readonly pool: Pool;
 }
 
-/** A blob's size and where its chunks are. */
-export interface Blob {
-  readonly sizeBytes: number;
-  readonly pieces: readonly Piece[];
-}
 
 interface ExportOptions {
   readonly signal: AbortSignal;
@@ -70,10 +69,11 @@ export class PackedObjects implements ObjectStore {
   /** Tries every copy of a damaged record before it gives up. */
   async #readPlace(digest: Digest, place: Place, signal = NEVER): Promise<Uint8Array> {
     try {
-      if (isSmall(place)) return readHere(this.#pack(place), { digest, ...place });
+      if (isSmall(place)) return readHere(this.#pack(place), spanOf(digest, place));
+      const [chunk] = await this.#places([digest], [place]);
       const [raw] = await this.#context.pool.run(
         "read",
-        { pack: this.#pack(place), spans: [{ digest, ...place }] },
+        { places: chunk === undefined ? [] : [chunk] },
         { signal },
       );
       if (raw === undefined) throw notFound(digest, place.kind);
@@ -91,9 +91,14 @@ export class PackedObjects implements ObjectStore {
     return packPath(this.#context.path, this.#context.index.packName(place.pack));
   }
 
-  async *readBlob(digest: Digest, call: Call): AsyncIterable<Uint8Array> {
-    const { pieces, sizeBytes } = await this.blob(digest);
-    const ahead: Promise<Uint8Array>[] = [];
+  async *readBlob(digest: Digest, call: Call, range?: ByteRange): AsyncIterable<Uint8Array> {
+    const blob = await this.blob(digest);
+    const from = Math.max(range?.from ?? 0, 0);
+    const to = Math.min(range?.to ?? blob.sizeBytes, blob.sizeBytes);
+    const pieces = blob.pieces.filter(
+      ({ at, span }) => (at < to && at + span.rawBytes > from) || range === undefined,
+    );
+    const ahead: Promise<{ at: number; raw: Uint8Array }>[] = [];
     let done = 0;
     for (let next = 0; next < pieces.length || ahead.length > 0;) {
       while (ahead.length < READ_AHEAD && next < pieces.length) {
@@ -101,47 +106,99 @@ export class PackedObjects implements ObjectStore {
         next += 1;
         if (piece === undefined) break;
         const bytes = this.#context.pool
-          .run("read", { pack: piece.pack, spans: [piece.span] }, { signal: call.signal })
-          .then(([raw]) => raw ?? new Uint8Array(0));
+          .run("read", { places: [piece] }, { signal: call.signal })
+          .then(([raw]) => ({ at: piece.at, raw: raw ?? new Uint8Array(0) }));
         bytes.catch(() => undefined);
         ahead.push(bytes);
       }
-      const bytes = await ahead.shift();
-      if (bytes === undefined) continue;
+      const chunk = await ahead.shift();
+      if (chunk === undefined) continue;
+      const bytes = chunk.raw.subarray(Math.max(from - chunk.at, 0), to - chunk.at);
       done += bytes.length;
       yield bytes;
-      call.onProgress({ phase: "read", done, total: sizeBytes, unit: "bytes" });
+      call.onProgress({ phase: "read", done, total: to - from, unit: "bytes" });
     }
   }
 
+  async tensors(digest: Digest, fileName: string, call: Call): Promise<TensorTable | undefined> {
+    const blob = await this.blob(digest);
+    return this.#context.pool.run("tensors", { blob, fileName }, { signal: call.signal });
+  }
+
   /** Size and chunks of a blob. Throws OBJECT_NOT_FOUND, OBJECT_MISSING for a chunk that is not there. */
-  async blob(digest: Digest): Promise<Blob> {
+  async blob(digest: Digest): Promise<PiecedBlob> {
     const list = await this.#context.index.findChunklist(digest);
     if (list === undefined) {
       const place = await this.#context.index.find(digest);
       if (place === undefined || place.kind !== "chunk") throw notFound(digest, "blob");
+      const [chunk] = await this.#places([digest], [place]);
       return {
         sizeBytes: place.rawBytes,
-        pieces: [{ pack: this.#pack(place), span: { digest, ...place }, at: 0 }],
+        pieces: chunk === undefined ? [] : [{ ...chunk, at: 0 }],
       };
     }
-    const place = await this.#context.index.find(list.digest);
-    if (place === undefined) throw missing(digest, list.digest);
-    const { blob, chunks, sizeBytes } = decodeChunklist(await this.#readPlace(list.digest, place));
-    if (blob !== digest) throw new SmcError("INDEX_CORRUPT", `the chunklist of ${digest} belongs to ${blob}`);
+    const { chunks, sizeBytes } = await this.chunklist(digest, list.digest);
     const pieces: Piece[] = [];
     let at = 0;
     for (let from = 0; from < chunks.length; from += LOOKUP_MAX) {
-      const part = chunks.slice(from, from + LOOKUP_MAX);
-      const places = await this.#context.index.findMany(part.map((chunk) => chunk.digest));
-      for (const [position, chunk] of part.entries()) {
-        const found = places[position];
-        if (found === undefined) throw missing(digest, chunk.digest);
-        pieces.push({ pack: this.#pack(found), span: { digest: chunk.digest, ...found }, at });
-        at += chunk.sizeBytes;
+      const digests = chunks.slice(from, from + LOOKUP_MAX).map((chunk) => chunk.digest);
+      for (const place of await this.#places(digests, await this.#context.index.findMany(digests), digest)) {
+        pieces.push({ ...place, at });
+        at += place.span.rawBytes;
       }
     }
+    if (at !== sizeBytes)
+      throw new SmcError("INDEX_CORRUPT", `the chunks of ${digest} have ${at} bytes instead of ${sizeBytes}`);
     return { sizeBytes, pieces };
+  }
+
+  /** Which chunks a blob is made of. */
+  async chunklist(blob: Digest, list: Digest): Promise<Chunklist> {
+    const place = await this.#context.index.find(list);
+    if (place === undefined) throw missing(blob, list);
+    const decoded = decodeChunklist(await this.#readPlace(list, place));
+    if (decoded.blob !== blob)
+      throw new SmcError("INDEX_CORRUPT", `the chunklist of ${blob} belongs to ${decoded.blob}`);
+    return decoded;
+  }
+
+  /** With their parents, and the parents of those. Throws OBJECT_MISSING naming what is not there and who needs it. */
+  async #places(
+    digests: readonly Digest[],
+    found: readonly (Place | undefined)[],
+    blob = digests[0],
+    depth = 0,
+  ): Promise<ChunkPlace[]> {
+    if (depth > DEPTH_MAX)
+      throw new SmcError("OBJECT_CORRUPT", `a chunk of ${blob} has a chain of more than ${DEPTH_MAX} parents`);
+    const needed = [...new Set(found.flatMap((place) => place?.parents ?? []))];
+    const parents = new Map<Digest, ChunkPlace>();
+    if (needed.length > 0) {
+      const places = await this.#places(needed, await this.#context.index.findMany(needed), blob, depth + 1);
+      for (const [index, place] of places.entries()) parents.set(needed[index] as Digest, place);
+    }
+    return digests.map((digest, index) => {
+      const place = found[index];
+      if (place === undefined) throw missing(blob ?? digest, digest);
+      const chunk = { pack: this.#pack(place), span: spanOf(digest, place) };
+      if (place.parents === undefined) return chunk;
+      return { ...chunk, parents: place.parents.map((parent) => parents.get(parent) as ChunkPlace) };
+    });
+  }
+
+  /** Where the parents of these chunks are, for those that have any. */
+  async parentsOf(rows: readonly RecordRow[]): Promise<Map<Digest, readonly ChunkPlace[]>> {
+    const needed = [...new Set(rows.flatMap((row) => row.parents ?? []))];
+    const found = await this.#context.index.findMany(needed);
+    const there = needed.filter((_, index) => found[index] !== undefined);
+    const places = await this.#places(there, found.filter((place) => place !== undefined));
+    const byDigest = new Map(there.map((digest, index) => [digest, places[index]]));
+    const known = new Map<Digest, readonly ChunkPlace[]>();
+    for (const { digest, parents } of rows) {
+      const all = parents?.map((parent) => byDigest.get(parent)) ?? [];
+      if (all.length > 0 && all.every((place) => place !== undefined)) known.set(digest, all);
+    }
+    return known;
   }
 
   async findPrefix(hex: string, limit: number): Promise<{ digest: Digest; kind: ObjectKind }[]> {
@@ -227,8 +284,12 @@ export class PackedObjects implements ObjectStore {
 }
 
 /** A record that is read and decoded faster than a worker can be asked: most commits and trees. */
-function isSmall({ storedBytes, rawBytes }: Place): boolean {
-  return storedBytes <= SMALL_BYTES_MAX && rawBytes <= SMALL_BYTES_MAX;
+function isSmall({ storedBytes, rawBytes, parents }: Place): boolean {
+  return parents === undefined && storedBytes <= SMALL_BYTES_MAX && rawBytes <= SMALL_BYTES_MAX;
+}
+
+function spanOf(digest: Digest, { offset, storedBytes, rawBytes }: Place): RecordSpan {
+  return { digest, offset, storedBytes, rawBytes };
 }
 
 function readHere(pack: string, span: RecordSpan): Uint8Array {

@@ -1,6 +1,7 @@
 /** A store: everything below one `$SMC_HOME`. One process owns it at a time. */
 import type { Call } from "./call.ts";
 import type { Digest } from "./objects/digest.ts";
+import type { TensorTable } from "./formats/table.ts";
 import type { ObjectKind } from "./objects/objects.ts";
 import type { RefStore } from "./refs/refs.ts";
 
@@ -32,13 +33,24 @@ export interface ExportFile {
   readonly executable: boolean;
 }
 
+/** From the first byte to before the last; `to` beyond the end means the end. */
+export interface ByteRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface ObjectStore {
   /** The kind and size of an object, or undefined when the store does not have it. */
   stat(digest: Digest): Promise<{ kind: ObjectKind; sizeBytes: number } | undefined>;
   /** Bytes of a tree, commit or tag, verified. Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT, OBJECT_INVALID (other kind). */
   read(digest: Digest, kind: "tree" | "commit" | "tag"): Promise<Uint8Array>;
-  /** Bytes of a blob in pieces of at most 4 MiB, each verified. Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT. */
-  readBlob(digest: Digest, call: Call): AsyncIterable<Uint8Array>;
+  /** Bytes of a blob, or of a range of it, in pieces of at most 4 MiB, each verified. Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT. */
+  readBlob(digest: Digest, call: Call, range?: ByteRange): AsyncIterable<Uint8Array>;
+  /**
+   * Where the tensors of a stored file are, by its bytes and its name; undefined when its format is not known.
+   * Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT, FILE_MALFORMED.
+   */
+  tensors(digest: Digest, fileName: string, call: Call): Promise<TensorTable | undefined>;
   /** At most `limit` digests of blobs, trees, commits, tags (not bare chunks) that start with these hex digits. */
   findPrefix(hex: string, limit: number): Promise<{ digest: Digest; kind: ObjectKind }[]>;
   /** Writes verified blobs into new files with the worker pool; nothing is fsynced. Results in order. */

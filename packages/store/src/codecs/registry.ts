@@ -22,10 +22,15 @@ export function encodeBest(raw: Uint8Array, hints: EncodeHints = {}): Encoded {
 }
 
 /** Throws FORMAT_UNSUPPORTED for a codec of a newer version, OBJECT_CORRUPT for damaged bytes. */
-export function decodeStored(codecId: number, stored: Uint8Array, rawBytes: number): Uint8Array {
+export function decodeStored(
+  codecId: number,
+  stored: Uint8Array,
+  rawBytes: number,
+  parent?: Uint8Array,
+): Uint8Array {
   const codec = CODECS.find(({ id }) => id === codecId);
   if (codec === undefined) {
     throw new SmcError("FORMAT_UNSUPPORTED", `this smc does not know codec ${codecId}`);
   }
-  return codec.decode(stored, rawBytes);
+  return codec.decode(stored, rawBytes, parent);
 }

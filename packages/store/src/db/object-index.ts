@@ -16,6 +16,9 @@ export interface Place {
   readonly rawBytes: number;
   readonly kind: RecordKind;
   readonly codec: number;
+  /** Of a record that is a difference: the chunks it needs, and how long the longest chain below it is. */
+  readonly parents?: readonly Digest[];
+  readonly depth?: number;
 }
 
 export interface IndexedPack {
@@ -36,6 +39,7 @@ const KINDS: readonly RecordKind[] = ["chunk", "chunklist", "tree", "commit", "t
 /** Rows in one LevelDB batch: small enough not to hold up the event loop. */
 const BATCH_ROWS = 1000;
 const PLACE_BYTES = 24;
+const DIGEST_BYTES = 32;
 
 const TAG = { place: 0x6f, copy: 0x4f, blob: 0x62, pack: 0x70 } as const;
 
@@ -50,19 +54,26 @@ function packBytes(no: number): Uint8Array {
 }
 
 function encodePlace(place: Place): Uint8Array {
-  const bytes = Buffer.alloc(PLACE_BYTES);
+  const parents = place.parents ?? [];
+  const bytes = Buffer.alloc(PLACE_BYTES + parents.length * DIGEST_BYTES);
   bytes.writeUInt32BE(place.pack, 0);
   bytes.writeUIntBE(place.offset, 4, 6);
   bytes.writeUInt32BE(place.storedBytes, 10);
   bytes.writeUInt32BE(place.rawBytes, 14);
   bytes.writeUInt8(KINDS.indexOf(place.kind), 18);
   bytes.writeUInt8(place.codec, 19);
+  bytes.writeUInt8(place.depth ?? 0, 20);
+  bytes.writeUInt8(parents.length, 21);
+  for (const [index, parent] of parents.entries())
+    bytes.set(digestToBytes(parent), PLACE_BYTES + index * DIGEST_BYTES);
   return bytes;
 }
 
 function decodePlace(raw: Uint8Array): Place {
   const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length);
-  const kind = bytes.length === PLACE_BYTES ? KINDS[bytes.readUInt8(18)] : undefined;
+  const count = bytes.length < PLACE_BYTES ? 0 : bytes.readUInt8(21);
+  const isWhole = bytes.length === PLACE_BYTES + count * DIGEST_BYTES;
+  const kind = isWhole ? KINDS[bytes.readUInt8(18)] : undefined;
   if (kind === undefined) throw new SmcError("INDEX_CORRUPT", "a row of the object index is damaged");
   return {
     pack: bytes.readUInt32BE(0),
@@ -71,7 +82,15 @@ function decodePlace(raw: Uint8Array): Place {
     rawBytes: bytes.readUInt32BE(14),
     kind,
     codec: bytes.readUInt8(19),
+    ...(count === 0 ? {} : { depth: bytes.readUInt8(20), parents: decodeParents(bytes) }),
   };
+}
+
+function decodeParents(bytes: Buffer): Digest[] {
+  const parents: Digest[] = [];
+  for (let at = PLACE_BYTES; at < bytes.length; at += DIGEST_BYTES)
+    parents.push(digestFromBytes(bytes.subarray(at, at + DIGEST_BYTES)));
+  return parents;
 }
 
 function encodeNameAndSizes(name: Digest, sizeBytes: number, count: number): Uint8Array {

@@ -57,17 +57,18 @@ export async function indexPack(
   pack: { name: Digest; sizeBytes: number; rows: readonly RecordRow[] },
 ): Promise<void> {
   const lists = pack.rows.filter(({ kind }) => kind === "chunklist");
-  const places: ChunklistPlace[] = [];
+  const chunklists: ChunklistPlace[] = [];
   for (let from = 0; from < lists.length; from += LISTS_PER_TASK) {
     const spans = lists.slice(from, from + LISTS_PER_TASK);
-    const raws = await pool.run("read", { pack: packPath(path, pack.name), spans }, { signal: NEVER });
+    const places = spans.map((span) => ({ pack: packPath(path, pack.name), span }));
+    const raws = await pool.run("read", { places }, { signal: NEVER });
     for (const [position, raw] of raws.entries()) {
       const { blob, sizeBytes } = decodeChunklist(raw);
       const digest = spans[position]?.digest;
-      if (digest !== undefined) places.push({ digest, blob, sizeBytes });
+      if (digest !== undefined) chunklists.push({ digest, blob, sizeBytes });
     }
   }
-  await index.addPack(pack, places);
+  await index.addPack(pack, chunklists);
 }
 
 export interface LostPacks {

@@ -36,6 +36,9 @@ export interface RecordRow {
   readonly storedBytes: number;
   readonly rawBytes: number;
   readonly headerCrc: number;
+  /** Of a record that is a difference; not in the footer, but in the record. */
+  readonly parents?: readonly Digest[];
+  readonly depth?: number;
 }
 
 export interface RecordHeader {

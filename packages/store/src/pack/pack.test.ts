@@ -57,7 +57,7 @@ test("a pack gives back every record, by its footer and by a forward scan", () =
   ).toEqual(contents.rows.map(({ digest }) => digest).sort());
   expect([...contents.rows].sort(byDigest)).toEqual(contents.rows);
   closeSync(fd);
-  expect(verifyPackSync(path, () => undefined)).toEqual([]);
+  expect(verifyPackSync(path, { onBytes: () => undefined, parentOf: () => undefined })).toEqual([]);
 });
 
 test("two packs of the same records have two names", () => {
@@ -100,7 +100,7 @@ test("verifyPackSync() sees any flipped bit in any region", () => {
     copy.writeUInt8(copy.readUInt8(position) ^ (1 << (position % 8)), position);
     writeFileSync(path, copy);
     expect(
-      verifyPackSync(path, () => undefined),
+      verifyPackSync(path, { onBytes: () => undefined, parentOf: () => undefined }),
       `bit ${position % 8} of byte ${position}`,
     ).not.toEqual([]);
   }

@@ -4,6 +4,7 @@ import { decodeStored } from "../codecs/registry.ts";
 import { type Digest, hashBytes } from "../objects/digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { show } from "../show.ts";
+import { decodeDeltaPrefix, DELTA_PREFIX_BYTES_MAX, isDeltaCodec } from "./delta.ts";
 import {
   assertStored,
   decodeFooter,
@@ -15,6 +16,7 @@ import {
   packName,
   paddedBytes,
   RECORD_HEADER_BYTES,
+  type RecordHeader,
   recordBytes,
   type RecordRow,
   TRAILER_BYTES,
@@ -25,6 +27,15 @@ export interface RecordSpan {
   readonly digest: Digest;
   readonly offset: number;
   readonly storedBytes: number;
+  readonly rawBytes: number;
+}
+
+/** What reading a record may use. */
+export interface ReadOptions {
+  /** The stored bytes are read into it. */
+  readonly memory?: Uint8Array;
+  /** Raw bytes of the parents, one after the other, for a record that is a difference. */
+  readonly parent?: Uint8Array | undefined;
 }
 
 export function openPack(path: string): number {
@@ -50,15 +61,26 @@ function readExactly(fd: number, offset: number, length: number, memory?: Uint8A
 }
 
 /** Decodes one record as it stands on disk (header and stored bytes); its SHA-256 must be `digest`. */
-export function openRecord(bytes: Uint8Array, digest: Digest): Uint8Array {
+export function openRecord(bytes: Uint8Array, digest: Digest, parent?: Uint8Array): Uint8Array {
   const header = decodeRecordHeader(bytes);
   const stored = bytes.subarray(RECORD_HEADER_BYTES, RECORD_HEADER_BYTES + header.storedBytes);
   assertStored(header, stored);
-  const raw = decodeStored(header.codec, stored, header.rawBytes);
+  const raw = isDeltaCodec(header.codec)
+    ? decodeDelta(header, stored, parent)
+    : decodeStored(header.codec, stored, header.rawBytes);
   if (header.digest !== digest || hashBytes(raw) !== digest) {
     throw new SmcError("OBJECT_CORRUPT", `the bytes of ${digest} are not what their digest says`);
   }
   return raw;
+}
+
+function decodeDelta(header: RecordHeader, stored: Uint8Array, parents: Uint8Array | undefined): Uint8Array {
+  const { prefix, sizeBytes } = decodeDeltaPrefix(stored);
+  const parent = parents?.subarray(prefix.offset, prefix.offset + prefix.length);
+  if (parent?.length !== prefix.length) {
+    throw new SmcError("OBJECT_CORRUPT", `its parents do not hold the ${prefix.length} bytes that it needs`);
+  }
+  return decodeStored(header.codec, stored.subarray(sizeBytes), header.rawBytes, parent);
 }
 
 /** Names the object, the pack and the offset in any damage found below. */
@@ -75,15 +97,18 @@ export function damaged(error: unknown, span: RecordSpan, path: string): unknown
 const ERRORS_OF_DAMAGE: ReadonlySet<string> = new Set(["PACK_CORRUPT", "OBJECT_CORRUPT"]);
 
 /**
- * Verified raw bytes of a record. Throws OBJECT_CORRUPT naming pack and offset. With `memory`, the result may lie
- * in it and is good until the next read.
+ * Verified raw bytes of a record. Throws OBJECT_CORRUPT naming pack and offset. The result may lie in `memory` or in
+ * that of a codec, and is good until the next read.
  */
-export function readRecordSync(fd: number, path: string, span: RecordSpan, memory?: Uint8Array): Uint8Array {
+export function readRecordSync(
+  fd: number,
+  path: string,
+  span: RecordSpan,
+  { memory, parent }: ReadOptions = {},
+): Uint8Array {
   try {
-    return openRecord(
-      readExactly(fd, span.offset, RECORD_HEADER_BYTES + span.storedBytes, memory),
-      span.digest,
-    );
+    const bytes = readExactly(fd, span.offset, RECORD_HEADER_BYTES + span.storedBytes, memory);
+    return openRecord(bytes, span.digest, parent);
   } catch (error) {
     throw damaged(error, span, path);
   }
@@ -108,9 +133,22 @@ export function readContentsSync(fd: number): PackContents {
   const trailerBytes = readExactly(fd, stat.size - TRAILER_BYTES, TRAILER_BYTES);
   const trailer = decodeTrailer(trailerBytes, stat.size);
   const footer = readExactly(fd, trailer.footerOffset, paddedBytes(trailer.count * FOOTER_ROW_BYTES));
-  const rows = decodeFooter(footer, trailer);
+  const rows = decodeFooter(footer, trailer).map((row) => withParents(fd, row));
   const name = packName(header, trailerBytes);
   return { name, storeId, sizeBytes: stat.size, footerOffset: trailer.footerOffset, rows };
+}
+
+/** The footer does not say what a difference needs; the record does. One that is damaged there costs only itself. */
+function withParents(fd: number, row: RecordRow): RecordRow {
+  if (!isDeltaCodec(row.codec)) return row;
+  const length = Math.min(row.storedBytes, DELTA_PREFIX_BYTES_MAX);
+  try {
+    const { prefix } = decodeDeltaPrefix(readExactly(fd, row.offset + RECORD_HEADER_BYTES, length));
+    return { ...row, parents: prefix.parents, depth: prefix.depth };
+  } catch (error) {
+    if (isSmcError(error, "PACK_CORRUPT")) return row;
+    throw error;
+  }
 }
 
 /** Finds whole records by their headers, for a pack without a footer; damaged bytes are stepped over. */
@@ -122,8 +160,11 @@ export function scanRecordsSync(fd: number): RecordRow[] {
     let step = 64;
     try {
       const header = decodeRecordHeader(readExactly(fd, offset, RECORD_HEADER_BYTES));
-      readRecordSync(fd, "", { digest: header.digest, offset, storedBytes: header.storedBytes });
-      rows.push({ ...header, offset });
+      const bytes = readExactly(fd, offset, RECORD_HEADER_BYTES + header.storedBytes);
+      // A difference without its parents: the CRC is all that can be checked here.
+      if (isDeltaCodec(header.codec)) assertStored(header, bytes.subarray(RECORD_HEADER_BYTES));
+      else openRecord(bytes, header.digest);
+      rows.push(withParents(fd, { ...header, offset }));
       step = recordBytes(header.storedBytes);
     } catch (error) {
       if (!isSmcError(error)) throw error;
@@ -140,8 +181,15 @@ export interface PackProblem {
   readonly message: string;
 }
 
-/** Reads every byte of a pack: records, padding, footer. `onBytes` is told how far it is. */
-export function verifyPackSync(path: string, onBytes: (done: number) => void): PackProblem[] {
+export interface VerifyOptions {
+  /** Told how far it is. */
+  onBytes(done: number): void;
+  /** Raw bytes of the parents of a record that is a difference, one after the other. Throws what reading them throws. */
+  parentOf(digest: Digest): Uint8Array | undefined;
+}
+
+/** Reads every byte of a pack: records, padding, footer. */
+export function verifyPackSync(path: string, { onBytes, parentOf }: VerifyOptions): PackProblem[] {
   const problems: PackProblem[] = [];
   const fd = openPack(path);
   try {
@@ -153,7 +201,7 @@ export function verifyPackSync(path: string, onBytes: (done: number) => void): P
     for (const row of [...contents.rows].sort((a, b) => a.offset - b.offset)) {
       if (row.offset !== offset)
         problems.push({ digest: row.digest, offset, message: "a gap between records" });
-      const problem = verifyRecord(fd, path, row);
+      const problem = verifyRecord(fd, path, row, parentOf);
       if (problem !== undefined) problems.push({ digest: row.digest, offset: row.offset, message: problem });
       offset = row.offset + recordBytes(row.storedBytes);
       onBytes(offset);
@@ -170,14 +218,20 @@ export function verifyPackSync(path: string, onBytes: (done: number) => void): P
   return problems;
 }
 
-function verifyRecord(fd: number, path: string, row: RecordRow): string | undefined {
+function verifyRecord(
+  fd: number,
+  path: string,
+  row: RecordRow,
+  parentOf: VerifyOptions["parentOf"],
+): string | undefined {
   try {
     const bytes = readExactly(fd, row.offset, recordBytes(row.storedBytes));
     const header = decodeRecordHeader(bytes);
     if (header.headerCrc !== row.headerCrc || header.kind !== row.kind || header.codec !== row.codec) {
       return "the footer and the record's header differ";
     }
-    openRecord(bytes.subarray(0, RECORD_HEADER_BYTES + row.storedBytes), row.digest);
+    const parent = isDeltaCodec(row.codec) ? parentOf(row.digest) : undefined;
+    openRecord(bytes.subarray(0, RECORD_HEADER_BYTES + row.storedBytes), row.digest, parent);
     const padding = bytes.subarray(RECORD_HEADER_BYTES + row.storedBytes);
     return padding.every((byte) => byte === 0) ? undefined : "the padding is not zero";
   } catch (error) {

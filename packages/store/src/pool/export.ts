@@ -9,62 +9,16 @@ import {
   openDirectFileSync,
   writePartsSync,
 } from "../fs.ts";
-import { CHUNK_BYTES_MAX } from "../objects/objects.ts";
 import { alignedMemory, BLOCK_BYTES, BlockFile } from "../pack/block-file.ts";
-import { RECORD_HEADER_BYTES } from "../pack/format.ts";
-import { damaged, openPack, readRecordSync } from "../pack/reader.ts";
+import type { OpenPacks } from "../pack/open-packs.ts";
 import type { FileStat } from "../store.ts";
 import { fileStat } from "./read-file.ts";
 import type { ExportPart, Piece } from "./tasks.ts";
 
-const OPEN_PACKS_MAX = 32;
 const DIRECT_BYTES_MIN = 8 * 1024 * 1024;
 
-/** Open packs of one task, the least recently used closed first, and the memory that reading and writing use again. */
-export class OpenPacks implements Disposable {
-  readonly #fds = new Map<string, number>();
-  #memory: Uint8Array | undefined;
-  #block: Uint8Array | undefined;
-
-  /** Good until the next read. */
-  read(piece: Piece): Uint8Array {
-    this.#memory ??= new Uint8Array(RECORD_HEADER_BYTES + CHUNK_BYTES_MAX);
-    let fd: number;
-    try {
-      fd = this.#open(piece.pack);
-    } catch (error) {
-      throw damaged(error, piece.span, piece.pack);
-    }
-    return readRecordSync(fd, piece.pack, piece.span, this.#memory);
-  }
-
-  get block(): Uint8Array {
-    this.#block ??= alignedMemory(BLOCK_BYTES);
-    return this.#block;
-  }
-
-  #open(path: string): number {
-    const known = this.#fds.get(path);
-    if (known !== undefined) {
-      this.#fds.delete(path);
-      this.#fds.set(path, known);
-      return known;
-    }
-    const oldest = this.#fds.entries().next().value;
-    if (this.#fds.size >= OPEN_PACKS_MAX && oldest !== undefined) {
-      closeSync(oldest[1]);
-      this.#fds.delete(oldest[0]);
-    }
-    const fd = openPack(path);
-    this.#fds.set(path, fd);
-    return fd;
-  }
-
-  [Symbol.dispose](): void {
-    for (const fd of this.#fds.values()) closeSync(fd);
-    this.#fds.clear();
-  }
-}
+/** Aligned memory of this thread, used again for the next part. */
+let block: Uint8Array | undefined;
 
 /** Writes one file or a part of it and tells its stat. Nothing is fsynced. */
 export function exportPart(packs: OpenPacks, part: ExportPart, onWritten: (bytes: number) => void): FileStat {
@@ -102,7 +56,8 @@ function writeBlocks(packs: OpenPacks, part: ExportPart, onWritten: (bytes: numb
   const target = part.create
     ? createDirectFileSync(part.path, fileMode(part))
     : openDirectFileSync(part.path);
-  const file = new BlockFile(part.path, target, part.from, packs.block);
+  block ??= alignedMemory(BLOCK_BYTES);
+  const file = new BlockFile(part.path, target, part.from, block);
   try {
     for (const { bytes } of bytesOf(packs, part)) {
       file.append(bytes);

@@ -2,7 +2,9 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Digest } from "../objects/digest.ts";
 import type { ErrorJson } from "../errors.ts";
-import type { PackContents, PackProblem, RecordSpan } from "../pack/reader.ts";
+import type { TensorTable } from "../formats/table.ts";
+import type { ChunkPlace } from "../pack/open-packs.ts";
+import type { PackContents, PackProblem } from "../pack/reader.ts";
 import type { WrittenPack } from "../pack/writer.ts";
 import type { FileStat, ReadFile } from "../store.ts";
 
@@ -14,10 +16,15 @@ export interface SessionFolder {
 }
 
 /** A chunk of a file: which record of which pack, and where its bytes go. */
-export interface Piece {
-  readonly pack: string;
-  readonly span: RecordSpan;
+export interface Piece extends ChunkPlace {
   readonly at: number;
+}
+
+/** A stored blob, readable by a worker. */
+export interface PiecedBlob {
+  readonly sizeBytes: number;
+  /** In order, without gaps. */
+  readonly pieces: readonly Piece[];
 }
 
 /** A file, or a part of a large file, to be written from chunks. */
@@ -50,14 +57,19 @@ export interface TaskTable {
   hash: { input: { paths: readonly string[] }; output: readonly ReadFile[] };
   /** Writes verified chunks into files; a stat for each. */
   export: { input: { files: readonly ExportPart[] }; output: readonly FileStat[] };
-  /** Verified raw bytes of records of one pack. */
-  read: { input: { pack: string; spans: readonly RecordSpan[] }; output: readonly Uint8Array[] };
+  /** Verified raw bytes of records. */
+  read: { input: { places: readonly ChunkPlace[] }; output: readonly Uint8Array[] };
   /** What a pack says it holds. */
   contents: { input: { pack: string }; output: PackContents };
-  /** Reads every byte of a pack. */
-  verifyPack: { input: { pack: string }; output: readonly PackProblem[] };
+  /** Reads every byte of a pack. `parents` says where those of its differences are. */
+  verifyPack: {
+    input: { pack: string; parents: ReadonlyMap<Digest, readonly ChunkPlace[]> };
+    output: readonly PackProblem[];
+  };
   /** SHA-256 of a blob's chunks, one after the other. */
   hashPieces: { input: { pieces: readonly Piece[] }; output: Digest };
+  /** Where the tensors of a stored file are; undefined when its format is not known. */
+  tensors: { input: { blob: PiecedBlob; fileName: string }; output: TensorTable | undefined };
 }
 
 export type TaskType = keyof TaskTable;

@@ -3,9 +3,12 @@ import { closeSync } from "node:fs";
 import { type MessagePort, parentPort } from "node:worker_threads";
 import type { Digest } from "../objects/digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
+import { parseTensors } from "../formats/formats.ts";
+import { OpenPacks } from "../pack/open-packs.ts";
 import { openPack, readContentsSync, verifyPackSync } from "../pack/reader.ts";
 import { Cutter, type Storer, Window } from "./cutter.ts";
-import { exportPart, hashPieces, OpenPacks } from "./export.ts";
+import { BlobSource } from "./blob-source.ts";
+import { exportPart, hashPieces } from "./export.ts";
 import { hashFile } from "./read-file.ts";
 import {
   type FromWorker,
@@ -127,9 +130,9 @@ const RUNNERS: TaskRunners = {
       return stat;
     });
   },
-  async read({ pack, spans }) {
+  async read({ places }) {
     using packs = new OpenPacks();
-    return spans.map((span) => packs.read({ pack, span, at: 0 }).slice());
+    return places.map((place) => packs.read(place).slice());
   },
   async contents({ pack }) {
     const fd = openPack(pack);
@@ -139,16 +142,27 @@ const RUNNERS: TaskRunners = {
       closeSync(fd);
     }
   },
-  async verifyPack({ pack }, running) {
+  async verifyPack({ pack, parents }, running) {
+    using packs = new OpenPacks();
     let last = 0;
-    return verifyPackSync(pack, (done) => {
-      running.onBytes(done - last);
-      last = done;
+    return verifyPackSync(pack, {
+      onBytes: (done) => {
+        running.onBytes(done - last);
+        last = done;
+      },
+      parentOf: (digest) => {
+        const places = parents.get(digest);
+        return places === undefined ? undefined : packs.readAll(places);
+      },
     });
   },
   async hashPieces({ pieces }, running) {
     using packs = new OpenPacks();
     return hashPieces(packs, pieces, (bytes) => running.onBytes(bytes));
+  },
+  async tensors({ blob, fileName }) {
+    using packs = new OpenPacks();
+    return parseTensors(new BlobSource(packs, blob), fileName);
   },
 };
 

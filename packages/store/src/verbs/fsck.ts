@@ -4,9 +4,10 @@ import { type Call, throwIfCanceled } from "../call.ts";
 import { checkConnectivity, type ConnectivityCounts } from "../connectivity.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
+import type { ChunkPlace } from "../pack/open-packs.ts";
 import { listPacks, packPath } from "../pack/folder.ts";
 import { fromErrno, isSmcError } from "../errors.ts";
-import type { Blob } from "../object-store.ts";
+import type { PiecedBlob } from "../pool/tasks.ts";
 
 export interface FsckOptions {
   /** Reads and hashes every byte. */
@@ -33,6 +34,8 @@ export interface FsckResult {
   /** Harmless leftovers: files that are not ours. */
   readonly notes: readonly string[];
 }
+
+type ParentPlaces = ReadonlyMap<Digest, readonly ChunkPlace[]>;
 
 interface PackReport {
   readonly problems: FsckProblem[];
@@ -96,11 +99,9 @@ async function checkPacks(
   };
   const tasks = names.map(async (name) => {
     const pack = packPath(store.path, name);
-    for (const { digest, offset, message } of await store.pool.run(
-      "verifyPack",
-      { pack },
-      { signal: call.signal, onProgress },
-    )) {
+    const parents = await parentsIn(store, pack, call);
+    const task = { signal: call.signal, onProgress };
+    for (const { digest, offset, message } of await store.pool.run("verifyPack", { pack, parents }, task)) {
       report.problems.push({
         digest: digest ?? null,
         pack: name,
@@ -112,6 +113,17 @@ async function checkPacks(
   });
   await Promise.all(tasks);
   return report;
+}
+
+/** Where the parents of a pack's differences are; none when the pack cannot say what it holds. */
+async function parentsIn(store: OwnedStore, pack: string, call: Call): Promise<ParentPlaces> {
+  try {
+    const { rows } = await store.pool.run("contents", { pack }, { signal: call.signal });
+    return await store.objects.parentsOf(rows);
+  } catch (error) {
+    if (isSmcError(error) && error.exit === 4) return new Map();
+    throw error;
+  }
 }
 
 async function packBytes(path: string): Promise<number> {
@@ -137,7 +149,7 @@ async function checkBlobs(store: OwnedStore, report: PackReport, call: Call): Pr
 }
 
 /** Undefined when its chunklist or a chunk is missing: the connectivity check reports that. */
-async function readableBlob(store: OwnedStore, digest: Digest): Promise<Blob | undefined> {
+async function readableBlob(store: OwnedStore, digest: Digest): Promise<PiecedBlob | undefined> {
   try {
     return await store.objects.blob(digest);
   } catch (error) {

@@ -1,0 +1,58 @@
+/** A stored blob as the bytes that a format parser reads. Synchronous, for workers. */
+import type { ByteSource } from "../formats/table.ts";
+import type { OpenPacks } from "../pack/open-packs.ts";
+import type { Piece, PiecedBlob } from "./tasks.ts";
+
+/** Keeps the chunk that was read last: a parser goes from front to back. */
+export class BlobSource implements ByteSource {
+  readonly sizeBytes: number;
+  readonly #packs: OpenPacks;
+  readonly #pieces: readonly Piece[];
+  #last: { readonly index: number; readonly raw: Uint8Array } | undefined;
+
+  constructor(packs: OpenPacks, { sizeBytes, pieces }: PiecedBlob) {
+    this.sizeBytes = sizeBytes;
+    this.#packs = packs;
+    this.#pieces = pieces;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    const end = Math.min(offset + length, this.sizeBytes);
+    if (offset >= end) return new Uint8Array(0);
+    const first = indexAt(this.#pieces, offset);
+    const raw = this.#chunk(first);
+    const start = offset - (this.#pieces[first]?.at ?? 0);
+    if (start + (end - offset) <= raw.length) return raw.subarray(start, start + (end - offset));
+    const bytes = new Uint8Array(end - offset);
+    let done = 0;
+    for (let index = first; done < bytes.length; index++) {
+      const from = offset + done - (this.#pieces[index]?.at ?? 0);
+      const part = this.#chunk(index).subarray(from, from + bytes.length - done);
+      bytes.set(part, done);
+      done += part.length;
+    }
+    return bytes;
+  }
+
+  #chunk(index: number): Uint8Array {
+    if (this.#last?.index === index) return this.#last.raw;
+    const piece = this.#pieces[index];
+    if (piece === undefined) throw new Error("a blob without the chunk that was asked for");
+    // A copy: what the packs give is good until their next read only.
+    const raw = this.#packs.read(piece).slice();
+    this.#last = { index, raw };
+    return raw;
+  }
+}
+
+/** The piece that holds the byte at `offset`; pieces are in order and without gaps. */
+export function indexAt(pieces: readonly Piece[], offset: number): number {
+  let low = 0;
+  let high = pieces.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if ((pieces[middle]?.at ?? 0) <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
