@@ -88,24 +88,17 @@ function encodeHalf(value: number, { mantissaBits, bias, top }: HalfFormat): num
  */
 export function readElements(dtype: NumericDtype, bytes: Uint8Array, into: Float64Array): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  switch (dtype) {
-    case "f64":
-      for (let index = 0; index < into.length; index++) into[index] = view.getFloat64(index * 8, true);
-      return;
-    case "f32":
-      for (let index = 0; index < into.length; index++) into[index] = view.getFloat32(index * 4, true);
-      return;
-    case "f16":
-    case "bf16": {
-      const values = valuesOf(dtype === "f16" ? F16 : BF16);
-      for (let index = 0; index < into.length; index++)
-        into[index] = values[view.getUint16(index * 2, true)] ?? 0;
-      return;
-    }
-    default: {
-      const { width, read } = INTEGER_READERS[dtype];
-      for (let index = 0; index < into.length; index++) into[index] = read(view, index * width);
-    }
+  if (dtype === "f64") {
+    for (let index = 0; index < into.length; index++) into[index] = view.getFloat64(index * 8, true);
+  } else if (dtype === "f32") {
+    for (let index = 0; index < into.length; index++) into[index] = view.getFloat32(index * 4, true);
+  } else if (dtype === "f16" || dtype === "bf16") {
+    const values = valuesOf(dtype === "f16" ? F16 : BF16);
+    for (let index = 0; index < into.length; index++)
+      into[index] = values[view.getUint16(index * 2, true)] ?? 0;
+  } else {
+    const { width, read } = INTEGER_READERS[dtype];
+    for (let index = 0; index < into.length; index++) into[index] = read(view, index * width);
   }
 }
 
@@ -129,20 +122,13 @@ const INTEGER_READERS: Readonly<Record<(typeof INTEGERS)[number], IntegerReader>
 /** Writes all values, each rounded to nearest with ties to even; `into` has room for them. */
 export function writeElements(dtype: FloatDtype, values: Float64Array, into: Uint8Array): void {
   const view = new DataView(into.buffer, into.byteOffset, into.byteLength);
-  switch (dtype) {
-    case "f64":
-      for (let index = 0; index < values.length; index++)
-        view.setFloat64(index * 8, values[index] ?? 0, true);
-      return;
-    case "f32":
-      for (let index = 0; index < values.length; index++)
-        view.setFloat32(index * 4, values[index] ?? 0, true);
-      return;
-    case "f16":
-    case "bf16": {
-      const format = dtype === "f16" ? F16 : BF16;
-      for (let index = 0; index < values.length; index++)
-        view.setUint16(index * 2, encodeHalf(values[index] ?? 0, format), true);
-    }
+  if (dtype === "f64") {
+    for (let index = 0; index < values.length; index++) view.setFloat64(index * 8, values[index] ?? 0, true);
+  } else if (dtype === "f32") {
+    for (let index = 0; index < values.length; index++) view.setFloat32(index * 4, values[index] ?? 0, true);
+  } else {
+    const format = dtype === "f16" ? F16 : BF16;
+    for (let index = 0; index < values.length; index++)
+      view.setUint16(index * 2, encodeHalf(values[index] ?? 0, format), true);
   }
 }
