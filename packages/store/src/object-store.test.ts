@@ -57,7 +57,10 @@ function makeFiles(folder: string): string[] {
 
 async function add(store: OwnedStore, paths: readonly string[]): Promise<Digest[]> {
   await using session = store.write("add");
-  const files = await session.addFiles(paths, QUIET);
+  const files = await session.addFiles(
+    paths.map((path) => ({ path })),
+    QUIET,
+  );
   await session.finish();
   return files.map(({ digest }) => digest);
 }
@@ -116,7 +119,7 @@ test("nothing of a session that was not finished is visible or left behind", asy
     writeFileSync(file, randomBytes(70 * MIB));
     {
       await using session = store.write("add");
-      await session.addFiles([file], QUIET);
+      await session.addFiles([{ path: file }], QUIET);
       await session.putObject("tree", encodeTree([]));
     }
     expect(store.index.packs()).toEqual([]);
@@ -139,7 +142,7 @@ test("files that cannot be stored are refused by kind, and the session with them
     ];
     for (const [path, code] of cases) {
       await using session = store.write("add");
-      expect(await codeOf(session.addFiles([good, path], QUIET)), path).toBe(code);
+      expect(await codeOf(session.addFiles([{ path: good }, { path }], QUIET)), path).toBe(code);
     }
     expect(store.index.packs()).toEqual([]);
   });
@@ -153,7 +156,7 @@ test("a stopped command throws CANCELED and leaves nothing", async () => {
     {
       await using session = store.write("add");
       const call = { signal: stop.signal, onProgress: () => stop.abort() };
-      expect(await codeOf(session.addFiles([file, file, file, file, file, file, file, file], call))).toBe(
+      expect(await codeOf(session.addFiles(Array(8).fill({ path: file }) as { path: string }[], call))).toBe(
         "CANCELED",
       );
     }

@@ -33,7 +33,6 @@ interface Context {
   readonly pool: Pool;
 }
 
-
 interface ExportOptions {
   readonly signal: AbortSignal;
   onProgress(bytes: number): void;
@@ -170,7 +169,10 @@ export class PackedObjects implements ObjectStore {
     depth = 0,
   ): Promise<ChunkPlace[]> {
     if (depth > DEPTH_MAX)
-      throw new SmcError("OBJECT_CORRUPT", `a chunk of ${blob} has a chain of more than ${DEPTH_MAX} parents`);
+      throw new SmcError(
+        "OBJECT_CORRUPT",
+        `a chunk of ${blob} has a chain of more than ${DEPTH_MAX} parents`,
+      );
     const needed = [...new Set(found.flatMap((place) => place?.parents ?? []))];
     const parents = new Map<Digest, ChunkPlace>();
     if (needed.length > 0) {
@@ -191,7 +193,10 @@ export class PackedObjects implements ObjectStore {
     const needed = [...new Set(rows.flatMap((row) => row.parents ?? []))];
     const found = await this.#context.index.findMany(needed);
     const there = needed.filter((_, index) => found[index] !== undefined);
-    const places = await this.#places(there, found.filter((place) => place !== undefined));
+    const places = await this.#places(
+      there,
+      found.filter((place) => place !== undefined),
+    );
     const byDigest = new Map(there.map((digest, index) => [digest, places[index]]));
     const known = new Map<Digest, readonly ChunkPlace[]>();
     for (const { digest, parents } of rows) {

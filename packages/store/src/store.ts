@@ -26,6 +26,15 @@ export interface ReadFile extends StoredBlob {
   readonly stat: FileStat;
 }
 
+/** A local file to be stored. */
+export interface NewFile {
+  readonly path: string;
+  /** As far as it is known; decides how many threads are worth it. */
+  readonly sizeBytes?: number;
+  /** Stored files that it may resemble, the likeliest first: an older version, its base, a sibling. At most four count. */
+  readonly parents?: readonly { readonly digest: Digest; readonly fileName: string }[];
+}
+
 export interface ExportFile {
   readonly digest: Digest;
   /** Created with O_EXCL and without following a link; may be a `/proc/self/fd/<n>/<name>` path. */
@@ -62,7 +71,7 @@ export interface ObjectStore {
 /** Everything that one command writes; nothing of it is visible before `finish`. */
 export interface WriteSession extends AsyncDisposable {
   /** Stores local files with the worker pool. Results in order. Throws FILE_CHANGED, FILE_UNSUPPORTED, DISK_FULL … */
-  addFiles(paths: readonly string[], call: Call): Promise<ReadFile[]>;
+  addFiles(files: readonly NewFile[], call: Call): Promise<ReadFile[]>;
   /** Stores a small blob (≤ 4 MiB): the target of a symbolic link, a note. */
   putBlob(bytes: Uint8Array): Promise<StoredBlob>;
   putObject(kind: "tree" | "commit" | "tag", bytes: Uint8Array): Promise<Digest>;

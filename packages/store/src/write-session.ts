@@ -6,20 +6,27 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Call } from "./call.ts";
 import { type Digest, hashBytes } from "./objects/digest.ts";
-import { assert, SmcError } from "./errors.ts";
+import { assert, isSmcError, SmcError } from "./errors.ts";
 import { createFolder, removeEmptyFolder, removeTree, renamePath, syncFile, syncFolder } from "./fs.ts";
 import type { ObjectIndex } from "./db/object-index.ts";
 import { CHUNK_BYTES_MAX, OBJECT_BYTES_MAX } from "./objects/objects.ts";
 import { indexPack, packPath } from "./pack/folder.ts";
 import type { WrittenPack } from "./pack/writer.ts";
-import type { Pool } from "./pool/pool.ts";
-import type { TaskInput, TaskOutput } from "./pool/tasks.ts";
-import type { ReadFile, StoredBlob, WriteSession } from "./store.ts";
+import type { PackedObjects } from "./object-store.ts";
+import type { Pool, TaskOptions } from "./pool/pool.ts";
+import type { AddedFile, ParentFile, TaskInput, TaskOutput } from "./pool/tasks.ts";
+import type { NewFile, ReadFile, StoredBlob, WriteSession } from "./store.ts";
 
 const FILES_PER_TASK_MAX = 256;
 /** Encoded objects wait until this many bytes are together. */
 const OBJECTS_BYTES_MAX = 4 * 1024 * 1024;
 const OBJECTS_MAX = 2048;
+
+/** From this size on a command's files are worth all storers. */
+const LARGE_BYTES_MIN = 24 * 1024 * 1024;
+const PARENT_FILES_MAX = 4;
+/** A smaller file helps nobody to become shorter. */
+const PARENT_BYTES_MIN = 64 * 1024;
 
 const NEVER = new AbortController().signal;
 
@@ -28,6 +35,7 @@ export interface SessionOwner {
   readonly id: string;
   readonly pool: Pool;
   readonly index: ObjectIndex;
+  readonly objects: PackedObjects;
   /** Throws when the store takes no writes. */
   assertWritable(): void;
 }
@@ -42,7 +50,7 @@ export class PackSession implements WriteSession {
   /** Digests that this session stores or has stored: asked twice, stored once. */
   readonly #claimed = new Set<Digest>();
   readonly #packs: { pack: WrittenPack; synced: Promise<void> }[] = [];
-  readonly #workers = new Set<number>();
+  readonly #storers = new Set<number>();
   #objects: NewObject[] = [];
   #objectsBytes = 0;
   #state: "open" | "finished" | "failed" = "open";
@@ -53,23 +61,44 @@ export class PackSession implements WriteSession {
     this.#folder = join(owner.path, "incoming", this.#op);
   }
 
-  async addFiles(paths: readonly string[], call: Call): Promise<ReadFile[]> {
+  async addFiles(files: readonly NewFile[], call: Call): Promise<ReadFile[]> {
     const session = await this.#begin();
-    const perTask = Math.ceil(paths.length / (this.#owner.pool.size * 4));
+    const perTask = Math.ceil(files.length / (this.#owner.pool.size * 4));
     const step = Math.max(1, Math.min(perTask, FILES_PER_TASK_MAX));
     const stop = new AbortController();
     const signal = AbortSignal.any([call.signal, stop.signal]);
+    const isLarge = files.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0) >= LARGE_BYTES_MIN;
     let done = 0;
     const onProgress = (bytes: number): void => {
       done += bytes;
       call.onProgress({ phase: "add", done, unit: "bytes" });
     };
     const tasks: Promise<readonly ReadFile[]>[] = [];
-    for (let from = 0; from < paths.length; from += step) {
-      const input = { ...session, paths: paths.slice(from, from + step) };
-      tasks.push(this.#run("add", input, { signal, onProgress }));
+    for (let from = 0; from < files.length; from += step) {
+      const part = files.slice(from, from + step);
+      const task = this.#added(part).then((added) =>
+        this.#run("add", { ...session, files: added }, { signal, onProgress, isLarge }),
+      );
+      tasks.push(task);
     }
     return (await this.#settle(tasks, stop)).flat();
+  }
+
+  /** With the stored files that each may resemble; one that cannot be found is left out. */
+  #added(files: readonly NewFile[]): Promise<AddedFile[]> {
+    return Promise.all(
+      files.map(async ({ path, parents = [] }) => {
+        const found: ParentFile[] = [];
+        for (const { digest, fileName } of parents.slice(0, PARENT_FILES_MAX)) {
+          const blob = await this.#owner.objects.blob(digest).catch((error: unknown) => {
+            if (isSmcError(error) && (error.exit === 4 || error.exit === 3)) return undefined;
+            throw error;
+          });
+          if (blob !== undefined && blob.sizeBytes >= PARENT_BYTES_MIN) found.push({ blob, fileName });
+        }
+        return { path, parents: found };
+      }),
+    );
   }
 
   /** Waits for all tasks even when one fails: nothing may write into a session that is being given up. */
@@ -131,11 +160,11 @@ export class PackSession implements WriteSession {
     const objects = this.#objects;
     this.#objects = [];
     this.#objectsBytes = 0;
-    const [worker] = this.#workers;
+    const [storer] = this.#storers;
     await this.#run(
       "put",
       { ...session, objects },
-      { signal: NEVER, ...(worker === undefined ? {} : { worker }) },
+      { signal: NEVER, ...(storer === undefined ? {} : { storer }) },
     );
   }
 
@@ -150,11 +179,13 @@ export class PackSession implements WriteSession {
   #run<T extends "add" | "put" | "seal" | "drop">(
     type: T,
     input: TaskInput<T>,
-    options: { signal: AbortSignal; worker?: number; onProgress?(bytes: number): void },
+    options: Pick<TaskOptions, "signal" | "storer" | "isLarge" | "onProgress">,
   ): Promise<TaskOutput<T>> {
     return this.#owner.pool.run(type, input, {
       ...options,
-      onStart: (worker) => this.#workers.add(worker),
+      onStorers: (storers) => {
+        for (const storer of storers) this.#storers.add(storer);
+      },
       ask: (digests) => this.#claim(digests),
       onPack: (pack) => {
         // Starts now, while the workers go on; a failure is met in finish().
@@ -174,7 +205,7 @@ export class PackSession implements WriteSession {
 
   async #publish(): Promise<void> {
     const { path, index, pool } = this.#owner;
-    for (const worker of this.#workers) await this.#run("seal", { op: this.#op }, { signal: NEVER, worker });
+    for (const storer of this.#storers) await this.#run("seal", { op: this.#op }, { signal: NEVER, storer });
     for (const { synced } of this.#packs) await synced;
     const folders = new Set<string>();
     for (const { pack } of this.#packs) {
@@ -191,8 +222,8 @@ export class PackSession implements WriteSession {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#state === "finished" || this.#folderMade === undefined) return;
     this.#state = "failed";
-    for (const worker of this.#workers) {
-      await this.#run("drop", { op: this.#op }, { signal: NEVER, worker }).catch(() => undefined);
+    for (const storer of this.#storers) {
+      await this.#run("drop", { op: this.#op }, { signal: NEVER, storer }).catch(() => undefined);
     }
     for (const { synced } of this.#packs) await synced.catch(() => undefined);
     await removeTree(this.#folder);

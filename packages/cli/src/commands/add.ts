@@ -16,6 +16,7 @@ export const command = defineCommand({
     force: { type: "boolean", short: "f", summary: "stage ignored files too" },
     "dry-run": { type: "boolean", short: "n", summary: "print what would be staged, stage nothing" },
     "allow-nonportable": { type: "boolean", summary: "take names that other systems cannot hold" },
+    base: { type: "string", value: "REV", summary: "the commit that the files were made from" },
     "pathspec-from-file": {
       type: "string",
       value: "FILE",
@@ -25,6 +26,7 @@ export const command = defineCommand({
   examples: [
     ["smc add weights/ config.json", "stage a folder and a file"],
     ["smc add -A", "stage all changes, deletions too"],
+    ["smc add --base v1.0.0 tuned.safetensors", "store it as the difference to the model it was made from"],
     ["find . -name '*.pt' -print0 | smc add --pathspec-from-file=-", "stage any number of files"],
   ],
   run: async (context, typed) => {
@@ -42,6 +44,7 @@ export const command = defineCommand({
       force: options.force,
       dryRun: options["dry-run"],
       allowNonportable: options["allow-nonportable"],
+      ...(options.base === undefined ? {} : { base: options.base }),
     });
   },
   print: (data, out) => {

@@ -34,6 +34,7 @@ export const command = defineCommand({
     tag: { type: "string", value: "NAME", summary: "tag the commit as well" },
     author: { type: "string", value: "NAME", summary: 'who made it, as "Name <address>"' },
     date: { type: "string", value: "DATE", summary: "when it was made, in ISO 8601" },
+    base: { type: "string", value: "REV", summary: "the commit that the model was made from" },
     "allow-empty": { type: "boolean", summary: "commit even when nothing changed" },
   },
   examples: [
@@ -73,6 +74,7 @@ export const command = defineCommand({
       ...(options.tag === undefined ? {} : { tag: options.tag }),
       ...(options.author === undefined ? {} : { author: options.author }),
       ...(options.date === undefined ? {} : { date: options.date }),
+      ...(options.base === undefined ? {} : { base: options.base }),
     });
   },
   print: (data, out) => {

@@ -30,7 +30,10 @@ export class OpenPacks implements Disposable {
 
   #read(place: ChunkPlace, depth: number): Uint8Array {
     if (depth > DEPTH_MAX) {
-      throw new SmcError("OBJECT_CORRUPT", `${place.span.digest} has a chain of more than ${DEPTH_MAX} parents`);
+      throw new SmcError(
+        "OBJECT_CORRUPT",
+        `${place.span.digest} has a chain of more than ${DEPTH_MAX} parents`,
+      );
     }
     const parent = place.parents === undefined ? undefined : this.readAll(place.parents, depth);
     this.#stored ??= new Uint8Array(RECORD_HEADER_BYTES + DELTA_PREFIX_BYTES_MAX + CHUNK_BYTES_MAX);

@@ -12,6 +12,7 @@ import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { encodeBest } from "../codecs/registry.ts";
 import { hashBytes } from "../objects/digest.ts";
 import { openPack, readContentsSync, readRecordSync, scanRecordsSync, verifyPackSync } from "./reader.ts";
 import { PackWriter } from "./writer.ts";
@@ -30,7 +31,8 @@ const RAWS = [
 
 function writePack(file: string): string {
   const writer = new PackWriter(join(folder, file), STORE);
-  for (const raw of RAWS) writer.add("chunk", hashBytes(raw), raw);
+  for (const raw of RAWS)
+    writer.add({ kind: "chunk", digest: hashBytes(raw), rawBytes: raw.length }, encodeBest(raw));
   const pack = writer.finish();
   const path = join(folder, `${pack.name}.pack`);
   renameSync(pack.path, path);

@@ -1,11 +1,11 @@
 /** Writes one pack, record after record. Synchronous: it runs in a worker. */
 import { randomBytes } from "node:crypto";
 import { closeSync } from "node:fs";
-import { encodeBest } from "../codecs/registry.ts";
-import type { EncodeHints } from "../codecs/codec.ts";
+import type { Encoded } from "../codecs/codec.ts";
 import type { Digest } from "../objects/digest.ts";
 import { createDirectFileSync, removeFileSync } from "../fs.ts";
 import { BlockFile } from "./block-file.ts";
+import { type DeltaPrefix, encodeDeltaPrefix } from "./delta.ts";
 import {
   encodeFooter,
   encodePackHeader,
@@ -27,6 +27,17 @@ export interface WrittenPack {
   readonly rows: readonly RecordRow[];
 }
 
+export interface NewRecord {
+  readonly kind: RecordKind;
+  readonly digest: Digest;
+  readonly rawBytes: number;
+}
+
+/** With what a difference needs, when it is one. */
+export interface EncodedRecord extends Encoded {
+  readonly delta?: DeltaPrefix;
+}
+
 const ZEROS = Buffer.alloc(64);
 
 export class PackWriter {
@@ -45,16 +56,16 @@ export class PackWriter {
     return this.#file.position >= PACK_BYTES_TARGET || this.#rows.length >= PACK_RECORDS_MAX;
   }
 
-  /** Appends one record in its shortest form; returns the id of the codec that made it. */
-  add(kind: RecordKind, digest: Digest, raw: Uint8Array, hints: EncodeHints = {}): number {
-    const { codec, stored } = encodeBest(raw, hints);
-    const record = { digest, kind, codec, flags: 0, rawBytes: raw.length, storedBytes: stored.length };
+  /** Appends one record. */
+  add({ kind, digest, rawBytes }: NewRecord, { codec, stored: payload, delta }: EncodedRecord): void {
+    const stored = delta === undefined ? payload : Buffer.concat([encodeDeltaPrefix(delta), payload]);
+    const record = { digest, kind, codec, flags: 0, rawBytes, storedBytes: stored.length };
     const { bytes, headerCrc } = encodeRecordHeader(record, stored);
-    this.#rows.push({ ...record, offset: this.#file.position, headerCrc });
+    const parents = delta === undefined ? {} : { parents: delta.parents, depth: delta.depth };
+    this.#rows.push({ ...record, offset: this.#file.position, headerCrc, ...parents });
     this.#file.append(bytes);
     this.#file.append(stored);
     this.#file.append(ZEROS.subarray(0, paddedBytes(stored.length) - stored.length));
-    return codec;
   }
 
   /** Writes the footer and closes the file. */

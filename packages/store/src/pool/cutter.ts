@@ -1,42 +1,54 @@
 /**
- * Reads files into one of two windows of shared memory and cuts them; while the storer hashes and writes one window,
- * the other fills. Memory: two windows, whatever the size and number of the files.
+ * Reads files into windows of shared memory and cuts them; while storers hash and write full windows, the next one
+ * fills. Memory: the windows, whatever the size and number of the files.
  */
 import { createHash } from "node:crypto";
 import { closeSync, readSync } from "node:fs";
 import { GEAR_MIN_BYTES } from "../chunk/gear.ts";
-import { GEAR_PLAN } from "../chunk/plan.ts";
+import { cutSegment } from "../chunk/plan.ts";
 import type { Digest } from "../objects/digest.ts";
 import { fromErrno } from "../errors.ts";
 import { type Chunk, CHUNK_BYTES_MAX, encodeChunklist } from "../objects/objects.ts";
 import { show } from "../show.ts";
 import type { FileStat, ReadFile } from "../store.ts";
+import { FileCuts } from "./file-cuts.ts";
 import { assertUnchanged, fileStat, openRegular } from "./read-file.ts";
+import type { AddedFile, ChunkHints } from "./tasks.ts";
 
 const WINDOW_BYTES = 12 * 1024 * 1024;
 const READ_BYTES = 2 * 1024 * 1024;
 /** Chunks handed over at a time. */
 const PENDING_MAX = 2048;
 
+/** The chunks of a window: start and length in turn, and what is known about each. */
+export interface ChunksOfWindow {
+  readonly spans: Int32Array;
+  readonly hints: readonly (ChunkHints | undefined)[];
+}
+
 /** Where windows go. */
 export interface Storer {
-  /** Hashes the chunks (start and length in turn) of a window and stores the new ones; their digests in order. */
-  storeChunks(window: SharedArrayBuffer, spans: Int32Array): Promise<readonly Digest[]>;
+  /** Hashes the chunks of a window and stores the new ones; their digests in order. */
+  storeChunks(window: SharedArrayBuffer, chunks: ChunksOfWindow): Promise<readonly Digest[]>;
   storeChunklists(raws: readonly Uint8Array[]): Promise<void>;
 }
 
 interface CutFile {
   readonly stat: FileStat;
   readonly sizeBytes: number;
+  readonly plan: number;
   /** Of the whole file; undefined when it is one chunk, whose digest is the same. */
   readonly whole: Digest | undefined;
-  readonly chunks: Chunk[];
+  readonly chunks: (Chunk | undefined)[];
 }
 
 interface PendingChunk {
   readonly start: number;
   readonly length: number;
-  readonly file: Chunk[];
+  readonly file: (Chunk | undefined)[];
+  /** Which of the file's chunks it is. */
+  readonly index: number;
+  readonly hints: ChunkHints | undefined;
 }
 
 /** Memory that is used again for the next task. */
@@ -53,28 +65,34 @@ export class Cutter {
   /** Throws CANCELED when the command was stopped. */
   readonly #onRead: (bytes: number) => void;
   readonly #files: CutFile[] = [];
-  #window: Window;
-  #other: Window;
+  readonly #windows: readonly Window[];
+  #turn = 0;
   #used = 0;
   /** Start of the bytes that are not cut yet. */
   #start = 0;
   #pending: PendingChunk[] = [];
 
-  constructor(storer: Storer, windows: readonly [Window, Window], onRead: (bytes: number) => void) {
+  /** At least two windows. */
+  constructor(storer: Storer, windows: readonly Window[], onRead: (bytes: number) => void) {
     this.#storer = storer;
-    [this.#window, this.#other] = windows;
+    this.#windows = windows;
     this.#onRead = onRead;
   }
 
-  /** Waits until the storer has let go of both windows. */
-  async settle(): Promise<void> {
-    await Promise.allSettled([this.#window.busy, this.#other.busy]);
+  get #window(): Window {
+    return this.#windows[this.#turn % this.#windows.length] as Window;
   }
 
-  async addFile(path: string): Promise<void> {
+  /** Waits until the storers have let go of all windows. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#windows.map(({ busy }) => busy));
+  }
+
+  async addFile({ path, parents }: AddedFile): Promise<void> {
     const { fd, stat } = openRegular(path);
     try {
-      const file = await this.#cutFile(fd, path, stat);
+      using cuts = new FileCuts({ fd, path, sizeBytes: stat.sizeBytes, parents });
+      const file = await this.#cutFile(fd, path, { stat, cuts });
       assertUnchanged(path, stat, fileStat(fd), file.sizeBytes);
       this.#files.push(file);
     } finally {
@@ -82,10 +100,14 @@ export class Cutter {
     }
   }
 
-  async #cutFile(fd: number, path: string, stat: FileStat): Promise<CutFile> {
+  async #cutFile(
+    fd: number,
+    path: string,
+    { stat, cuts }: { stat: FileStat; cuts: FileCuts },
+  ): Promise<CutFile> {
     const expectedBytes = stat.sizeBytes;
-    const whole = expectedBytes > GEAR_MIN_BYTES ? createHash("sha256") : undefined;
-    const chunks: Chunk[] = [];
+    const whole = expectedBytes > GEAR_MIN_BYTES || !cuts.isPlain ? createHash("sha256") : undefined;
+    const chunks: (Chunk | undefined)[] = [];
     let readBytes = 0;
     for (let isEnd = false; !isEnd;) {
       await this.#makeRoom(Math.min(READ_BYTES, Math.max(expectedBytes - readBytes, 1)));
@@ -95,10 +117,11 @@ export class Cutter {
       readBytes += read;
       isEnd = read === 0 || readBytes >= expectedBytes;
       this.#onRead(read);
-      this.#cut(chunks, isEnd);
+      this.#cut(chunks, cuts, isEnd);
     }
-    if (readBytes === 0) this.#pending.push({ start: this.#start, length: 0, file: chunks });
-    return { stat, sizeBytes: readBytes, whole: whole?.digest("hex") as Digest | undefined, chunks };
+    if (readBytes === 0) this.#push(chunks, 0, undefined);
+    const digest = whole?.digest("hex") as Digest | undefined;
+    return { stat, sizeBytes: readBytes, plan: cuts.plan.id, whole: digest, chunks };
   }
 
   #read(fd: number, path: string): number {
@@ -114,51 +137,73 @@ export class Cutter {
     if (WINDOW_BYTES - this.#used < bytes || this.#pending.length >= PENDING_MAX) await this.#handOver();
   }
 
-  #cut(file: Chunk[], isEnd: boolean): void {
+  #cut(file: (Chunk | undefined)[], cuts: FileCuts, isEnd: boolean): void {
+    const { bytes } = this.#window;
     for (;;) {
       const left = this.#used - this.#start;
-      if (left === 0 || (!isEnd && left < CHUNK_BYTES_MAX)) return;
-      const length = GEAR_PLAN.cut(this.#window.bytes, this.#start, this.#used, 0);
-      this.#pending.push({ start: this.#start, length, file });
-      this.#start += length;
+      const segment = cuts.segment;
+      if (left === 0) return;
+      // A file that grew beyond its plan is refused when it is read; until then its bytes are cut somehow.
+      const length =
+        segment === undefined
+          ? Math.min(left, CHUNK_BYTES_MAX)
+          : cutSegment(segment, isEnd ? Math.min(left, cuts.left) : cuts.left, {
+              bytes,
+              start: this.#start,
+              end: this.#used,
+            });
+      if (length === undefined) return;
+      this.#push(file, length, cuts.take(length));
     }
   }
 
-  /** Gives the window to the storer and goes on in the other one, with the bytes that are not cut yet. */
+  #push(file: (Chunk | undefined)[], length: number, hints: ChunkHints | undefined): void {
+    this.#pending.push({ start: this.#start, length, file, index: file.length, hints });
+    file.push(undefined);
+    this.#start += length;
+  }
+
+  /** Gives the window to a storer and goes on in the next one, with the bytes that are not cut yet. */
   async #handOver(): Promise<void> {
     const full = this.#window;
-    const next = this.#other;
+    const used = this.#used;
+    this.#turn += 1;
+    const next = this.#window;
     await next.busy;
-    next.bytes.set(full.bytes.subarray(this.#start, this.#used));
+    next.bytes.set(full.bytes.subarray(this.#start, used));
     full.busy = this.#store(full, this.#pending);
     full.busy.catch(() => undefined);
     this.#pending = [];
-    this.#window = next;
-    this.#other = full;
-    this.#used -= this.#start;
+    this.#used = used - this.#start;
     this.#start = 0;
   }
 
   async #store(window: Window, pending: readonly PendingChunk[]): Promise<void> {
     if (pending.length === 0) return;
     const spans = Int32Array.from(pending.flatMap(({ start, length }) => [start, length]));
-    const digests = await this.#storer.storeChunks(window.memory, spans);
-    for (const [index, { file, length }] of pending.entries()) {
-      const digest = digests[index];
-      if (digest !== undefined) file.push({ digest, sizeBytes: length });
+    const hints = pending.some((chunk) => chunk.hints !== undefined)
+      ? pending.map((chunk) => chunk.hints)
+      : [];
+    const digests = await this.#storer.storeChunks(window.memory, { spans, hints });
+    for (const [position, { file, index, length }] of pending.entries()) {
+      const digest = digests[position];
+      if (digest !== undefined) file[index] = { digest, sizeBytes: length };
     }
   }
 
   /** Waits until everything is stored. */
   async finish(): Promise<ReadFile[]> {
     await this.#handOver();
-    await this.#other.busy;
+    for (const { busy } of this.#windows) await busy;
     const raws: Uint8Array[] = [];
-    const files = this.#files.map(({ stat, sizeBytes, whole, chunks }): ReadFile => {
-      const digest = whole ?? chunks[0]?.digest;
-      if (digest === undefined) throw new Error("a file without chunks");
-      if (chunks.length > 1)
-        raws.push(encodeChunklist({ blob: digest, sizeBytes, plan: GEAR_PLAN.id, chunks }));
+    const files = this.#files.map(({ stat, sizeBytes, plan, whole, chunks: found }): ReadFile => {
+      const chunks = found.map((chunk) => {
+        if (chunk === undefined) throw new Error("a chunk without a digest");
+        return chunk;
+      });
+      const digest = chunks.length === 1 ? chunks[0]?.digest : whole;
+      if (digest === undefined) throw new Error("a file without a digest");
+      if (chunks.length > 1) raws.push(encodeChunklist({ blob: digest, sizeBytes, plan, chunks }));
       return { digest, sizeBytes, stat };
     });
     if (raws.length > 0) await this.#storer.storeChunklists(raws);

@@ -1,6 +1,6 @@
 /**
- * The daemon's side of the workers: a queue of tasks, one at a time a worker. A worker is two threads: one reads files
- * and packs, the other (started when something is stored) hashes, encodes and writes. Both start with the first task.
+ * The daemon's side of the workers: a queue of tasks, one at a time a worker. Workers read files and packs; storers hash,
+ * encode and write, for all workers: one large file keeps every core busy. All of them start with their first task.
  */
 import { setMaxListeners } from "node:events";
 import { availableParallelism } from "node:os";
@@ -23,10 +23,12 @@ const THREAD = { resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGeneration
 
 export interface TaskOptions {
   readonly signal: AbortSignal;
-  /** Runs on this worker instead of the first free one. */
-  readonly worker?: number;
-  /** Told which worker takes the task. */
-  onStart?(worker: number): void;
+  /** The storer of a task that stores: `put`, `seal`, `drop`. */
+  readonly storer?: number;
+  /** An `add` that is worth all storers. */
+  readonly isLarge?: boolean;
+  /** Told which storers the task may use. */
+  onStorers?(storers: readonly number[]): void;
   onProgress?(bytes: number, files: number): void;
   /** Answers a storer that wants to know what to store: one byte a digest, 1 = store it. */
   ask?(digests: readonly Digest[]): Promise<Uint8Array>;
@@ -42,11 +44,9 @@ interface Task {
 
 interface Lane {
   readonly worker: Worker;
-  storer: Worker | undefined;
-  /** What the worker does; the storer may have more to do. */
   current: Task | undefined;
-  /** Sent and not answered, by id: to the worker or the storer. */
-  readonly running: Map<number, Task>;
+  /** Storers that it has a port to. */
+  readonly storers: Set<number>;
 }
 
 function entry(name: "worker" | "storer"): URL {
@@ -57,8 +57,11 @@ function entry(name: "worker" | "storer"): URL {
 
 export class Pool implements AsyncDisposable {
   readonly size = Math.max(1, Math.min(availableParallelism(), WORKERS_MAX));
-  readonly #lanes: (Lane | undefined)[] = Array.from({ length: this.size }, () => undefined);
+  #lanes: (Lane | undefined)[] = Array.from({ length: this.size }, () => undefined);
+  #storers: (Worker | undefined)[] = Array.from({ length: this.size }, () => undefined);
   readonly #queue: Task[] = [];
+  /** Sent and not answered, by id. */
+  readonly #running = new Map<number, Task>();
   #nextId = 1;
   #isClosed = false;
 
@@ -107,67 +110,81 @@ export class Pool implements AsyncDisposable {
 
   #sendToWorker(index: number, task: Task): void {
     const lane = this.#lane(index);
-    if (task.message.type === "add") this.#storer(index, lane);
+    const storers = task.message.type === "add" ? this.#connect(index, lane, task.options) : [];
     lane.current = task;
-    lane.running.set(task.message.id, task);
-    lane.worker.ref();
-    task.options.onStart?.(index);
-    lane.worker.postMessage({ kind: "task", task: task.message });
+    this.#start(task);
+    task.options.onStorers?.(storers);
+    lane.worker.postMessage({ kind: "task", task: task.message, storers });
+  }
+
+  /** Gives the lane ports to the storers that the task may use. */
+  #connect(index: number, lane: Lane, { isLarge }: TaskOptions): number[] {
+    const storers = isLarge === true ? this.#storers.map((_, storer) => storer) : [index];
+    for (const storer of storers) {
+      const thread = this.#storer(storer);
+      if (lane.storers.has(storer)) continue;
+      lane.storers.add(storer);
+      const { port1, port2 } = new MessageChannel();
+      lane.worker.postMessage({ kind: "storer", storer, port: port1 }, [port1]);
+      thread.postMessage({ kind: "cutter", port: port2 }, [port2]);
+    }
+    return storers;
   }
 
   #sendToStorer(task: Task): void {
-    const index = task.options.worker ?? 0;
-    const lane = this.#lane(index);
-    const storer = this.#storer(index, lane);
-    lane.running.set(task.message.id, task);
-    storer.ref();
-    task.options.onStart?.(index);
+    const index = task.options.storer ?? 0;
+    const storer = this.#storer(index);
+    this.#start(task);
+    task.options.onStorers?.([index]);
     storer.postMessage({ kind: "task", task: task.message });
   }
 
   #lane(index: number): Lane {
     const known = this.#lanes[index];
     if (known !== undefined) return known;
-    const lane: Lane = {
-      worker: new Worker(entry("worker"), THREAD),
-      storer: undefined,
-      current: undefined,
-      running: new Map(),
-    };
+    const lane: Lane = { worker: this.#thread("worker"), current: undefined, storers: new Set() };
     this.#lanes[index] = lane;
-    this.#watch(index, lane, lane.worker);
     return lane;
   }
 
-  #storer(index: number, lane: Lane): Worker {
-    if (lane.storer !== undefined) return lane.storer;
-    const storer = new Worker(entry("storer"), THREAD);
-    lane.storer = storer;
-    const { port1, port2 } = new MessageChannel();
-    lane.worker.postMessage({ kind: "storer", port: port1 }, [port1]);
-    storer.postMessage({ kind: "cutter", port: port2 }, [port2]);
-    this.#watch(index, lane, storer);
+  #storer(index: number): Worker {
+    const known = this.#storers[index];
+    if (known !== undefined) return known;
+    const storer = this.#thread("storer");
+    this.#storers[index] = storer;
     return storer;
   }
 
-  #watch(index: number, lane: Lane, thread: Worker): void {
-    thread.unref();
-    thread.on("message", (message: FromWorker) => this.#receive(lane, thread, message));
-    const lost = (cause: unknown): void => {
-      if (this.#lanes[index] !== lane) return;
-      this.#lanes[index] = undefined;
-      for (const task of lane.running.values())
-        task.reject(new SmcError("INTERNAL", "a worker died", { cause }));
-      void lane.worker.terminate();
-      void lane.storer?.terminate();
-      if (!this.#isClosed) this.#dispatch();
-    };
-    thread.on("error", lost);
-    thread.on("exit", lost);
+  #threads(): Worker[] {
+    return [...this.#lanes.map((lane) => lane?.worker), ...this.#storers].filter(
+      (thread) => thread !== undefined,
+    );
   }
 
-  #receive(lane: Lane, thread: Worker, message: FromWorker): void {
-    const task = lane.running.get(message.id);
+  #thread(name: "worker" | "storer"): Worker {
+    const thread = new Worker(entry(name), THREAD);
+    if (this.#running.size === 0) thread.unref();
+    thread.on("message", (message: FromWorker) => this.#receive(thread, message));
+    thread.on("error", (cause) => this.#lose(thread, cause));
+    thread.on("exit", (cause) => this.#lose(thread, cause));
+    return thread;
+  }
+
+  /** A thread that died leaves others waiting for it: all are started anew, and what was running fails. */
+  #lose(thread: Worker, cause: unknown): void {
+    const threads = this.#threads();
+    if (this.#isClosed || !threads.includes(thread)) return;
+    this.#lanes = this.#lanes.map(() => undefined);
+    this.#storers = this.#storers.map(() => undefined);
+    for (const other of threads) void other.terminate();
+    const tasks = [...this.#running.values()];
+    this.#running.clear();
+    for (const task of tasks) task.reject(new SmcError("INTERNAL", "a worker died", { cause }));
+    this.#dispatch();
+  }
+
+  #receive(thread: Worker, message: FromWorker): void {
+    const task = this.#running.get(message.id);
     if (task === undefined) {
       // Its command failed meanwhile; the storer still waits for an answer.
       if (message.kind === "ask")
@@ -184,20 +201,23 @@ export class Pool implements AsyncDisposable {
         return;
       case "done":
         task.resolve(message.output);
-        return this.#release(lane, task);
+        return this.#release(task);
       case "failed":
         task.reject(SmcError.fromJSON(message.error));
-        return this.#release(lane, task);
+        return this.#release(task);
     }
   }
 
-  #release(lane: Lane, task: Task): void {
-    lane.running.delete(task.message.id);
-    if (lane.current === task) lane.current = undefined;
-    if (lane.running.size === 0) {
-      lane.worker.unref();
-      lane.storer?.unref();
-    }
+  /** While something runs, the threads keep the process alive. */
+  #start(task: Task): void {
+    this.#running.set(task.message.id, task);
+    for (const thread of this.#threads()) thread.ref();
+  }
+
+  #release(task: Task): void {
+    this.#running.delete(task.message.id);
+    for (const lane of this.#lanes) if (lane?.current === task) lane.current = undefined;
+    if (this.#running.size === 0) for (const thread of this.#threads()) thread.unref();
     this.#dispatch();
   }
 
@@ -206,11 +226,8 @@ export class Pool implements AsyncDisposable {
     this.#isClosed = true;
     const closing = new SmcError("DAEMON_STOPPING", "the store is being closed");
     for (const task of this.#queue.splice(0)) task.reject(closing);
-    for (const lane of this.#lanes) {
-      for (const task of lane?.running.values() ?? []) task.reject(closing);
-      await lane?.worker.terminate();
-      await lane?.storer?.terminate();
-    }
+    for (const task of this.#running.values()) task.reject(closing);
+    for (const thread of this.#threads()) await thread.terminate();
   }
 }
 

@@ -1,15 +1,27 @@
 /**
- * Entry of a storer thread, the second half of a worker: hashes chunks, asks which are new, encodes them and appends
- * them to the session's pack. Takes one thing at a time, in order.
+ * Entry of a storer thread: hashes chunks, asks which are new, encodes them and appends them to the session's pack.
+ * Takes one thing at a time, in order.
  */
 import { join } from "node:path";
 import { type MessagePort, parentPort, threadId } from "node:worker_threads";
 import { type Digest, hashBytes } from "../objects/digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
+import { encodeBest } from "../codecs/registry.ts";
+import { isDeltaCodec } from "../pack/delta.ts";
+import { OpenPacks } from "../pack/open-packs.ts";
 import { alignedMemory, BLOCK_BYTES } from "../pack/block-file.ts";
 import type { RecordKind } from "../pack/format.ts";
-import { PackWriter } from "../pack/writer.ts";
-import type { FromWorker, SessionFolder, StoreReply, StoreRequest, TaskMessage, ToStorer } from "./tasks.ts";
+import { type EncodedRecord, PackWriter } from "../pack/writer.ts";
+import type {
+  ChunkHints,
+  FromWorker,
+  ParentRange,
+  SessionFolder,
+  StoreReply,
+  StoreRequest,
+  TaskMessage,
+  ToStorer,
+} from "./tasks.ts";
 
 const parent = parentPort;
 if (parent === null) throw new Error("storer.ts runs in a worker thread");
@@ -19,6 +31,51 @@ interface OpenPack {
   readonly writer: PackWriter;
   readonly block: Uint8Array;
 }
+
+/** What a session keeps in this thread until it is sealed. */
+class Parents implements Disposable {
+  readonly #packs = new OpenPacks();
+  /** Task and tensor → the codec that won for the tensor's last chunk. */
+  readonly #codecs = new Map<string, number>();
+
+  /** The chunk in its shortest form, with the list of its parents before it when it needs any. */
+  encode(id: number, raw: Uint8Array, { tensor, parent, ...known }: ChunkHints): EncodedRecord {
+    const previous = this.#codecs.get(`${id} ${tensor}`);
+    const bytes = parent === undefined ? undefined : this.#read(parent);
+    const hints = {
+      ...known,
+      ...(previous === undefined ? {} : { previous }),
+      ...(bytes === undefined || parent === undefined ? {} : { parent: { raw: bytes, dtype: parent.dtype } }),
+    };
+    const { codec, stored } = encodeBest(raw, hints);
+    if (this.#codecs.size >= TENSORS_KEPT_MAX) this.#codecs.clear();
+    this.#codecs.set(`${id} ${tensor}`, codec);
+    if (parent === undefined || !isDeltaCodec(codec)) return { codec, stored };
+    const { depth, offset, length, places } = parent;
+    return {
+      codec,
+      stored,
+      delta: { depth, offset, length, parents: places.map(({ span }) => span.digest) },
+    };
+  }
+
+  /** Undefined when the parent is damaged: that costs space here, and fsck names it. */
+  #read({ places, offset, length }: ParentRange): Uint8Array | undefined {
+    try {
+      return this.#packs.readAll(places).subarray(offset, offset + length);
+    } catch (error) {
+      if (isSmcError(error, "OBJECT_CORRUPT")) return undefined;
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#packs[Symbol.dispose]();
+  }
+}
+
+const TENSORS_KEPT_MAX = 100_000;
+const sessions = new Map<string, Parents>();
 
 const open = new Map<string, OpenPack>();
 /** Memory of packs that are done, for the next ones. */
@@ -32,6 +89,11 @@ function ask(id: number, digests: readonly Digest[]): Promise<Uint8Array> {
     answer = resolve;
     send({ kind: "ask", id, digests });
   });
+}
+
+function forget(op: string): void {
+  sessions.get(op)?.[Symbol.dispose]();
+  sessions.delete(op);
 }
 
 function seal(id: number, op: string): void {
@@ -54,10 +116,12 @@ interface NewRecord {
   readonly kind: RecordKind;
   readonly digest: Digest;
   readonly raw: Uint8Array;
+  readonly hints?: ChunkHints | undefined;
 }
 
 /** Appends to the session's pack; starts the next one when it is full. */
-function store(id: number, session: SessionFolder, { kind, digest, raw }: NewRecord): void {
+function store(id: number, session: SessionFolder, { kind, digest, raw, hints }: NewRecord): void {
+  const encoded = hints === undefined ? encodeBest(raw) : parentsOf(session.op).encode(id, raw, hints);
   let pack = open.get(session.op);
   if (pack === undefined) {
     packCount += 1;
@@ -70,8 +134,14 @@ function store(id: number, session: SessionFolder, { kind, digest, raw }: NewRec
     pack = { writer, block };
     open.set(session.op, pack);
   }
-  pack.writer.add(kind, digest, raw);
+  pack.writer.add({ kind, digest, rawBytes: raw.length }, encoded);
   if (pack.writer.isFull()) seal(id, session.op);
+}
+
+function parentsOf(op: string): Parents {
+  const known = sessions.get(op) ?? new Parents();
+  sessions.set(op, known);
+  return known;
 }
 
 async function storeNew(id: number, session: SessionFolder, records: readonly NewRecord[]): Promise<void> {
@@ -96,7 +166,7 @@ async function handle(request: StoreRequest): Promise<readonly Digest[]> {
   for (let index = 0; index < request.spans.length; index += 2) {
     const start = request.spans[index] ?? 0;
     const raw = window.subarray(start, start + (request.spans[index + 1] ?? 0));
-    records.push({ kind: "chunk", digest: hashBytes(raw), raw });
+    records.push({ kind: "chunk", digest: hashBytes(raw), raw, hints: request.hints[index / 2] });
   }
   await storeNew(id, session, records);
   return records.map(({ digest }) => digest);
@@ -106,8 +176,10 @@ function runTask({ id, type, input }: TaskMessage): void {
   if (type === "put" && "objects" in input) {
     for (const object of input.objects) store(id, input, object);
   } else if (type === "seal" && "op" in input) {
+    forget(input.op);
     seal(id, input.op);
   } else if (type === "drop" && "op" in input) {
+    forget(input.op);
     drop(input.op);
   }
 }

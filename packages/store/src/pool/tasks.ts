@@ -2,7 +2,8 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Digest } from "../objects/digest.ts";
 import type { ErrorJson } from "../errors.ts";
-import type { TensorTable } from "../formats/table.ts";
+import type { EncodeHints } from "../codecs/codec.ts";
+import type { Dtype, TensorTable } from "../formats/table.ts";
 import type { ChunkPlace } from "../pack/open-packs.ts";
 import type { PackContents, PackProblem } from "../pack/reader.ts";
 import type { WrittenPack } from "../pack/writer.ts";
@@ -40,9 +41,38 @@ export interface ExportPart {
   readonly pieces: readonly Piece[];
 }
 
+/** A stored file that a new one may resemble: an older version, its base, a sibling of another precision. */
+export interface ParentFile {
+  readonly blob: PiecedBlob;
+  readonly fileName: string;
+}
+
+export interface AddedFile {
+  readonly path: string;
+  /** The likeliest first. */
+  readonly parents: readonly ParentFile[];
+}
+
+/** The bytes of other chunks that say what a chunk is about to be. */
+export interface ParentRange {
+  readonly places: readonly ChunkPlace[];
+  /** Where the range starts in their raw bytes, one after the other. */
+  readonly offset: number;
+  readonly length: number;
+  readonly dtype: Dtype;
+  /** The depth of a record that is stored against them. */
+  readonly depth: number;
+}
+
+export interface ChunkHints extends Omit<EncodeHints, "previous" | "parent"> {
+  /** The same for all chunks of one tensor. */
+  readonly tensor: number;
+  readonly parent?: ParentRange;
+}
+
 export interface TaskTable {
   /** Reads files, cuts them, stores what is new. */
-  add: { input: SessionFolder & { paths: readonly string[] }; output: readonly ReadFile[] };
+  add: { input: SessionFolder & { files: readonly AddedFile[] }; output: readonly ReadFile[] };
   /** Stores encoded objects. */
   put: {
     input: SessionFolder & {
@@ -87,9 +117,9 @@ export interface TaskMessage {
 }
 
 export type ToWorker =
-  | { readonly kind: "task"; readonly task: TaskMessage }
-  /** The other half of this worker, for the tasks that store. */
-  | { readonly kind: "storer"; readonly port: MessagePort };
+  /** `storers` are those that an `add` may use, the first one also for what is small. */
+  | { readonly kind: "task"; readonly task: TaskMessage; readonly storers: readonly number[] }
+  | { readonly kind: "storer"; readonly storer: number; readonly port: MessagePort };
 
 export type ToStorer =
   | { readonly kind: "task"; readonly task: TaskMessage }
@@ -99,7 +129,14 @@ export type ToStorer =
 
 /** From a worker to its storer, on behalf of task `id`. */
 export type StoreRequest = { readonly id: number; readonly session: SessionFolder } & (
-  | { readonly kind: "chunks"; readonly window: SharedArrayBuffer; readonly spans: Int32Array }
+  | {
+      readonly kind: "chunks";
+      readonly window: SharedArrayBuffer;
+      /** Start and length of each chunk in turn. */
+      readonly spans: Int32Array;
+      /** What is known about the chunk of the same index; empty when nothing is known about any. */
+      readonly hints: readonly (ChunkHints | undefined)[];
+    }
   | { readonly kind: "lists"; readonly raws: readonly Uint8Array[] }
 );
 

@@ -6,7 +6,7 @@ import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { parseTensors } from "../formats/formats.ts";
 import { OpenPacks } from "../pack/open-packs.ts";
 import { openPack, readContentsSync, verifyPackSync } from "../pack/reader.ts";
-import { Cutter, type Storer, Window } from "./cutter.ts";
+import { type ChunksOfWindow, Cutter, type Storer, Window } from "./cutter.ts";
 import { BlobSource } from "./blob-source.ts";
 import { exportPart, hashPieces } from "./export.ts";
 import { hashFile } from "./read-file.ts";
@@ -31,35 +31,49 @@ const port = parentPort;
 if (port === null) throw new Error("worker.ts runs in a worker thread");
 const send = (message: FromWorker): void => port.postMessage(message);
 
-let windows: [Window, Window] | undefined;
-let storer: MessagePort | undefined;
-/** Requests that the storer has not answered yet, oldest first. */
-const waiting: ((reply: StoreReply) => void)[] = [];
+/** A storer, and requests that it has not answered yet, oldest first. */
+interface ConnectedStorer {
+  readonly port: MessagePort;
+  readonly waiting: ((reply: StoreReply) => void)[];
+}
 
-/** Sends windows and chunklists of one task to the other half of this worker. */
-class StorerPort implements Storer {
+let windows: Window[] | undefined;
+const storers = new Map<number, ConnectedStorer>();
+
+/** Sends windows and chunklists of one task to the storers in turn. */
+class StorerPorts implements Storer {
   readonly #id: number;
   readonly #session: SessionFolder;
+  readonly #storers: readonly ConnectedStorer[];
+  #next = 0;
 
-  constructor(id: number, { op, folder, storeId }: SessionFolder) {
+  constructor(id: number, { op, folder, storeId }: SessionFolder, indexes: readonly number[]) {
     this.#id = id;
     this.#session = { op, folder, storeId };
+    this.#storers = indexes.flatMap((index) => storers.get(index) ?? []);
   }
 
-  storeChunks(window: SharedArrayBuffer, spans: Int32Array): Promise<readonly Digest[]> {
-    return this.#send({ id: this.#id, session: this.#session, kind: "chunks", window, spans });
+  get count(): number {
+    return this.#storers.length;
+  }
+
+  storeChunks(window: SharedArrayBuffer, chunks: ChunksOfWindow): Promise<readonly Digest[]> {
+    const storer = this.#storers[this.#next % this.#storers.length];
+    this.#next += 1;
+    return this.#send(storer, { id: this.#id, session: this.#session, kind: "chunks", window, ...chunks });
   }
 
   async storeChunklists(raws: readonly Uint8Array[]): Promise<void> {
-    await this.#send({ id: this.#id, session: this.#session, kind: "lists", raws });
+    await this.#send(this.#storers[0], { id: this.#id, session: this.#session, kind: "lists", raws });
   }
 
-  #send(request: StoreRequest): Promise<readonly Digest[]> {
+  #send(storer: ConnectedStorer | undefined, request: StoreRequest): Promise<readonly Digest[]> {
     return new Promise((resolve, reject) => {
-      waiting.push((reply) =>
+      if (storer === undefined) return reject(new SmcError("INTERNAL", "a worker without a storer"));
+      storer.waiting.push((reply) =>
         "error" in reply ? reject(SmcError.fromJSON(reply.error)) : resolve(reply.digests),
       );
-      storer?.postMessage(request);
+      storer.port.postMessage(request);
     });
   }
 }
@@ -97,16 +111,22 @@ class Running {
 
 type WorkerTask = Exclude<TaskType, "put" | "seal" | "drop">;
 type TaskRunners = {
-  readonly [T in WorkerTask]: (input: TaskInput<T>, running: Running) => Promise<TaskOutput<T>>;
+  readonly [T in WorkerTask]: (
+    input: TaskInput<T>,
+    running: Running,
+    storers: readonly number[],
+  ) => Promise<TaskOutput<T>>;
 };
 
 const RUNNERS: TaskRunners = {
-  async add(input, running) {
-    windows ??= [new Window(), new Window()];
-    const cutter = new Cutter(new StorerPort(running.id, input), windows, (bytes) => running.onBytes(bytes));
+  async add(input, running, indexes) {
+    const ports = new StorerPorts(running.id, input, indexes);
+    windows ??= [];
+    while (windows.length <= ports.count) windows.push(new Window());
+    const cutter = new Cutter(ports, windows.slice(0, ports.count + 1), (bytes) => running.onBytes(bytes));
     try {
-      for (const path of input.paths) {
-        await cutter.addFile(path);
+      for (const file of input.files) {
+        await cutter.addFile(file);
         running.onFile();
       }
       return await cutter.finish();
@@ -166,11 +186,15 @@ const RUNNERS: TaskRunners = {
   },
 };
 
-async function run<T extends WorkerTask>(task: TaskMessage, type: T): Promise<void> {
+async function run<T extends WorkerTask>(
+  task: TaskMessage,
+  type: T,
+  indexes: readonly number[],
+): Promise<void> {
   const running = new Running(task);
   try {
     // The daemon's side is typed by the same table: `input` belongs to `type`.
-    const output = await RUNNERS[type](task.input as TaskInput<T>, running);
+    const output = await RUNNERS[type](task.input as TaskInput<T>, running, indexes);
     running.report();
     send({ kind: "done", id: task.id, output });
   } catch (error) {
@@ -188,10 +212,11 @@ function isWorkerTask(type: TaskType): type is WorkerTask {
 
 port.on("message", (message: ToWorker) => {
   if (message.kind === "storer") {
-    storer = message.port;
-    storer.on("message", (reply: StoreReply) => waiting.shift()?.(reply));
-    storer.unref();
+    const storer: ConnectedStorer = { port: message.port, waiting: [] };
+    storer.port.on("message", (reply: StoreReply) => storer.waiting.shift()?.(reply));
+    storer.port.unref();
+    storers.set(message.storer, storer);
   } else if (isWorkerTask(message.task.type)) {
-    void run(message.task, message.task.type);
+    void run(message.task, message.task.type, message.storers);
   }
 });

@@ -15,7 +15,7 @@ export async function fill(store: OwnedStore, folder: string): Promise<{ blob: D
   const file = join(folder, "weights");
   writeFileSync(file, randomBytes(3 * 1024 * 1024));
   await using session = store.write("add");
-  const [added] = await session.addFiles([file], QUIET);
+  const [added] = await session.addFiles([{ path: file }], QUIET);
   if (added === undefined) throw new Error("nothing added");
   const entry = {
     name: "weights",

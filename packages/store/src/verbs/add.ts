@@ -2,11 +2,15 @@
 import { join } from "node:path";
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
+import { readCommit } from "../history/graph.ts";
+import { resolveCommit } from "../history/revision.ts";
+import type { Digest } from "../objects/digest.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
 import { show } from "../show.ts";
 import type { WriteSession } from "../store.ts";
 import { assertNames, changedFiles, putEntries, storeFiles } from "../worktree/edit.ts";
 import { findIgnored } from "../worktree/ignore.ts";
+import { findParents } from "../worktree/parent-files.ts";
 import { assertNoLinkAbove, isPattern, type PathFilter, resolvePaths } from "../worktree/paths.ts";
 import { type Found, type Scan, scan, TrackedPaths, unsupported } from "../worktree/scan.ts";
 import { type Stage, writeStage } from "../worktree/stage.ts";
@@ -26,6 +30,8 @@ export interface AddOptions {
   readonly dryRun?: boolean;
   /** Takes names that other systems cannot hold. */
   readonly allowNonportable?: boolean;
+  /** The commit that the files were made from: they are stored as the difference to its files where that is shorter. */
+  readonly base?: string;
 }
 
 export interface AddResult {
@@ -73,7 +79,9 @@ async function addTo(
   { worktree, filter, options }: { worktree: Worktree; filter: PathFilter; options: AddOptions },
   call: Call,
 ): Promise<AddResult> {
-  const stage = await loadStage(repository, worktree, await readTip(repository), call);
+  const tip = await readTip(repository);
+  const base = options.base === undefined ? undefined : await resolveCommit(repository, options.base, call);
+  const stage = await loadStage(repository, worktree, tip, call);
   const found = await findFiles(repository, { worktree, filter, options, stage }, call);
   const files = changedFiles(stage, found.files.values());
   const deleted = [...stage.entries]
@@ -88,18 +96,28 @@ async function addTo(
     const modified = files.filter(({ path }) => stage.entries.has(path)).map(({ path }) => path);
     return { added: added.sort(), modified: modified.sort(), deleted, dryRun: true };
   }
-  return stageFiles(repository, { worktree, stage, files, deleted }, call);
+  const baseTree = base === undefined ? undefined : (await readCommit(repository.store, base)).tree;
+  const trees = [tip.tree, baseTree];
+  return stageFiles(repository, { worktree, stage, files, deleted, trees }, call);
 }
 
 async function stageFiles(
   repository: Repository,
-  input: { worktree: Worktree; stage: Stage; files: readonly Found[]; deleted: readonly string[] },
+  input: {
+    worktree: Worktree;
+    stage: Stage;
+    files: readonly Found[];
+    deleted: readonly string[];
+    /** Where to look for what the files resemble. */
+    trees: readonly (Digest | undefined)[];
+  },
   call: Call,
 ): Promise<AddResult> {
   const { worktree, stage, files, deleted } = input;
   if (files.length + deleted.length === 0) return { added: [], modified: [], deleted: [], dryRun: false };
   await using session: WriteSession = repository.store.write("add");
-  const entries = await storeFiles(worktree, session, files, call);
+  const parents = await findParents(repository, { files, trees: input.trees }, call);
+  const entries = await storeFiles(worktree, session, { files, parents }, call);
   for (const path of deleted) stage.entries.delete(path);
   if (deleted.length > 0) stage.isExact = false;
   const changes = putEntries(stage, entries);

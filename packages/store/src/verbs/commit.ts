@@ -4,6 +4,7 @@ import { momentAt, parseMoment } from "../history/dates.ts";
 import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
 import { readCommit } from "../history/graph.ts";
+import { resolveCommit } from "../history/revision.ts";
 import { assertMessage, parseIdentity, refName, type RefName } from "../objects/names.ts";
 import { type Commit, type CommitMeta, encodeCommit, type MetaMap } from "../objects/objects.ts";
 import { refPolicy } from "../refs/ref-policy.ts";
@@ -14,6 +15,7 @@ import type { WriteSession } from "../store.ts";
 import { writeTree } from "../trees/tree-write.ts";
 import { changedFiles, putEntries, storeFiles } from "../worktree/edit.ts";
 import { branchOf, type Head, worktreeRef, writeHead } from "../worktree/head.ts";
+import { findParents } from "../worktree/parent-files.ts";
 import { scan, TrackedPaths } from "../worktree/scan.ts";
 import { type Stage, writeStage } from "../worktree/stage.ts";
 import { compareToTree, filesOf, loadStage, readTip, reasonOf, type Tip } from "../worktree/state.ts";
@@ -37,6 +39,8 @@ export interface CommitOptions {
   readonly author?: string;
   /** When it was made, in ISO 8601; the default is now. */
   readonly date?: string;
+  /** The commit that the model was made from: its lineage, and what `all` compares files with. */
+  readonly base?: string;
 }
 
 export interface CommitResult {
@@ -112,8 +116,10 @@ async function commitStage(repository: Repository, input: Input, call: Call): Pr
   if (tag !== undefined) await assertNewTag(repository, tag);
   const stage = await loadStage(repository, worktree, tip, call);
   const old = await readReplaced(repository, tip, options);
+  const base = options.base === undefined ? undefined : await resolveCommit(repository, options.base, call);
   await using session = repository.store.write("commit");
-  if (options.all === true) await stageTracked(repository, { worktree, stage, session }, call);
+  const trees = [tip.tree, await treeOf(repository, base)];
+  if (options.all === true) await stageTracked(repository, { worktree, stage, session, trees }, call);
   const tree =
     stage.isExact && tip.tree !== undefined ? tip.tree : await writeTree(session, stage.entries, call);
   const parents = old === undefined ? (tip.head.digest === undefined ? [] : [tip.head.digest]) : old.parents;
@@ -122,7 +128,7 @@ async function commitStage(repository: Repository, input: Input, call: Call): Pr
   if (isSame && options.allowEmpty !== true && old === undefined) {
     throw new SmcError("NOTHING_TO_COMMIT", "nothing to commit: what is staged is what HEAD has");
   }
-  const made = makeCommit(repository, { ...input, old, tree, parents });
+  const made = makeCommit(repository, { ...input, old, tree, parents, base });
   const digest = await session.putObject("commit", encodeCommit(made));
   stage.base = tree;
   stage.isExact = true;
@@ -182,9 +188,15 @@ async function readReplaced(
 
 async function stageTracked(
   repository: Repository,
-  { worktree, stage, session }: { worktree: Worktree; stage: Stage; session: WriteSession },
+  input: {
+    worktree: Worktree;
+    stage: Stage;
+    session: WriteSession;
+    trees: readonly (Digest | undefined)[];
+  },
   call: Call,
 ): Promise<void> {
+  const { worktree, stage, session, trees } = input;
   const tracked = new TrackedPaths(stage.entries);
   const wantsStat = (path: string): boolean => stage.entries.has(path);
   const options = { from: [""], tracked, leaveOut: repository.store.path, wantsStat };
@@ -192,7 +204,9 @@ async function stageTracked(
   const fault = faults.find(({ path }) => tracked.hasFile(path));
   if (fault !== undefined) throw fault.error;
   const here = [...files.values()].filter(({ path }) => tracked.hasFile(path));
-  const entries = await storeFiles(worktree, session, changedFiles(stage, here), call);
+  const changed = changedFiles(stage, here);
+  const parents = await findParents(repository, { files: changed, trees }, call);
+  const entries = await storeFiles(worktree, session, { files: changed, parents }, call);
   for (const [path, entry] of stage.entries) {
     if (files.has(path) || entry.isSkipped === true) continue;
     stage.entries.delete(path);
@@ -203,9 +217,15 @@ async function stageTracked(
 
 function makeCommit(
   repository: Repository,
-  input: Input & { old: Commit | undefined; tree: Digest; parents: readonly Digest[] },
+  input: Input & {
+    old: Commit | undefined;
+    tree: Digest;
+    parents: readonly Digest[];
+    base: Digest | undefined;
+  },
 ): Commit {
-  const { options, meta, old, tree, parents } = input;
+  const { options, old, tree, parents, base } = input;
+  const meta = base === undefined ? input.meta : withBase(input.meta, base);
   const now = momentAt(Date.now());
   const authored = options.date === undefined ? undefined : parseMoment(options.date);
   return {
@@ -218,6 +238,12 @@ function makeCommit(
     message: options.message ?? old?.message ?? "",
     meta: old === undefined ? meta : mergeMeta(old.meta, meta),
   };
+}
+
+function withBase(meta: CommitMeta, base: Digest): CommitMeta {
+  const { lineage } = meta;
+  const known = typeof lineage === "object" && lineage !== null && !Array.isArray(lineage) ? lineage : {};
+  return { ...meta, lineage: { ...known, base } };
 }
 
 /** An amended commit keeps what is not given anew. */

@@ -8,6 +8,7 @@ import type { Repository } from "../repository.ts";
 import { show } from "../show.ts";
 import type { WriteSession } from "../store.ts";
 import { isSameFile, readLink } from "./compare.ts";
+import type { ParentsOf } from "./parent-files.ts";
 import { type Found, TrackedPaths } from "./scan.ts";
 import { cacheOf, isCertainlyUnchanged, type Stage, type StageEntry } from "./stage.ts";
 import { fileModeOf, nowNs } from "./stat.ts";
@@ -34,14 +35,18 @@ export function changedFiles(stage: Stage, files: Iterable<Found>): Found[] {
 export async function storeFiles(
   worktree: Pick<Worktree, "root">,
   session: WriteSession,
-  files: readonly Found[],
+  { files, parents }: { files: readonly Found[]; parents: ParentsOf },
   call: Call,
 ): Promise<Map<string, StageEntry>> {
   const entries = new Map<string, StageEntry>();
   const plain = files.filter(({ kind }) => kind === "file");
   const startNs = nowNs();
-  const paths = plain.map(({ disk }) => join(worktree.root, disk));
-  const read = await session.addFiles(paths, withTotal(plain, call));
+  const newFiles = plain.map(({ path, disk, stat }) => ({
+    path: join(worktree.root, disk),
+    ...(stat === undefined ? {} : { sizeBytes: stat.sizeBytes }),
+    parents: parents(path, stat?.sizeBytes ?? 0),
+  }));
+  const read = await session.addFiles(newFiles, withTotal(plain, call));
   for (const [index, { path }] of plain.entries()) {
     const file = read[index];
     if (file === undefined) throw new SmcError("INTERNAL", "a file was added without a result");

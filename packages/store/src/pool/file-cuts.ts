@@ -1,0 +1,149 @@
+/** Where the chunks of one file end and what is known about each: its plan, its tensors, its parents. For workers. */
+import { readSync } from "node:fs";
+import { basename } from "node:path";
+import { type KnownParent, Parents } from "../chunk/parents.ts";
+import { type CutPlan, planOf, type Segment } from "../chunk/plan.ts";
+import { fromErrno, isSmcError } from "../errors.ts";
+import { parseTensors } from "../formats/formats.ts";
+import { type ByteSource, type TensorSpan, type TensorTable, widthOf } from "../formats/table.ts";
+import { OpenPacks } from "../pack/open-packs.ts";
+import { show } from "../show.ts";
+import { BlobSource } from "./blob-source.ts";
+import type { ChunkHints, ParentFile } from "./tasks.ts";
+
+/** Smaller files are not looked into. */
+const PARSE_BYTES_MIN = 64 * 1024;
+
+interface OpenFile {
+  readonly fd: number;
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly parents: readonly ParentFile[];
+}
+
+/** Goes over the segments of a file's plan from front to back. */
+export class FileCuts implements Disposable {
+  readonly plan: CutPlan;
+  readonly #parents: Parents | undefined;
+  #packs: OpenPacks | undefined;
+  #at = 0;
+  #index = 0;
+
+  /** Reads the file's header. What cannot be parsed is cut as bytes without structure. */
+  constructor({ fd, path, sizeBytes, parents }: OpenFile) {
+    const source = new FileSource(fd, path, sizeBytes);
+    const table = sizeBytes < PARSE_BYTES_MIN ? undefined : tableOf(source, basename(path));
+    this.plan = planOf(table, sizeBytes);
+    if (table === undefined || parents.length === 0) return;
+    const known = parents.flatMap((parent) => this.#known(parent) ?? []);
+    if (known.length > 0) this.#parents = new Parents(known, table.tensors);
+  }
+
+  #known({ blob, fileName }: ParentFile): KnownParent | undefined {
+    this.#packs ??= new OpenPacks();
+    try {
+      const table = tableOf(new BlobSource(this.#packs, blob), fileName);
+      return table === undefined ? undefined : { blob, table };
+    } catch (error) {
+      // A damaged parent costs space here; fsck names it.
+      if (isSmcError(error, "OBJECT_CORRUPT")) return undefined;
+      throw error;
+    }
+  }
+
+  /** True for a file without known structure. */
+  get isPlain(): boolean {
+    return this.plan.segments.length <= 1;
+  }
+
+  /** The segment of the next byte; undefined after the end. */
+  get segment(): Segment | undefined {
+    return this.plan.segments[this.#index];
+  }
+
+  /** Bytes left of the segment. */
+  get left(): number {
+    return (this.segment?.to ?? this.#at) - this.#at;
+  }
+
+  /** Steps over a chunk of `length` bytes and tells what is known about it. */
+  take(length: number): ChunkHints | undefined {
+    const { segment } = this;
+    const at = this.#at;
+    this.#at += length;
+    if (segment === undefined) return undefined;
+    const tensor = segment.kind === "bytes" ? undefined : largest(segment.tensors);
+    const hints = tensor === undefined ? undefined : this.#hints(segment, tensor, { at, length });
+    if (this.#at >= segment.to) this.#index += 1;
+    return hints;
+  }
+
+  #hints(segment: Segment, tensor: TensorSpan, { at, length }: { at: number; length: number }): ChunkHints {
+    const parent =
+      segment.kind === "tensor"
+        ? this.#parents?.find(tensor, at - tensor.offset, length)
+        : this.#parents?.findRun(segment.tensors, length);
+    const lead = segment.kind === "tensor" ? 0 : (tensor.offset - at) % (widthOf(tensor.dtype) ?? 1);
+    return {
+      tensor: this.#index,
+      dtype: tensor.dtype,
+      lead,
+      ...(tensor.affine === undefined ? {} : { affine: tensor.affine }),
+      ...(tensor.block === undefined ? {} : { block: tensor.block }),
+      ...(parent === undefined ? {} : { parent }),
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#packs?.[Symbol.dispose]();
+  }
+}
+
+function largest(tensors: readonly TensorSpan[]): TensorSpan | undefined {
+  return tensors.reduce<TensorSpan | undefined>(
+    (most, tensor) => (most === undefined || tensor.length > most.length ? tensor : most),
+    undefined,
+  );
+}
+
+/**
+ * Undefined for a format that is not known and for a file that breaks the rules of its format. Whatever else a parser
+ * throws costs only the shorter form: what it says is advice.
+ */
+function tableOf(source: ByteSource, fileName: string): TensorTable | undefined {
+  try {
+    return parseTensors(source, fileName);
+  } catch (error) {
+    if (isSmcError(error) && error.code !== "FILE_MALFORMED") throw error;
+    return undefined;
+  }
+}
+
+class FileSource implements ByteSource {
+  readonly sizeBytes: number;
+  readonly #fd: number;
+  readonly #path: string;
+  #memory = new Uint8Array(0);
+
+  constructor(fd: number, path: string, sizeBytes: number) {
+    this.#fd = fd;
+    this.#path = path;
+    this.sizeBytes = sizeBytes;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    const wanted = Math.max(0, Math.min(length, this.sizeBytes - offset));
+    if (this.#memory.length < wanted) this.#memory = new Uint8Array(wanted);
+    let done = 0;
+    try {
+      while (done < wanted) {
+        const read = readSync(this.#fd, this.#memory, done, wanted - done, offset + done);
+        if (read === 0) break;
+        done += read;
+      }
+    } catch (error) {
+      throw fromErrno(error, `cannot read '${show(this.#path)}'`);
+    }
+    return this.#memory.subarray(0, done);
+  }
+}
