@@ -285,6 +285,12 @@ export function createFileSync(path: string, mode = 0o600): number {
   return namedSync("create", path, () => fs.openSync(path, CREATE_FLAGS, mode));
 }
 
+/** Opens a file of ours for writing anywhere in it. */
+export function openFileSync(path: string): number {
+  const flags = constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0);
+  return namedSync("open", path, () => fs.openSync(path, flags));
+}
+
 /** Writes all parts, at `position` or at the end of what was written. */
 export function writePartsSync(
   fd: number,

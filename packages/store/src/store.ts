@@ -3,6 +3,8 @@ import type { Call } from "./call.ts";
 import type { Digest } from "./objects/digest.ts";
 import type { TensorTable } from "./formats/table.ts";
 import type { ObjectKind } from "./objects/objects.ts";
+import type { Pool } from "./pool/pool.ts";
+import type { PiecedBlob } from "./pool/tasks.ts";
 import type { RefStore } from "./refs/refs.ts";
 
 /** What tells whether a file changed without reading it. */
@@ -55,6 +57,8 @@ export interface ObjectStore {
   read(digest: Digest, kind: "tree" | "commit" | "tag"): Promise<Uint8Array>;
   /** Bytes of a blob, or of a range of it, in pieces of at most 4 MiB, each verified. Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT. */
   readBlob(digest: Digest, call: Call, range?: ByteRange): AsyncIterable<Uint8Array>;
+  /** Size of a blob and where its chunks are. Throws OBJECT_NOT_FOUND, OBJECT_MISSING, OBJECT_CORRUPT. */
+  blob(digest: Digest): Promise<PiecedBlob>;
   /**
    * Where the tensors of a stored file are, by its bytes and its name; undefined when its format is not known.
    * Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT, FILE_MALFORMED.
@@ -85,6 +89,8 @@ export interface Store extends AsyncDisposable {
   readonly id: string;
   readonly objects: ObjectStore;
   readonly refs: RefStore;
+  /** For work that reads much or burns CPU. */
+  readonly pool: Pick<Pool, "run" | "size">;
   /** `op` names the verb; it is part of the temporary folder's name. */
   write(op: string): WriteSession;
   /** Undefined while the store takes writes, else why it does not. */

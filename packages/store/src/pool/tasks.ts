@@ -8,6 +8,9 @@ import type { ChunkPlace } from "../pack/open-packs.ts";
 import type { PackContents, PackProblem } from "../pack/reader.ts";
 import type { WrittenPack } from "../pack/writer.ts";
 import type { FileStat, ReadFile } from "../store.ts";
+import type { ComposeCounts } from "../tensors/compose.ts";
+import type { RangeDifference } from "../tensors/differences.ts";
+import type { CompareInput, ComposePart } from "./tensor-tasks.ts";
 
 /** Where a write session keeps its packs until they are published. */
 export interface SessionFolder {
@@ -100,6 +103,10 @@ export interface TaskTable {
   hashPieces: { input: { pieces: readonly Piece[] }; output: Digest };
   /** Where the tensors of a stored file are; undefined when its format is not known. */
   tensors: { input: { blob: PiecedBlob; fileName: string }; output: TensorTable | undefined };
+  /** How far ranges of two stored files are apart. */
+  compareTensors: { input: CompareInput; output: readonly RangeDifference[] };
+  /** Writes a part of a file that is made of stored ones. */
+  compose: { input: ComposePart; output: ComposeCounts };
 }
 
 export type TaskType = keyof TaskTable;

@@ -10,6 +10,7 @@ import { type ChunksOfWindow, Cutter, type Storer, Window } from "./cutter.ts";
 import { BlobSource } from "./blob-source.ts";
 import { exportPart, hashPieces } from "./export.ts";
 import { hashFile } from "./read-file.ts";
+import { compareTensors, composePart } from "./tensor-tasks.ts";
 import {
   type FromWorker,
   type SessionFolder,
@@ -183,6 +184,14 @@ const RUNNERS: TaskRunners = {
   async tensors({ blob, fileName }) {
     using packs = new OpenPacks();
     return parseTensors(new BlobSource(packs, blob), fileName);
+  },
+  async compareTensors(input, running) {
+    using packs = new OpenPacks();
+    return compareTensors(packs, input, (bytes) => running.onBytes(bytes));
+  },
+  async compose(input, running) {
+    using packs = new OpenPacks();
+    return composePart(packs, input, (bytes) => running.onBytes(bytes));
   },
 };
 
