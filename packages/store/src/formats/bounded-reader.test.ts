@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { BoundedReader, decodeUtf8, quoted } from "./bounded-reader.ts";
-import { checkedTable, elementCount } from "./checked-table.ts";
-import { PARSE_BYTES_MAX } from "./table.ts";
+import { assertRoom, checkedTable, elementCount } from "./checked-table.ts";
+import { PARSE_BYTES_MAX, TENSORS_MAX } from "./table.ts";
 import { MemorySource } from "./testing/memory-source.ts";
 
 const FILE = Buffer.from(Array.from({ length: 50_000 }, (_, index) => (index * 7 + (index >> 8)) & 0xff));
@@ -104,4 +104,9 @@ test("checkedTable() sorts, and refuses overlaps and what lies outside", () => {
   expect(() => checkedTable("test", { tensors: [span("a", 0, 5), span("b", 4, 1)] }, 8)).toThrow(
     malformed("tensors 'a' and 'b' overlap at 4"),
   );
+});
+
+test("a table has room for a million tensors", () => {
+  assertRoom("test", TENSORS_MAX - 1);
+  expect(() => assertRoom("test", TENSORS_MAX)).toThrow(malformed("more than 1000000 tensors"));
 });

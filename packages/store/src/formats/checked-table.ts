@@ -53,3 +53,16 @@ function isPlace(offset: number, length: number): boolean {
     Number.isSafeInteger(offset + length)
   );
 }
+
+/**
+ * A file that a file names, relative to its folder, without `.` and empty parts. Throws FILE_MALFORMED when it is
+ * absolute or leaves the folder, by `..` or by a drive; the name is only ever compared, never opened.
+ */
+export function relativeFile(format: string, text: string): string {
+  const parts = text.split("/").filter((part) => part !== "." && part !== "");
+  // oxlint-disable-next-line no-control-regex
+  const isOdd = text.startsWith("/") || /[\\\u0000-\u001f]|^[A-Za-z]:/.test(text) || parts.includes("..");
+  if (parts.length === 0 || isOdd)
+    throw malformed(format, `${quoted(text)} is no file in the folder of this one or below it`);
+  return parts.join("/");
+}

@@ -1,7 +1,8 @@
 /** The formats whose tensors this version finds, and the one question: where are the tensors of this file? */
+import { safetensors, safetensorsIndex } from "./safetensors.ts";
 import type { ByteSource, Format, TensorTable } from "./table.ts";
 
-export const FORMATS: readonly Format[] = [];
+export const FORMATS: readonly Format[] = [safetensors, safetensorsIndex];
 
 /** Bytes shown to `matches`. */
 const HEAD_BYTES = 64 * 1024;
