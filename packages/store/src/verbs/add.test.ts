@@ -154,6 +154,26 @@ test("add() refuses an ignored path by name, takes it with force, and keeps trac
   });
 });
 
+test("add() takes thousands of paths by name as it takes their folder, and stops at the first that is wrong", async () => {
+  await withWorktree(async (bench) => {
+    const names = Array.from({ length: 5000 }, (_, index) => `d${index % 7}/${index}.bin`);
+    await bench.write(Object.fromEntries(names.map((name) => [name, ""])));
+    await bench.write({ ".smcignore": "*.log\n", "d3/x.log": "1" });
+    const attempt = (...paths: string[]) => add(bench.repository, { paths, dryRun: true }, QUIET);
+    expect((await attempt(...names)).added).toEqual(names.toSorted());
+    expect((await attempt("d0", "d1", "d2", "d3", "d4", "d5", "d6")).added).toEqual(names.toSorted());
+    const [last = ""] = names.splice(-1);
+    await expect(attempt(...names, "d3/x.log", "absent", last)).rejects.toMatchObject({
+      code: "ARGUMENT_INVALID",
+      details: { path: "d3/x.log" },
+    });
+    await expect(attempt(...names, "absent", last)).rejects.toMatchObject({
+      code: "PATH_NOT_FOUND",
+      details: { path: "absent" },
+    });
+  });
+});
+
 test("add() stores a link as a link, never what it points to", async () => {
   await withWorktree(async (bench, folder) => {
     await writeFile(join(folder, "secret"), "secret");

@@ -9,12 +9,12 @@ import { type Repository, requireWorktree } from "../repository.ts";
 import { show } from "../show.ts";
 import type { WriteSession } from "../store.ts";
 import { assertNames, changedFiles, putEntries, storeFiles } from "../worktree/edit.ts";
-import { findIgnored } from "../worktree/ignore.ts";
 import { findParents } from "../worktree/parent-files.ts";
+import { FolderRules } from "../worktree/folder-rules.ts";
 import { assertNoLinkAbove, isPattern, type PathFilter, resolvePaths } from "../worktree/paths.ts";
 import { type Found, type Scan, scan, TrackedPaths, unsupported } from "../worktree/scan.ts";
 import { type Stage, writeStage } from "../worktree/stage.ts";
-import { kindOf, lstatMany, lstatOne } from "../worktree/stat.ts";
+import { kindOf, lstatEach, lstatMany } from "../worktree/stat.ts";
 import { loadStage, readTip } from "../worktree/state.ts";
 import { exclusively, type Worktree } from "../worktree/worktree.ts";
 
@@ -142,13 +142,20 @@ async function findFiles(
   const tracked = new TrackedPaths(stage.entries);
   await assertNoLinkAbove(root, filter.specs);
   const from = new Set<string>();
-  for (const spec of filter.specs) {
-    const stat = spec === "" ? undefined : await lstatOne(join(root, spec));
+  const rules = new FolderRules(root);
+  const { specs } = filter;
+  let index = 0;
+  for await (const stat of lstatEach(
+    specs.map((spec) => join(root, spec)),
+    call,
+  )) {
+    const spec = specs[index] ?? "";
+    index += 1;
     if (spec === "") from.add("");
     else if (stat === undefined) from.add(isPattern(spec) || !isAscii(spec) ? "" : spec);
     else {
       if (options.force !== true)
-        await assertNotIgnored(root, spec, { tracked, isFolder: kindOf(stat) === "folder" });
+        await assertNotIgnored(rules, spec, { tracked, isFolder: kindOf(stat) === "folder" });
       filter.meet(spec);
       from.add(spec);
     }
@@ -172,12 +179,12 @@ function isAscii(text: string): boolean {
 }
 
 async function assertNotIgnored(
-  root: string,
+  rules: FolderRules,
   path: string,
   { tracked, isFolder }: { tracked: TrackedPaths; isFolder: boolean },
 ): Promise<void> {
   if (tracked.hasFile(path) || tracked.hasFolder(path)) return;
-  const ignored = await findIgnored(root, path, isFolder);
+  const ignored = await rules.findIgnored(path, isFolder);
   if (ignored === undefined) return;
   throw new SmcError(
     "ARGUMENT_INVALID",

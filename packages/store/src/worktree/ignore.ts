@@ -4,7 +4,6 @@ import ignore, { type Ignore } from "ignore";
 import { SmcError } from "../errors.ts";
 import { show } from "../show.ts";
 import { readSmall } from "./head.ts";
-import { kindOf, lstatOne } from "./stat.ts";
 
 export const IGNORE_FILE = ".smcignore";
 const FILE_BYTES_MAX = 256 * 1024;
@@ -86,26 +85,4 @@ export function isIgnored(rules: IgnoreRules, path: string, isFolder: boolean): 
     if (verdict.unignored) return false;
   }
   return false;
-}
-
-/** The first part of a path that is ignored, or undefined: for paths that a user names outright. */
-export async function findIgnored(
-  root: string,
-  path: string,
-  isFolder: boolean,
-): Promise<string | undefined> {
-  const parts = path.split("/");
-  let rules = NO_RULES;
-  for (let depth = 0; depth < parts.length; depth += 1) {
-    const prefix = parts
-      .slice(0, depth)
-      .map((part) => `${part}/`)
-      .join("");
-    const stat = await lstatOne(join(root, prefix, IGNORE_FILE));
-    if (stat !== undefined && kindOf(stat) === "file") rules = await readRules(root, prefix, rules);
-    const part = parts.slice(0, depth + 1).join("/");
-    if (isIgnored(rules, part, isFolder || depth + 1 < parts.length)) return part;
-    rules = rulesBelow(rules, part);
-  }
-  return undefined;
 }

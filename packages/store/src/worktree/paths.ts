@@ -1,6 +1,7 @@
 /** Paths that a user types → paths of the stage; which stage paths they mean. */
 import { realpath } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, posix } from "node:path";
+import { breathe } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { PATH_BYTES_MAX } from "../objects/names.ts";
 import { show } from "../show.ts";
@@ -9,6 +10,12 @@ import { kindOf, lstatMany } from "./stat.ts";
 import type { Worktree } from "./worktree.ts";
 
 export const PATH_ARGUMENTS_MAX = 1_000_000;
+/** Between two turns of the event loop. */
+const RESOLVED_AT_ONCE = 1000;
+
+/** Folder as it was typed → where it really is; UNKNOWN where nothing is. */
+type RealFolders = Map<string, string>;
+const UNKNOWN = "";
 
 /**
  * The path from the root that a text means where the user stands; "" is the root. Throws ARGUMENT_INVALID for "",
@@ -17,12 +24,15 @@ export const PATH_ARGUMENTS_MAX = 1_000_000;
 export async function resolvePath(
   worktree: Pick<Worktree, "root" | "prefix">,
   text: string,
+  folders: RealFolders = new Map(),
 ): Promise<string> {
   if (text === "")
     throw new SmcError("ARGUMENT_INVALID", "an empty path; write '.' for the folder you are in");
   const fault = textFault(text);
   if (fault !== undefined) throw new SmcError("PATH_INVALID", `'${show(text, 80)}': ${fault}`);
-  const path = isAbsolute(text) ? await insideRoot(worktree.root, text) : posix.join(worktree.prefix, text);
+  const path = isAbsolute(text)
+    ? await insideRoot(worktree.root, text, folders)
+    : posix.join(worktree.prefix, text);
   const plain = posix.normalize(path).replace(/\/+$/, "").normalize("NFC");
   if (plain === "..") throw outside(text);
   if (plain.startsWith("../") || plain.startsWith("/")) throw outside(text);
@@ -45,14 +55,21 @@ function outside(text: string): SmcError {
   return new SmcError("UNSAFE_PATH", `'${show(text, 200)}' is outside the worktree`);
 }
 
-async function insideRoot(root: string, text: string): Promise<string> {
+async function insideRoot(root: string, text: string, folders: RealFolders): Promise<string> {
   const direct = posix.relative(root, posix.normalize(text));
   if (!direct.startsWith("..")) return direct;
+  // The last part is not followed: it may be a link that is meant itself.
+  const folder = dirname(text);
+  const real = folders.get(folder) ?? (await realOf(folder));
+  folders.set(folder, real);
+  return real === UNKNOWN ? direct : posix.relative(root, join(real, basename(text)));
+}
+
+async function realOf(folder: string): Promise<string> {
   try {
-    // The last part is not followed: it may be a link that is meant itself.
-    return posix.relative(root, join(await realpath(dirname(text)), basename(text)));
+    return await realpath(folder);
   } catch {
-    return direct;
+    return UNKNOWN;
   }
 }
 
@@ -132,7 +149,11 @@ export async function resolvePaths(worktree: Worktree, texts: readonly string[])
     throw new SmcError("LIMIT_EXCEEDED", `more than ${PATH_ARGUMENTS_MAX} paths`);
   }
   const specs: string[] = [];
-  for (const text of texts) specs.push(await resolvePath(worktree, text));
+  const folders: RealFolders = new Map();
+  for (const text of texts) {
+    specs.push(await resolvePath(worktree, text, folders));
+    if (specs.length % RESOLVED_AT_ONCE === 0) await breathe();
+  }
   return new PathFilter(specs);
 }
 

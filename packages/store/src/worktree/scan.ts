@@ -18,7 +18,8 @@ import {
   readRules,
   rulesBelow,
 } from "./ignore.ts";
-import { type FileKind, isAbsent, kindOf, lstatMany, lstatOne } from "./stat.ts";
+import { FolderRules, folderOf } from "./folder-rules.ts";
+import { type FileKind, isAbsent, kindOf, lstatEach, lstatMany, lstatOne } from "./stat.ts";
 
 const FOLDERS_AT_ONCE = 16;
 const BYTES_SHOWN = 16;
@@ -102,7 +103,7 @@ interface Folder {
  */
 export async function scan(root: string, options: ScanOptions, call: Call): Promise<Scan> {
   const walk = new Walk(root, options);
-  for (const from of options.from) await walk.start(from);
+  await walk.start(options.from, call);
   await walk.run(call);
   return walk;
 }
@@ -119,21 +120,25 @@ class Walk implements Scan {
     this.#options = options;
   }
 
-  async start(from: string): Promise<void> {
-    const parents = from === "" ? [] : from.split("/").slice(0, -1);
-    let rules = from === "" ? NO_RULES : await this.#readRulesAt("", NO_RULES);
-    let prefix = "";
-    for (const part of parents) {
-      rules = rulesBelow(rules, prefix + part);
-      prefix += `${part}/`;
-      rules = await this.#readRulesAt(prefix, rules);
+  async start(paths: readonly string[], call: Call): Promise<void> {
+    const rules = new FolderRules(this.#root);
+    let index = 0;
+    for await (const stat of lstatEach(
+      paths.map((path) => join(this.#root, path)),
+      call,
+    )) {
+      const path = paths[index] ?? "";
+      index += 1;
+      const above = path === "" ? NO_RULES : await rules.at(folderOf(path));
+      if (stat !== undefined) this.#startAt(path, stat, above);
     }
-    const stat = await lstatOne(join(this.#root, from));
-    if (stat === undefined) return;
+  }
+
+  #startAt(path: string, stat: FileStat, rules: IgnoreRules): void {
     const kind = kindOf(stat);
-    if (kind === "folder") this.#queue.push({ path: from, disk: from, rules, isTrackedOnly: false });
-    else if (kind === "file" || kind === "link") this.files.set(from, { path: from, disk: from, kind, stat });
-    else this.faults.push({ path: from, error: unsupported(from, kind) });
+    if (kind === "folder") this.#queue.push({ path, disk: path, rules, isTrackedOnly: false });
+    else if (kind === "file" || kind === "link") this.files.set(path, { path, disk: path, kind, stat });
+    else this.faults.push({ path, error: unsupported(path, kind) });
   }
 
   async run(call: Call): Promise<void> {
@@ -143,12 +148,6 @@ class Walk implements Scan {
       await Promise.all(folders.map((folder) => this.#readFolder(folder, pace)));
       await pace();
     }
-  }
-
-  async #readRulesAt(prefix: string, parent: IgnoreRules): Promise<IgnoreRules> {
-    const stat = await lstatOne(join(this.#root, prefix, IGNORE_FILE));
-    if (stat === undefined || kindOf(stat) !== "file") return parent;
-    return readRules(this.#root, prefix, parent);
   }
 
   async #readFolder(folder: Folder, pace: () => Promise<void> | undefined): Promise<void> {

@@ -1,17 +1,47 @@
 /** lstat for many files, and what their modes mean. */
 import { type BigIntStats, constants, lstat } from "node:fs";
-import { fromErrno } from "../errors.ts";
+import { type Call, createPacer } from "../call.ts";
+import { fromErrno, SmcError } from "../errors.ts";
 import type { FileMode } from "../objects/objects.ts";
 import { show } from "../show.ts";
 import type { FileStat } from "../store.ts";
 
 const AT_ONCE = 64;
+/** Stats of paths from outside that are in memory before their turn. */
+const BATCH = 4096;
 
 export type FileKind = "file" | "link" | "folder" | "fifo" | "socket" | "character device" | "block device";
 
 /** Stat of each path, itself when it is a link; undefined where nothing is. Throws PERMISSION_DENIED, IO_FAILED. */
-export function lstatMany(paths: readonly string[]): Promise<(FileStat | undefined)[]> {
-  const stats: (FileStat | undefined)[] = Array.from({ length: paths.length });
+export async function lstatMany(paths: readonly string[]): Promise<(FileStat | undefined)[]> {
+  return (await lstatAll(paths)).map(statOrThrow);
+}
+
+/**
+ * The same for paths that come from outside, in their order and some at a time: what is wrong with a path is thrown
+ * when its turn comes. Throws CANCELED as well.
+ */
+export async function* lstatEach(
+  paths: readonly string[],
+  call: Call,
+): AsyncGenerator<FileStat | undefined, void> {
+  const pace = createPacer(call);
+  for (let from = 0; from < paths.length; from += BATCH) {
+    for (const found of await lstatAll(paths.slice(from, from + BATCH))) {
+      yield statOrThrow(found);
+      await pace();
+    }
+  }
+}
+
+function statOrThrow(found: FileStat | SmcError | undefined): FileStat | undefined {
+  if (found instanceof SmcError) throw found;
+  return found;
+}
+
+/** Looks at all paths before it answers, so that nothing goes on behind the caller's back. */
+function lstatAll(paths: readonly string[]): Promise<(FileStat | SmcError | undefined)[]> {
+  const found: (FileStat | SmcError | undefined)[] = Array.from({ length: paths.length });
   // Promises of node:fs cost twice the time of the call itself.
   return new Promise((resolve, reject) => {
     let started = 0;
@@ -22,17 +52,21 @@ export function lstatMany(paths: readonly string[]): Promise<(FileStat | undefin
       if (path === undefined) return;
       started += 1;
       lstat(path, { bigint: true }, (error, stat) => {
-        if (error === null) stats[index] = toFileStat(stat);
+        if (error === null) found[index] = toFileStat(stat);
         else if (!isAbsent(error)) {
-          reject(fromErrno(error, `cannot look at '${show(path)}'`));
-          return;
+          const fault = fromErrno(error, `cannot look at '${show(path)}'`);
+          if (!(fault instanceof SmcError)) {
+            reject(fault);
+            return;
+          }
+          found[index] = fault;
         }
         done += 1;
-        if (done === paths.length) resolve(stats);
+        if (done === paths.length) resolve(found);
         else startNext();
       });
     };
-    if (paths.length === 0) resolve(stats);
+    if (paths.length === 0) resolve(found);
     for (let lane = 0; lane < AT_ONCE; lane += 1) startNext();
   });
 }
