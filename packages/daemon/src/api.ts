@@ -222,6 +222,12 @@ export const api = {
     limit: optional(count),
   }),
   fsck: verb("Checks the store", "store", { full: optional(flag), rebuild: optional(flag) }, progress),
+  du: verb(
+    "Measures how much room versions take, and what lies in the store",
+    "repository",
+    { revisions: optional(texts) },
+    progress,
+  ),
   repos: verb("Lists the repositories of the store", "store", { match: optional(text) }),
   config: verb("Reads and writes settings", "store", {
     action: choice("get", "set", "unset", "list"),

@@ -67,6 +67,7 @@ export const handlers = {
   refs: onRepository(store.refs),
   reflog: onRepository(store.reflog),
   fsck: onStore(store.fsck),
+  du: onRepository(store.du),
   repos: onStore(store.repos),
   config: inFolder(store.config),
   env: inFolder(store.env),

@@ -18,6 +18,7 @@ export * from "./verbs/commit.ts";
 export * from "./verbs/config.ts";
 export * from "./verbs/diff.ts";
 export * from "./verbs/doctor.ts";
+export * from "./verbs/du.ts";
 export * from "./verbs/env.ts";
 export * from "./verbs/fsck.ts";
 export * from "./verbs/hash-object.ts";

@@ -5,6 +5,7 @@ import type { Digest } from "./objects/digest.ts";
 import { isSmcError, SmcError } from "./errors.ts";
 import { createFile } from "./fs.ts";
 import type { ObjectIndex, Place } from "./db/object-index.ts";
+import { measureUsage, type StoreUsage } from "./db/usage.ts";
 import type { TensorTable } from "./formats/table.ts";
 import { type Chunklist, decodeChunklist, type ObjectKind } from "./objects/objects.ts";
 import { DEPTH_MAX } from "./pack/delta.ts";
@@ -204,6 +205,10 @@ export class PackedObjects implements ObjectStore {
       if (all.length > 0 && all.every((place) => place !== undefined)) known.set(digest, all);
     }
     return known;
+  }
+
+  async usage(call: Call): Promise<StoreUsage> {
+    return measureUsage(this.#context.index, call);
   }
 
   async findPrefix(hex: string, limit: number): Promise<{ digest: Digest; kind: ObjectKind }[]> {

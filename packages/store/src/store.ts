@@ -1,5 +1,6 @@
 /** A store: everything below one `$SMC_HOME`. One process owns it at a time. */
 import type { Call } from "./call.ts";
+import type { StoreUsage } from "./db/usage.ts";
 import type { Digest } from "./objects/digest.ts";
 import type { TensorTable } from "./formats/table.ts";
 import type { ObjectKind } from "./objects/objects.ts";
@@ -64,6 +65,8 @@ export interface ObjectStore {
    * Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT, FILE_MALFORMED.
    */
   tensors(digest: Digest, fileName: string, call: Call): Promise<TensorTable | undefined>;
+  /** What the packs hold, codec by codec; reads the whole object index. */
+  usage(call: Call): Promise<StoreUsage>;
   /** At most `limit` digests of blobs, trees, commits, tags (not bare chunks) that start with these hex digits. */
   findPrefix(hex: string, limit: number): Promise<{ digest: Digest; kind: ObjectKind }[]>;
   /** Writes verified blobs into new files with the worker pool; nothing is fsynced. Results in order. */

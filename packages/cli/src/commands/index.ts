@@ -67,6 +67,7 @@ export const COMMANDS = {
   "cat-file": { group: "plumbing", summary: "show an object as it is", load: () => import("./cat-file.ts") },
   "hash-object": { group: "plumbing", summary: "SHA-256 of files", load: () => import("./hash-object.ts") },
   refs: { group: "plumbing", summary: "list refs", load: () => import("./refs.ts") },
+  du: { group: "care", summary: "measure what versions take on disk", load: () => import("./du.ts") },
   repos: { group: "care", summary: "list repositories of the store", load: () => import("./repos.ts") },
   fsck: { group: "care", summary: "check the store", load: () => import("./fsck.ts") },
   doctor: { group: "care", summary: "look for problems of this machine", load: () => import("./doctor.ts") },

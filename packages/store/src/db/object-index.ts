@@ -227,15 +227,19 @@ export class ObjectIndex {
     await this.#db.batch(changes, { sync: false });
   }
 
+  /** Every record that the packs hold, further copies last. */
+  async *places(): AsyncIterable<Place> {
+    for (const tag of [TAG.place, TAG.copy]) {
+      for await (const [, value] of this.#db.iterate({ gte: key(tag), lt: key(tag + 1) })) {
+        yield decodePlace(value);
+      }
+    }
+  }
+
   /** Rows a pack has in the index, by pack; compared with the packs' own counts after an unclean stop. */
   async countRows(): Promise<Map<number, number>> {
     const counts = new Map<number, number>();
-    for (const tag of [TAG.place, TAG.copy]) {
-      for await (const [, value] of this.#db.iterate({ gte: key(tag), lt: key(tag + 1) })) {
-        const { pack } = decodePlace(value);
-        counts.set(pack, (counts.get(pack) ?? 0) + 1);
-      }
-    }
+    for await (const { pack } of this.places()) counts.set(pack, (counts.get(pack) ?? 0) + 1);
     return counts;
   }
 
