@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { hashBytes } from "../objects/digest.ts";
+import { PACK_RECORDS_MAX } from "../pack/format.ts";
 import { withFolder } from "../testing/folder.ts";
 import { Pool } from "./pool.ts";
 
@@ -81,6 +82,40 @@ test("a session's packs hold what it put, and are gone when it is dropped", asyn
     await pool.run("drop", { op: "op" }, options);
     await pool.run("seal", { op: "op" }, options);
     expect(packs).toHaveLength(1);
+  });
+});
+
+test("a pack that the last file of a task fills is told before the task ends", async () => {
+  await withFolder(async (folder) => {
+    await using pool = new Pool();
+    mkdirSync(join(folder, "op"));
+    const session = { op: "op", folder: join(folder, "op"), storeId: "ab".repeat(16) };
+    const objects = Array.from({ length: PACK_RECORDS_MAX - 1 }, (_, index) => {
+      const raw = Buffer.from(`object ${index}`);
+      return { kind: "tree" as const, digest: hashBytes(raw), raw };
+    });
+    const packs: number[] = [];
+    const options = {
+      signal: NEVER,
+      worker: 0,
+      onPack: (pack: { rows: readonly unknown[] }) => packs.push(pack.rows.length),
+    };
+    await pool.run("put", { ...session, objects }, options);
+    writeFileSync(join(folder, "last"), "the last record");
+    // While this thread stands still, whatever both threads of the worker say piles up.
+    const standStill = (): void => {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    };
+    const ask = (digests: readonly unknown[]): Promise<Uint8Array> => {
+      setImmediate(standStill);
+      return Promise.resolve(new Uint8Array(digests.length).fill(1));
+    };
+    await pool.run(
+      "add",
+      { ...session, files: [{ path: join(folder, "last"), parents: [] }] },
+      { ...options, ask },
+    );
+    expect(packs).toEqual([PACK_RECORDS_MAX]);
   });
 });
 

@@ -8,6 +8,7 @@ import { type Digest, hashBytes } from "../objects/digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { encodeBest } from "../codecs/registry.ts";
 import { isDeltaCodec } from "../pack/delta.ts";
+import type { WrittenPack } from "../pack/writer.ts";
 import { OpenPacks } from "../pack/open-packs.ts";
 import { alignedMemory, BLOCK_BYTES } from "../pack/block-file.ts";
 import type { RecordKind } from "../pack/format.ts";
@@ -81,6 +82,8 @@ const open = new Map<string, OpenPack>();
 /** Memory of packs that are done, for the next ones. */
 const blocks: Uint8Array[] = [];
 let packCount = 0;
+/** Packs that a worker's request filled; they go with its answer. Undefined while a task runs. */
+let filled: WrittenPack[] | undefined;
 let answer: ((wanted: Uint8Array) => void) | undefined;
 let last: Promise<void> = Promise.resolve();
 
@@ -101,7 +104,9 @@ function seal(id: number, op: string): void {
   if (pack === undefined) return;
   open.delete(op);
   blocks.push(pack.block);
-  send({ kind: "pack", id, pack: pack.writer.finish() });
+  const written = pack.writer.finish();
+  if (filled === undefined) send({ kind: "pack", id, pack: written });
+  else filled.push(written);
 }
 
 function drop(op: string): void {
@@ -200,10 +205,14 @@ function serve(port: MessagePort): void {
   const reply = (message: StoreReply): void => port.postMessage(message);
   port.on("message", (request: StoreRequest) => {
     enqueue(async () => {
+      const packs: WrittenPack[] = [];
+      filled = packs;
       try {
-        reply({ digests: await handle(request) });
+        reply({ digests: await handle(request), packs });
       } catch (error) {
         reply({ error: failure(error).toJSON() });
+      } finally {
+        filled = undefined;
       }
     });
   });

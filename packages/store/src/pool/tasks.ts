@@ -147,8 +147,13 @@ export type StoreRequest = { readonly id: number; readonly session: SessionFolde
   | { readonly kind: "lists"; readonly raws: readonly Uint8Array[] }
 );
 
-/** In the order of the requests. */
-export type StoreReply = { readonly digests: readonly Digest[] } | { readonly error: ErrorJson };
+/**
+ * In the order of the requests. The packs that became full come this way too: messages of two threads reach the daemon
+ * in any order, and a pack that came after its task's end would belong to nobody.
+ */
+export type StoreReply =
+  | { readonly digests: readonly Digest[]; readonly packs: readonly WrittenPack[] }
+  | { readonly error: ErrorJson };
 
 export type FromWorker =
   | { readonly kind: "done"; readonly id: number; readonly output: TaskOutput<TaskType> }

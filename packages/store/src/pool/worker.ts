@@ -71,9 +71,11 @@ class StorerPorts implements Storer {
   #send(storer: ConnectedStorer | undefined, request: StoreRequest): Promise<readonly Digest[]> {
     return new Promise((resolve, reject) => {
       if (storer === undefined) return reject(new SmcError("INTERNAL", "a worker without a storer"));
-      storer.waiting.push((reply) =>
-        "error" in reply ? reject(SmcError.fromJSON(reply.error)) : resolve(reply.digests),
-      );
+      storer.waiting.push((reply) => {
+        if ("error" in reply) return reject(SmcError.fromJSON(reply.error));
+        for (const pack of reply.packs) send({ kind: "pack", id: this.#id, pack });
+        resolve(reply.digests);
+      });
       storer.port.postMessage(request);
     });
   }
