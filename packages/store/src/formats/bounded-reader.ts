@@ -117,17 +117,21 @@ export class BoundedReader {
 
   /** A u64 as a number. Throws FILE_MALFORMED beyond 2^53 - 1: JavaScript would round it. */
   safeU64(what: string): number {
-    const value = this.u64();
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) this.fail(`${what} is ${value}`);
-    return Number(value);
+    const low = this.u32();
+    const high = this.u32();
+    const value = high * 2 ** 32 + low;
+    if (!Number.isSafeInteger(value)) this.fail(`${what} is ${(BigInt(high) << 32n) | BigInt(low)}`);
+    return value;
   }
 
   /** A u64 that counts things of at least `bytesEach` bytes which follow it. */
   count(what: string, bytesEach = 1): number {
-    const value = this.u64();
-    if (value > BigInt(this.remaining) / BigInt(bytesEach))
-      this.fail(`${what} ${value} cannot fit in ${this.remaining} bytes`);
-    return Number(value);
+    const low = this.u32();
+    const high = this.u32();
+    const value = high * 2 ** 32 + low;
+    if (value > this.remaining / bytesEach)
+      this.fail(`${what} ${(BigInt(high) << 32n) | BigInt(low)} cannot fit in ${this.remaining} bytes`);
+    return value;
   }
 
   /** `length` ≤ READ_BYTES_MAX. */

@@ -1,8 +1,9 @@
 /** The formats whose tensors this version finds, and the one question: where are the tensors of this file? */
+import { gguf } from "./gguf.ts";
 import { safetensors, safetensorsIndex } from "./safetensors.ts";
 import type { ByteSource, Format, TensorTable } from "./table.ts";
 
-export const FORMATS: readonly Format[] = [safetensors, safetensorsIndex];
+export const FORMATS: readonly Format[] = [safetensors, safetensorsIndex, gguf];
 
 /** Bytes shown to `matches`. */
 const HEAD_BYTES = 64 * 1024;

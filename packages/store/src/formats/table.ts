@@ -38,6 +38,9 @@ export type Dtype =
   /** A GGML block type: `q4_0`, `q8_0`, `q6_k` …: see `block`. */
   | `q${string}`
   | `iq${string}`
+  | `tq${string}`
+  | "mxfp4"
+  | "nvfp4"
   | "opaque";
 
 /** A tensor's place in a file: `length` bytes from `offset`, little endian unless the dtype is "opaque". */
@@ -59,6 +62,12 @@ export interface ExternalSpan extends TensorSpan {
   readonly file: string;
 }
 
+/**
+ * What a program that loads the file may do: only read data, run code that is in the file, or nobody looked.
+ * "data-only" is said only of a file in which nothing but what is known to be data was seen.
+ */
+export type Risk = "data-only" | "executable" | "unknown";
+
 export interface TensorTable {
   /** "safetensors", "gguf" … */
   readonly format: string;
@@ -68,6 +77,8 @@ export interface TensorTable {
   readonly external: readonly ExternalSpan[];
   /** Tensors that the file holds in a form without one span (compressed, chunked): name, dtype, shape. */
   readonly scattered: readonly Pick<TensorSpan, "name" | "dtype" | "shape">[];
+  /** Of a format that can hold code. */
+  readonly risk?: Risk;
 }
 
 export interface Format {
