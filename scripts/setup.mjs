@@ -62,4 +62,5 @@ function install() {
 
 assertNode();
 install();
+run(process.execPath, [join(root, "packages", "store", "scripts", "build-kernels.mjs")]);
 run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-b"]);

@@ -3,6 +3,7 @@ import type { Dtype } from "../formats/table.ts";
 
 export interface Encoded {
   readonly codec: number;
+  /** May lie in memory of the codec, or be the raw bytes: good until the next call of any codec. */
   readonly stored: Uint8Array;
 }
 
@@ -38,7 +39,10 @@ export interface Codec {
   readonly name: string;
   /** True when `decode` needs the parent's bytes. Ids 32 to 63. */
   readonly isDelta: boolean;
-  /** Undefined when this codec has nothing to gain here. Must decode to exactly `raw`. */
+  /**
+   * Undefined when this codec has nothing to gain here. Must decode to exactly `raw`. The result may lie in memory of the
+   * codec and is good until the next call.
+   */
   encode(raw: Uint8Array, hints: EncodeHints): Uint8Array | undefined;
   /**
    * Exactly `rawBytes` bytes, or throws OBJECT_CORRUPT: also for a `parent` of another length than the stored bytes
@@ -46,4 +50,6 @@ export interface Codec {
    * good until the next call.
    */
   decode(stored: Uint8Array, rawBytes: number, parent?: Uint8Array): Uint8Array;
+  /** Of a codec with kernels: the same without them, slower by far; what `decode` does where they cannot run. */
+  decodePlainly?(stored: Uint8Array, rawBytes: number, parent?: Uint8Array): Uint8Array;
 }

@@ -3,16 +3,17 @@ import { SmcError } from "../errors.ts";
 import { BRO } from "./bro.ts";
 import type { Codec, Encoded, EncodeHints } from "./codec.ts";
 import { FILL } from "./fill.ts";
+import { PLN, PLS } from "./pln.ts";
 import { RAW } from "./raw.ts";
 
-export const CODECS: readonly Codec[] = [RAW, FILL, BRO];
+export const CODECS: readonly Codec[] = [RAW, FILL, BRO, PLN, PLS];
 
 /** A codec that saves less than this share is not worth decoding. */
 const STORED_SHARE_MAX = 0.985;
 
 /** The shortest form; RAW when nothing else saves at least 1.5 %. */
 export function encodeBest(raw: Uint8Array, hints: EncodeHints = {}): Encoded {
-  for (const codec of [FILL, BRO]) {
+  for (const codec of hints.dtype === undefined ? [FILL, BRO] : [FILL, PLN]) {
     const stored = codec.encode(raw, hints);
     if (stored !== undefined && stored.length <= raw.length * STORED_SHARE_MAX) {
       return { codec: codec.id, stored };

@@ -1,0 +1,3 @@
+/** What the module exports. */
+export { BLOCK_ROOM, CHUNK_0, CHUNK_1, CHUNK_ROOM, initialise, INPUT, PARENT } from "./memory";
+export { decodePlanes, encodePlanes, estimatePlanes, setLayout } from "./pln";

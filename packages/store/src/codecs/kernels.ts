@@ -1,0 +1,64 @@
+/** The compiled kernels: one instance for each thread, made when it is first asked for. Its memory is fixed, 12 MiB. */
+import { KERNELS_WASM } from "./kernels.generated.ts";
+
+declare const WebAssembly: {
+  validate(bytes: Uint8Array): boolean;
+  Module: new (bytes: Uint8Array) => object;
+  Instance: new (module: object, imports: object) => { exports: Readonly<Record<string, unknown>> };
+  RuntimeError: new () => Error;
+};
+
+/** Functions of kernels/; addresses and counts are checked by their callers. */
+interface KernelExports {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  initialise(): void;
+  setLayout(width: number, rotated: number, strideBytes: number, scaleBytes: number): void;
+  encodePlanes(from: number, count: number, out: number): number;
+  decodePlanes(from: number, end: number, to: number, count: number): number;
+  estimatePlanes(from: number, count: number): number;
+}
+
+const ADDRESSES = ["INPUT", "PARENT", "CHUNK_0", "CHUNK_1"] as const;
+
+/** The functions, the memory, and the places in it. */
+export interface Kernels {
+  readonly call: KernelExports;
+  readonly memory: Buffer;
+  readonly at: Readonly<Record<(typeof ADDRESSES)[number], number>>;
+}
+
+let instance: Kernels | undefined;
+let isSupported: boolean | undefined;
+
+/** Undefined where WebAssembly cannot do vectors: then the plain decoders work, and nothing is encoded with kernels. */
+export function openKernels(): Kernels | undefined {
+  if (instance !== undefined) return instance;
+  if (isSupported === false) return undefined;
+  const wasm = Buffer.from(KERNELS_WASM, "base64");
+  isSupported ??= WebAssembly.validate(wasm);
+  if (!isSupported) return undefined;
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(wasm), {});
+  const call = exports as unknown as KernelExports;
+  const at = Object.fromEntries(
+    ADDRESSES.map((name) => [name, (exports[name] as { value: number }).value]),
+  ) as Kernels["at"];
+  call.initialise();
+  instance = { call, memory: Buffer.from(call.memory.buffer), at };
+  return instance;
+}
+
+/** Runs kernels. When they trap the instance is thrown away, for its memory may be anything, and undefined returned. */
+export function runKernels<T>(kernels: Kernels, run: (kernels: Kernels) => T): T | undefined {
+  try {
+    return run(kernels);
+  } catch (error) {
+    if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+    if (instance === kernels) instance = undefined;
+    return undefined;
+  }
+}
+
+/** True for bytes in the memory of these kernels: the next call may change them. */
+export function isKernelMemory({ memory }: Kernels, bytes: Uint8Array): boolean {
+  return bytes.buffer === memory.buffer;
+}
