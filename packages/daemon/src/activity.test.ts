@@ -41,3 +41,26 @@ test("drain() aborts what does not end in time, and goes on when that does not h
 test("drain() returns at once when nothing is active", async () => {
   await new Activity(quiet).drain(10_000, 10_000);
 });
+
+test("quiet work starts after quiet time, is told to stop by a request, and drain() waits for it", async () => {
+  const signals: AbortSignal[] = [];
+  let end = (): void => undefined;
+  const run = (signal: AbortSignal): Promise<void> => {
+    signals.push(signal);
+    return new Promise((resolve) => {
+      end = resolve;
+    });
+  };
+  const activity = new Activity({ ...quiet, quiet: { ms: 10, run } });
+  activity.start();
+  await until(() => signals.length === 1);
+  const entered = activity.enter();
+  expect(signals[0]?.aborted).toBe(true);
+  entered?.leave();
+  let drained = false;
+  const draining = activity.drain(10_000, 0).then(() => (drained = true));
+  await until(() => signals.length === 1);
+  expect(drained).toBe(false);
+  end();
+  await draining;
+});

@@ -5,13 +5,17 @@ export interface ActivityOptions {
   /** 0: never idle. */
   readonly idleMs: number;
   readonly onIdle: () => void;
+  /** Work for when nobody asked for anything for `ms`; its signal fires as soon as somebody does. 0: never. */
+  readonly quiet?: { readonly ms: number; readonly run: (signal: AbortSignal) => Promise<void> };
 }
 
-/** Counts requests and tells once when there was none for `idleMs`. */
+/** Counts requests, tells once when there was none for `idleMs`, and lets other work run in between. */
 export class Activity {
   readonly #active = new Set<AbortController>();
   readonly #options: ActivityOptions;
   #timer: NodeJS.Timeout | undefined;
+  #quietTimer: NodeJS.Timeout | undefined;
+  #quiet: { readonly controller: AbortController; readonly done: Promise<void> } | undefined;
   #leaving = false;
   #drained: (() => void) | undefined;
 
@@ -32,6 +36,7 @@ export class Activity {
   enter(): { controller: AbortController; leave: () => void } | undefined {
     if (this.#leaving) return undefined;
     clearTimeout(this.#timer);
+    this.#stopQuiet();
     const controller = new AbortController();
     this.#active.add(controller);
     return {
@@ -49,6 +54,8 @@ export class Activity {
   async drain(patienceMs: number, abortedMs: number): Promise<void> {
     this.#leaving = true;
     clearTimeout(this.#timer);
+    this.#stopQuiet();
+    await this.#quiet?.done;
     if (await this.#empty(patienceMs)) return;
     this.abort();
     await this.#empty(abortedMs);
@@ -61,10 +68,26 @@ export class Activity {
   }
 
   #arm(): void {
-    if (this.#leaving || this.#options.idleMs === 0) return;
+    if (this.#leaving) return;
+    const { idleMs, onIdle, quiet } = this.#options;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#options.onIdle(), this.#options.idleMs);
-    this.#timer.unref();
+    clearTimeout(this.#quietTimer);
+    if (quiet !== undefined && quiet.ms > 0)
+      this.#quietTimer = setTimeout(() => this.#startQuiet(quiet.run), quiet.ms).unref();
+    if (idleMs > 0) this.#timer = setTimeout(() => onIdle(), idleMs).unref();
+  }
+
+  #startQuiet(run: (signal: AbortSignal) => Promise<void>): void {
+    const controller = new AbortController();
+    const done = run(controller.signal).finally(() => {
+      if (this.#quiet?.controller === controller) this.#quiet = undefined;
+    });
+    this.#quiet = { controller, done };
+  }
+
+  #stopQuiet(): void {
+    clearTimeout(this.#quietTimer);
+    this.#quiet?.controller.abort();
   }
 
   #empty(patienceMs: number): Promise<boolean> {

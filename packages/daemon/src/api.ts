@@ -221,6 +221,7 @@ export const api = {
     at: optional(text),
     limit: optional(count),
   }),
+  repack: verb("Stores what is there in less space", "store", { again: optional(flag) }, progress),
   fsck: verb("Checks the store", "store", { full: optional(flag), rebuild: optional(flag) }, progress),
   du: verb(
     "Measures how much room versions take, and what lies in the store",

@@ -66,6 +66,7 @@ export const handlers = {
   "hash-object": onStore(store.hashObject),
   refs: onRepository(store.refs),
   reflog: onRepository(store.reflog),
+  repack: onStore(store.repack),
   fsck: onStore(store.fsck),
   du: onRepository(store.du),
   repos: onStore(store.repos),

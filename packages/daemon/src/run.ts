@@ -9,6 +9,7 @@ import { Activity } from "./activity.ts";
 import { assertListening, clearSocket, removeRecord, storeIdentity, writeRecord } from "./claim.ts";
 import { answers } from "./connect.ts";
 import { isLogLevel, type Logger, type LogLevel } from "./logger.ts";
+import { idleRepack } from "./idle-repack.ts";
 import { type LoopDelay, watchLoopDelay } from "./loop-delay.ts";
 import { type Presence, presenceOf } from "./presence.ts";
 import { type DaemonStatus, PROTOCOL, VERSION } from "./protocol.ts";
@@ -23,12 +24,15 @@ const ABORTED_MS = 5_000;
 const WATCH_MS = 1_000;
 const MINUTE_MS = 60_000;
 const IDLE_MINUTES = 15;
+const QUIET_MINUTES = 2;
 
 export interface DaemonOptions {
   readonly storePath: string;
   readonly logger: Logger;
   /** Overrides the setting daemon.idleMinutes; 0 means it stays. */
   readonly idleMs?: number;
+  /** Overrides the setting repack.idleMinutes; 0 means never. */
+  readonly quietMs?: number;
 }
 
 export interface Daemon {
@@ -43,12 +47,12 @@ export interface Daemon {
  * Starts a daemon in this process; it listens when the promise resolves.
  * Throws STORE_LOCKED (with the owner's pid), UNSAFE_PATH, UNSAFE_OWNER and what opening a store throws.
  */
-export async function startDaemon({ storePath, logger, idleMs }: DaemonOptions): Promise<Daemon> {
+export async function startDaemon({ storePath, logger, idleMs, quietMs }: DaemonOptions): Promise<Daemon> {
   const presence = presenceOf(storePath);
   // For the socket. Afterwards the user's own again: checked-out files are made with it.
   const umask = process.umask(0o077);
   try {
-    return await ownAndListen({ presence, logger, idleMs });
+    return await ownAndListen({ presence, logger, idleMs, quietMs });
   } finally {
     process.umask(umask);
   }
@@ -58,16 +62,23 @@ interface Starting {
   readonly presence: Presence;
   readonly logger: Logger;
   readonly idleMs: number | undefined;
+  readonly quietMs: number | undefined;
 }
 
-async function ownAndListen({ presence, logger, idleMs }: Starting): Promise<RunningDaemon> {
+async function ownAndListen({ presence, logger, idleMs, quietMs }: Starting): Promise<RunningDaemon> {
   const store = await ownStore(presence);
   const settings = await readSettings(store, logger).catch(async (error: unknown) => {
     await store[Symbol.asyncDispose]();
     throw error;
   });
   logger.level = logger.level === "silent" ? "silent" : settings.level;
-  const running = new RunningDaemon({ presence, store, logger, idleMs: idleMs ?? settings.idleMs });
+  const running = new RunningDaemon({
+    presence,
+    store,
+    logger,
+    idleMs: idleMs ?? settings.idleMs,
+    quietMs: quietMs ?? settings.quietMs,
+  });
   try {
     await running.listen();
   } catch (error) {
@@ -91,17 +102,28 @@ async function ownStore(presence: Presence): Promise<OwnedStore> {
   }
 }
 
+interface Settings {
+  readonly idleMs: number;
+  readonly quietMs: number;
+  readonly level: LogLevel;
+}
+
 /** A broken configuration must not keep the daemon from starting: it is what repairs it. */
-async function readSettings(store: OwnedStore, logger: Logger): Promise<{ idleMs: number; level: LogLevel }> {
+async function readSettings(store: OwnedStore, logger: Logger): Promise<Settings> {
   try {
     const { entries } = await readConfig({ storePath: store.path, environment: process.env });
     const level = entries.get("log.level")?.value;
     const minutes = Number(entries.get("daemon.idleMinutes")?.value ?? IDLE_MINUTES);
-    return { idleMs: minutes * MINUTE_MS, level: isLogLevel(level) ? level : "info" };
+    const quiet = Number(entries.get("repack.idleMinutes")?.value ?? QUIET_MINUTES);
+    return {
+      idleMs: minutes * MINUTE_MS,
+      quietMs: quiet * MINUTE_MS,
+      level: isLogLevel(level) ? level : "info",
+    };
   } catch (error) {
     if (!isSmcError(error, "CONFIG_INVALID")) throw error;
     logger.warn({ err: error }, "settings ignored");
-    return { idleMs: IDLE_MINUTES * MINUTE_MS, level: "info" };
+    return { idleMs: IDLE_MINUTES * MINUTE_MS, quietMs: QUIET_MINUTES * MINUTE_MS, level: "info" };
   }
 }
 
@@ -110,6 +132,7 @@ interface Parts {
   readonly store: OwnedStore;
   readonly logger: Logger;
   readonly idleMs: number;
+  readonly quietMs: number;
 }
 
 class RunningDaemon implements Daemon {
@@ -131,7 +154,11 @@ class RunningDaemon implements Daemon {
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
     });
-    this.#activity = new Activity({ idleMs: parts.idleMs, onIdle: () => void this.stop("idle") });
+    this.#activity = new Activity({
+      idleMs: parts.idleMs,
+      onIdle: () => void this.stop("idle"),
+      quiet: { ms: parts.quietMs, run: idleRepack(parts.store, parts.logger) },
+    });
     this.#server = createDaemonServer({
       store: parts.store,
       logger: parts.logger,

@@ -83,6 +83,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     worktree: false,
   },
   {
+    name: "repack.idleMinutes",
+    description: "Minutes without work after which the daemon repacks; 0 means never",
+    default: 2,
+    type: "integer",
+    min: 0,
+    max: 525_600,
+    worktree: false,
+  },
+  {
     name: "user.email",
     description: "E-mail address written into commits and tags",
     default: null,

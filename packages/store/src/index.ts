@@ -31,6 +31,7 @@ export * from "./verbs/mv.ts";
 export * from "./verbs/reflog.ts";
 export * from "./verbs/refs.ts";
 export * from "./verbs/repos.ts";
+export * from "./verbs/repack.ts";
 export * from "./verbs/reset.ts";
 export * from "./verbs/restore.ts";
 export * from "./verbs/rev-parse.ts";

@@ -14,6 +14,7 @@ import type { RecordRow } from "./pack/format.ts";
 import type { ChunkPlace } from "./pack/open-packs.ts";
 import { openPack, readRecordSync, type RecordSpan } from "./pack/reader.ts";
 import type { Pool } from "./pool/pool.ts";
+import { Readers } from "./readers.ts";
 import type { ExportPart, Piece, PiecedBlob } from "./pool/tasks.ts";
 import type { ByteRange, ExportFile, FileStat, ObjectStore, ReadFile } from "./store.ts";
 
@@ -25,6 +26,8 @@ const PART_BYTES = 32 * 1024 * 1024;
 const READ_AHEAD = 2;
 /** Records up to this are read in the daemon's own thread, in well under a millisecond. */
 const SMALL_BYTES_MAX = 32 * 1024;
+/** Records verified in one task. */
+const VERIFY_MAX = 64;
 /** Places asked of the index at a time. */
 const LOOKUP_MAX = 4096;
 
@@ -41,6 +44,8 @@ interface ExportOptions {
 
 export class PackedObjects implements ObjectStore {
   readonly #context: Context;
+  /** Who looks up places and reads from them. */
+  readonly readers = new Readers();
 
   constructor(context: Context) {
     this.#context = context;
@@ -55,6 +60,7 @@ export class PackedObjects implements ObjectStore {
   }
 
   async read(digest: Digest, kind: "tree" | "commit" | "tag"): Promise<Uint8Array> {
+    using _ = this.readers.enter();
     const place = await this.#context.index.find(digest);
     if (place === undefined) throw notFound(digest, kind);
     if (place.kind !== kind) {
@@ -92,6 +98,7 @@ export class PackedObjects implements ObjectStore {
   }
 
   async *readBlob(digest: Digest, call: Call, range?: ByteRange): AsyncIterable<Uint8Array> {
+    using _ = this.readers.enter();
     const blob = await this.blob(digest);
     const from = Math.max(range?.from ?? 0, 0);
     const to = Math.min(range?.to ?? blob.sizeBytes, blob.sizeBytes);
@@ -121,6 +128,7 @@ export class PackedObjects implements ObjectStore {
   }
 
   async tensors(digest: Digest, fileName: string, call: Call): Promise<TensorTable | undefined> {
+    using _ = this.readers.enter();
     const blob = await this.blob(digest);
     return this.#context.pool.run("tensors", { blob, fileName }, { signal: call.signal });
   }
@@ -154,6 +162,7 @@ export class PackedObjects implements ObjectStore {
 
   /** Which chunks a blob is made of. */
   async chunklist(blob: Digest, list: Digest): Promise<Chunklist> {
+    using _ = this.readers.enter();
     const place = await this.#context.index.find(list);
     if (place === undefined) throw missing(blob, list);
     const decoded = decodeChunklist(await this.#readPlace(list, place));
@@ -187,6 +196,15 @@ export class PackedObjects implements ObjectStore {
       if (place.parents === undefined) return chunk;
       return { ...chunk, parents: place.parents.map((parent) => parents.get(parent) as ChunkPlace) };
     });
+  }
+
+  /** Reads records where the index says they are, and keeps nothing. Throws OBJECT_CORRUPT, OBJECT_MISSING. */
+  async verify(digests: readonly Digest[], call: Call): Promise<void> {
+    for (let from = 0; from < digests.length; from += VERIFY_MAX) {
+      const part = digests.slice(from, from + VERIFY_MAX);
+      const places = await this.#places(part, await this.#context.index.findMany(part));
+      await this.#context.pool.run("verify", { places }, { signal: call.signal });
+    }
   }
 
   /** Where the parents of these chunks are, for those that have any. */
@@ -227,6 +245,7 @@ export class PackedObjects implements ObjectStore {
   }
 
   async exportFiles(files: readonly ExportFile[], call: Call): Promise<FileStat[]> {
+    using _ = this.readers.enter();
     let done = 0;
     const options = {
       signal: call.signal,

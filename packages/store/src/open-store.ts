@@ -47,6 +47,7 @@ export class OwnedStore implements Store {
   readonly path: string;
   readonly id: string;
   readonly #parts: Parts;
+  #alone: Promise<unknown> = Promise.resolve();
   readonly objects: PackedObjects;
   recovery: Recovery;
 
@@ -91,13 +92,27 @@ export class OwnedStore implements Store {
     return new PackSession(this, op);
   }
 
+  /** As `write`, for those who deal with packs and records themselves. */
+  writePacks(op: string): PackSession {
+    return new PackSession(this, op);
+  }
+
+  /** Work that changes where records are, one after the other. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#alone.then(work);
+    this.#alone = done.catch(() => undefined);
+    return done;
+  }
+
   /** Forgets the object index and the refs in LevelDB and builds both from packs and journal. */
-  async rebuild(): Promise<Recovery> {
-    const { index, pool, refs } = this.#parts;
-    const lost = await reconcile({ path: this.path, index, pool }, { rebuild: true });
-    await refs.rebuild();
-    this.recovery = { ...lost, rebuilt: "asked for" };
-    return this.recovery;
+  rebuild(): Promise<Recovery> {
+    return this.alone(async () => {
+      const { index, pool, refs } = this.#parts;
+      const lost = await reconcile({ path: this.path, index, pool }, { rebuild: true });
+      await refs.rebuild();
+      this.recovery = { ...lost, rebuilt: "asked for" };
+      return this.recovery;
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

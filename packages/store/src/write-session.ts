@@ -11,10 +11,11 @@ import { createFolder, removeEmptyFolder, removeTree, renamePath, syncFile, sync
 import type { ObjectIndex } from "./db/object-index.ts";
 import { CHUNK_BYTES_MAX, OBJECT_BYTES_MAX } from "./objects/objects.ts";
 import { indexPack, packPath } from "./pack/folder.ts";
+import type { RecordRow } from "./pack/format.ts";
 import type { WrittenPack } from "./pack/writer.ts";
 import type { PackedObjects } from "./object-store.ts";
 import type { Pool, TaskOptions } from "./pool/pool.ts";
-import type { AddedFile, ParentFile, TaskInput, TaskOutput } from "./pool/tasks.ts";
+import type { AddedFile, ParentFile, Recoded, TaskInput, TaskOutput } from "./pool/tasks.ts";
 import type { NewFile, ReadFile, StoredBlob, WriteSession } from "./store.ts";
 
 const FILES_PER_TASK_MAX = 256;
@@ -25,6 +26,8 @@ const OBJECTS_MAX = 2048;
 /** From this size on a command's files are worth all storers. */
 const LARGE_BYTES_MIN = 24 * 1024 * 1024;
 const PARENT_FILES_MAX = 4;
+/** Chunks of one task of `recode`: a quarter of a second of work. */
+const RECODED_PIECES = 16;
 /** A smaller file helps nobody to become shorter. */
 const PARENT_BYTES_MIN = 64 * 1024;
 
@@ -62,6 +65,7 @@ export class PackSession implements WriteSession {
   }
 
   async addFiles(files: readonly NewFile[], call: Call): Promise<ReadFile[]> {
+    using _ = this.#owner.objects.readers.enter();
     const session = await this.#begin();
     const perTask = Math.ceil(files.length / (this.#owner.pool.size * 4));
     const step = Math.max(1, Math.min(perTask, FILES_PER_TASK_MAX));
@@ -144,6 +148,42 @@ export class PackSession implements WriteSession {
     return digest;
   }
 
+  /** Encodes chunks of a stored file again, against files it may resemble; keeps those that get shorter. */
+  async recode(
+    file: { digest: Digest; fileName: string; parents: NonNullable<NewFile["parents"]> },
+    call: Call,
+  ): Promise<Recoded> {
+    const session = await this.#begin();
+    const { objects, pool } = this.#owner;
+    const blob = await objects.blob(file.digest);
+    const [added] = await this.#added([{ path: file.fileName, ...file }]);
+    const parents = added?.parents ?? [];
+    const stop = new AbortController();
+    const signal = AbortSignal.any([call.signal, stop.signal]);
+    const tasks: Promise<Recoded>[] = [];
+    for (let from = 0; from < blob.pieces.length && parents.length > 0; from += RECODED_PIECES) {
+      const input = { ...session, blob, fileName: file.fileName, parents, from, to: from + RECODED_PIECES };
+      tasks.push(this.#run("recode", input, { signal, storer: tasks.length % pool.size }));
+    }
+    const none = { tried: 0, shorter: 0, savedBytes: 0 };
+    return (await this.#settle(tasks, stop)).reduce(
+      (sum, { tried, shorter, savedBytes }) => ({
+        tried: sum.tried + tried,
+        shorter: sum.shorter + shorter,
+        savedBytes: sum.savedBytes + savedBytes,
+      }),
+      none,
+    );
+  }
+
+  /** Stores records of a pack again, as they are, each verified. Throws OBJECT_CORRUPT, PACK_CORRUPT. */
+  async copy(pack: Digest, rows: readonly RecordRow[], call: Call): Promise<void> {
+    const session = await this.#begin();
+    const parents = await this.#owner.objects.parentsOf(rows);
+    const input = { ...session, pack: packPath(this.#owner.path, pack), rows, parents };
+    await this.#settle([this.#run("copy", input, { signal: call.signal })], new AbortController());
+  }
+
   /** One byte a digest: 1 = neither the store nor this session has it. */
   async #claim(digests: readonly Digest[]): Promise<Uint8Array> {
     const places = await this.#owner.index.findMany(digests);
@@ -176,7 +216,7 @@ export class PackSession implements WriteSession {
     return { op: this.#op, folder: this.#folder, storeId: this.#owner.id };
   }
 
-  #run<T extends "add" | "put" | "seal" | "drop">(
+  #run<T extends "add" | "put" | "recode" | "copy" | "seal" | "drop">(
     type: T,
     input: TaskInput<T>,
     options: Pick<TaskOptions, "signal" | "storer" | "isLarge" | "onProgress">,
@@ -196,14 +236,15 @@ export class PackSession implements WriteSession {
     });
   }
 
-  async finish(): Promise<void> {
+  /** With `replace`, what it stored is what is read from now on, also of what the store has already. */
+  async finish(options: { replace?: boolean } = {}): Promise<void> {
     await this.#flush();
     assert(this.#state === "open", "the write session is over");
-    if (this.#folderMade !== undefined) await this.#publish();
+    if (this.#folderMade !== undefined) await this.#publish(options.replace === true);
     this.#state = "finished";
   }
 
-  async #publish(): Promise<void> {
+  async #publish(replace: boolean): Promise<void> {
     const { path, index, pool } = this.#owner;
     for (const storer of this.#storers) await this.#run("seal", { op: this.#op }, { signal: NEVER, storer });
     for (const { synced } of this.#packs) await synced;
@@ -214,8 +255,23 @@ export class PackSession implements WriteSession {
       folders.add(join(target, ".."));
     }
     for (const folder of folders) await syncFolder(folder);
-    for (const { pack } of this.#packs) await indexPack({ path, index, pool }, pack);
+    if (replace) await this.#readBack();
+    for (const { pack } of this.#packs) await indexPack({ path, index, pool }, pack, { replace });
     await removeEmptyFolder(this.#folder);
+  }
+
+  /** Every byte of the packs, from the disk: what they replace may be removed later. Throws PACK_CORRUPT. */
+  async #readBack(): Promise<void> {
+    const { path, objects, pool } = this.#owner;
+    for (const { pack } of this.#packs) {
+      const parents = await objects.parentsOf(pack.rows);
+      const input = { pack: packPath(path, pack.name), parents };
+      const [problem] = await pool.run("verifyPack", input, { signal: NEVER });
+      if (problem === undefined) continue;
+      throw new SmcError("PACK_CORRUPT", `the new pack ${pack.name} is damaged: ${problem.message}`, {
+        hint: "nothing was replaced; check the disk",
+      });
+    }
   }
 
   /** Forgets what was not finished. */

@@ -69,6 +69,7 @@ export const COMMANDS = {
   refs: { group: "plumbing", summary: "list refs", load: () => import("./refs.ts") },
   du: { group: "care", summary: "measure what versions take on disk", load: () => import("./du.ts") },
   repos: { group: "care", summary: "list repositories of the store", load: () => import("./repos.ts") },
+  repack: { group: "care", summary: "store what is there in less space", load: () => import("./repack.ts") },
   fsck: { group: "care", summary: "check the store", load: () => import("./fsck.ts") },
   doctor: { group: "care", summary: "look for problems of this machine", load: () => import("./doctor.ts") },
   daemon: { group: "care", summary: "start, stop and watch the daemon", load: () => import("./daemon.ts") },

@@ -2,11 +2,11 @@
  * Where every record is: digest → pack and offset, in LevelDB. Everything here can be rebuilt from the packs.
  * Keys and values are described in docs/design/format.md.
  */
-import { breathe } from "../call.ts";
+import { breathe, type Call, createPacer } from "../call.ts";
 import type { Db, DbChange } from "./db.ts";
 import { type Digest, digestFromBytes, digestToBytes } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
-import type { RecordKind, RecordRow } from "../pack/format.ts";
+import { recordBytes, type RecordKind, type RecordRow } from "../pack/format.ts";
 
 /** One copy of a record. */
 export interface Place {
@@ -41,7 +41,7 @@ const BATCH_ROWS = 1000;
 const PLACE_BYTES = 24;
 const DIGEST_BYTES = 32;
 
-const TAG = { place: 0x6f, copy: 0x4f, blob: 0x62, pack: 0x70 } as const;
+const TAG = { place: 0x6f, copy: 0x4f, blob: 0x62, pack: 0x70, recoded: 0x72 } as const;
 
 function key(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat([Uint8Array.of(tag), ...parts]);
@@ -51,6 +51,10 @@ function packBytes(no: number): Uint8Array {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(no);
   return bytes;
+}
+
+function copyKey(digest: Uint8Array, no: number): Uint8Array {
+  return key(TAG.copy, digest, packBytes(no));
 }
 
 function encodePlace(place: Place): Uint8Array {
@@ -190,11 +194,12 @@ export class ObjectIndex {
   async addPack(
     pack: { name: Digest; sizeBytes: number; rows: readonly RecordRow[] },
     chunklists: readonly ChunklistPlace[],
+    options: { replace?: boolean } = {},
   ): Promise<void> {
     const no = this.#nextPack;
     this.#nextPack += 1;
     for (let from = 0; from < pack.rows.length; from += BATCH_ROWS) {
-      await this.#addRows(no, pack.rows.slice(from, from + BATCH_ROWS));
+      await this.#addRows(no, pack.rows.slice(from, from + BATCH_ROWS), options.replace === true);
       await breathe();
     }
     const { name, sizeBytes } = pack;
@@ -213,18 +218,66 @@ export class ObjectIndex {
     this.#packs.set(no, { no, name, sizeBytes, count });
   }
 
-  async #addRows(no: number, rows: readonly RecordRow[]): Promise<void> {
+  async #addRows(no: number, rows: readonly RecordRow[], replace: boolean): Promise<void> {
     const known = await this.findMany(rows.map(({ digest }) => digest));
-    const changes = rows.map((row, index): DbChange => {
+    const changes = rows.flatMap((row, index): DbChange[] => {
       const digest = digestToBytes(row.digest);
-      const isCopy = known[index] !== undefined && known[index].pack !== no;
-      return {
-        type: "put",
-        key: isCopy ? key(TAG.copy, digest, packBytes(no)) : key(TAG.place, digest),
-        value: encodePlace({ ...row, pack: no }),
-      };
+      const place = { ...row, pack: no };
+      const old = known[index];
+      const asPlace: DbChange = { type: "put", key: key(TAG.place, digest), value: encodePlace(place) };
+      if (old === undefined || old.pack === no) return [asPlace];
+      // A record that stands alone is read before a difference: two differences must never need each other.
+      if (replace || (old.parents !== undefined && row.parents === undefined)) {
+        return [asPlace, { type: "put", key: copyKey(digest, old.pack), value: encodePlace(old) }];
+      }
+      return [{ type: "put", key: copyKey(digest, no), value: encodePlace(place) }];
     });
     await this.#db.batch(changes, { sync: false });
+  }
+
+  /** How many records of each pack are those that are read, and how many bytes they take. */
+  async usage(call: Call): Promise<Map<number, { count: number; storedBytes: number }>> {
+    const pace = createPacer(call);
+    const usage = new Map<number, { count: number; storedBytes: number }>();
+    for await (const [, value] of this.#db.iterate({ gte: key(TAG.place), lt: key(TAG.place + 1) })) {
+      const { pack, storedBytes } = decodePlace(value);
+      const sum = usage.get(pack) ?? { count: 0, storedBytes: 0 };
+      usage.set(pack, { count: sum.count + 1, storedBytes: sum.storedBytes + recordBytes(storedBytes) });
+      await pace();
+    }
+    return usage;
+  }
+
+  /**
+   * Forgets a pack whose records are all read from elsewhere; durable when it returns. Throws INDEX_CORRUPT, and
+   * forgets nothing, when one of `rows`, which are all of its records, is still read from it.
+   */
+  async removePack(no: number, rows: readonly RecordRow[]): Promise<void> {
+    const places = await this.findMany(rows.map(({ digest }) => digest));
+    const kept = rows.find((_, index) => places[index] === undefined || places[index].pack === no);
+    if (kept !== undefined)
+      throw new SmcError("INDEX_CORRUPT", `${kept.digest} has no other place than the pack to be removed`);
+    const changes = rows.map(({ digest }): DbChange => ({
+      type: "del",
+      key: copyKey(digestToBytes(digest), no),
+    }));
+    changes.push({ type: "del", key: key(TAG.pack, packBytes(no)) });
+    await this.#db.batch(changes, { sync: true });
+    this.#packs.delete(no);
+  }
+
+  /** Blobs that repack has looked at with the parents it knew then. */
+  async wasRecoded(blob: Digest): Promise<boolean> {
+    return (await this.#db.get(key(TAG.recoded, digestToBytes(blob)))) !== undefined;
+  }
+
+  async markRecoded(blob: Digest): Promise<void> {
+    const change: DbChange = {
+      type: "put",
+      key: key(TAG.recoded, digestToBytes(blob)),
+      value: Uint8Array.of(1),
+    };
+    await this.#db.batch([change], { sync: false });
   }
 
   /** Every record that the packs hold, further copies last. */

@@ -55,6 +55,7 @@ interface IndexContext {
 export async function indexPack(
   { path, index, pool }: IndexContext,
   pack: { name: Digest; sizeBytes: number; rows: readonly RecordRow[] },
+  options: { replace?: boolean } = {},
 ): Promise<void> {
   const lists = pack.rows.filter(({ kind }) => kind === "chunklist");
   const chunklists: ChunklistPlace[] = [];
@@ -68,7 +69,7 @@ export async function indexPack(
       if (digest !== undefined) chunklists.push({ digest, blob, sizeBytes });
     }
   }
-  await index.addPack(pack, chunklists);
+  await index.addPack(pack, chunklists, options);
 }
 
 export interface LostPacks {

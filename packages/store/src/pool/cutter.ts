@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { closeSync, readSync } from "node:fs";
+import { basename } from "node:path";
 import { GEAR_MIN_BYTES } from "../chunk/gear.ts";
 import { cutSegment } from "../chunk/plan.ts";
 import type { Digest } from "../objects/digest.ts";
@@ -11,7 +12,7 @@ import { fromErrno } from "../errors.ts";
 import { type Chunk, CHUNK_BYTES_MAX, encodeChunklist } from "../objects/objects.ts";
 import { show } from "../show.ts";
 import type { FileStat, ReadFile } from "../store.ts";
-import { FileCuts } from "./file-cuts.ts";
+import { FileCuts, FileSource } from "./file-cuts.ts";
 import { assertUnchanged, fileStat, openRegular } from "./read-file.ts";
 import type { AddedFile, ChunkHints } from "./tasks.ts";
 
@@ -91,7 +92,7 @@ export class Cutter {
   async addFile({ path, parents }: AddedFile): Promise<void> {
     const { fd, stat } = openRegular(path);
     try {
-      using cuts = new FileCuts({ fd, path, sizeBytes: stat.sizeBytes, parents });
+      using cuts = new FileCuts(new FileSource(fd, path, stat.sizeBytes), basename(path), parents);
       const file = await this.#cutFile(fd, path, { stat, cuts });
       assertUnchanged(path, stat, fileStat(fd), file.sizeBytes);
       this.#files.push(file);

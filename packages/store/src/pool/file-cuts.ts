@@ -1,6 +1,5 @@
 /** Where the chunks of one file end and what is known about each: its plan, its tensors, its parents. For workers. */
 import { readSync } from "node:fs";
-import { basename } from "node:path";
 import { type KnownParent, Parents } from "../chunk/parents.ts";
 import { type CutPlan, planOf, type Segment } from "../chunk/plan.ts";
 import { fromErrno, isSmcError } from "../errors.ts";
@@ -14,13 +13,6 @@ import type { ChunkHints, ParentFile } from "./tasks.ts";
 /** Smaller files are not looked into. */
 const PARSE_BYTES_MIN = 64 * 1024;
 
-interface OpenFile {
-  readonly fd: number;
-  readonly path: string;
-  readonly sizeBytes: number;
-  readonly parents: readonly ParentFile[];
-}
-
 /** Goes over the segments of a file's plan from front to back. */
 export class FileCuts implements Disposable {
   readonly plan: CutPlan;
@@ -30,10 +22,9 @@ export class FileCuts implements Disposable {
   #index = 0;
 
   /** Reads the file's header. What cannot be parsed is cut as bytes without structure. */
-  constructor({ fd, path, sizeBytes, parents }: OpenFile) {
-    const source = new FileSource(fd, path, sizeBytes);
-    const table = sizeBytes < PARSE_BYTES_MIN ? undefined : tableOf(source, basename(path));
-    this.plan = planOf(table, sizeBytes);
+  constructor(source: ByteSource, fileName: string, parents: readonly ParentFile[]) {
+    const table = source.sizeBytes < PARSE_BYTES_MIN ? undefined : tableOf(source, fileName);
+    this.plan = planOf(table, source.sizeBytes);
     if (table === undefined || parents.length === 0) return;
     const known = parents.flatMap((parent) => this.#known(parent) ?? []);
     if (known.length > 0) this.#parents = new Parents(known, table.tensors);
@@ -73,19 +64,41 @@ export class FileCuts implements Disposable {
     this.#at += length;
     if (segment === undefined) return undefined;
     const tensor = segment.kind === "bytes" ? undefined : largest(segment.tensors);
-    const hints = tensor === undefined ? undefined : this.#hints(segment, tensor, { at, length });
+    const hints =
+      tensor === undefined ? undefined : this.#hints(segment, tensor, { at, length, index: this.#index });
     if (this.#at >= segment.to) this.#index += 1;
     return hints;
   }
 
-  #hints(segment: Segment, tensor: TensorSpan, { at, length }: { at: number; length: number }): ChunkHints {
+  /** What is known about any chunk that lies in one segment; undefined for bytes without structure. */
+  at(at: number, length: number): ChunkHints | undefined {
+    let low = 0;
+    let high = this.plan.segments.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if ((this.plan.segments[middle]?.from ?? 0) <= at) low = middle;
+      else high = middle - 1;
+    }
+    const segment = this.plan.segments[low];
+    const tensor = segment === undefined || segment.kind === "bytes" ? undefined : largest(segment.tensors);
+    if (segment === undefined || tensor === undefined || at + length > segment.to) return undefined;
+    if (segment.kind === "run" && (at !== segment.from || at + length !== segment.to)) return undefined;
+    return this.#hints(segment, tensor, { at, length, index: low });
+  }
+
+  #hints(
+    segment: Segment,
+    tensor: TensorSpan,
+    chunk: { at: number; length: number; index: number },
+  ): ChunkHints {
+    const { at, length, index } = chunk;
     const parent =
       segment.kind === "tensor"
         ? this.#parents?.find(tensor, at - tensor.offset, length)
         : this.#parents?.findRun(segment.tensors, length);
     const lead = segment.kind === "tensor" ? 0 : (tensor.offset - at) % (widthOf(tensor.dtype) ?? 1);
     return {
-      tensor: this.#index,
+      tensor: index,
       dtype: tensor.dtype,
       lead,
       ...(tensor.affine === undefined ? {} : { affine: tensor.affine }),
@@ -119,7 +132,8 @@ function tableOf(source: ByteSource, fileName: string): TensorTable | undefined 
   }
 }
 
-class FileSource implements ByteSource {
+/** A local file that is open. */
+export class FileSource implements ByteSource {
   readonly sizeBytes: number;
   readonly #fd: number;
   readonly #path: string;

@@ -12,7 +12,8 @@ import type { WrittenPack } from "../pack/writer.ts";
 import { OpenPacks } from "../pack/open-packs.ts";
 import { alignedMemory, BLOCK_BYTES } from "../pack/block-file.ts";
 import type { RecordKind } from "../pack/format.ts";
-import { type EncodedRecord, PackWriter } from "../pack/writer.ts";
+import { type EncodedRecord, type NewRecord as PackRecord, PackWriter } from "../pack/writer.ts";
+import { copyRecords, recodeBlob, type Recoder } from "./recode.ts";
 import type {
   ChunkHints,
   FromWorker,
@@ -21,6 +22,8 @@ import type {
   StoreReply,
   StoreRequest,
   TaskMessage,
+  TaskOutput,
+  TaskType,
   ToStorer,
 } from "./tasks.ts";
 
@@ -124,9 +127,14 @@ interface NewRecord {
   readonly hints?: ChunkHints | undefined;
 }
 
-/** Appends to the session's pack; starts the next one when it is full. */
+/** In its shortest form. */
 function store(id: number, session: SessionFolder, { kind, digest, raw, hints }: NewRecord): void {
   const encoded = hints === undefined ? encodeBest(raw) : parentsOf(session.op).encode(id, raw, hints);
+  append(id, session, { kind, digest, rawBytes: raw.length }, encoded);
+}
+
+/** Appends to the session's pack; starts the next one when it is full. */
+function append(id: number, session: SessionFolder, record: PackRecord, encoded: EncodedRecord): void {
   let pack = open.get(session.op);
   if (pack === undefined) {
     packCount += 1;
@@ -139,7 +147,7 @@ function store(id: number, session: SessionFolder, { kind, digest, raw, hints }:
     pack = { writer, block };
     open.set(session.op, pack);
   }
-  pack.writer.add({ kind, digest, rawBytes: raw.length }, encoded);
+  pack.writer.add(record, encoded);
   if (pack.writer.isFull()) seal(id, session.op);
 }
 
@@ -177,8 +185,18 @@ async function handle(request: StoreRequest): Promise<readonly Digest[]> {
   return records.map(({ digest }) => digest);
 }
 
-function runTask({ id, type, input }: TaskMessage): void {
-  if (type === "put" && "objects" in input) {
+function runTask({ id, type, input, stop }: TaskMessage): TaskOutput<TaskType> {
+  const recoder = (session: SessionFolder): Recoder => ({
+    encode: (raw, hints) => parentsOf(session.op).encode(id, raw, hints),
+    append: (record, encoded) => append(id, session, record, encoded),
+    onBytes: () => {
+      if (Atomics.load(stop, 0) !== 0) throw new SmcError("CANCELED", "stopped");
+    },
+  });
+  if (type === "recode" && "blob" in input && "op" in input) return recodeBlob(input, recoder(input));
+  if (type === "copy" && "rows" in input) {
+    copyRecords(input, recoder(input));
+  } else if (type === "put" && "objects" in input) {
     for (const object of input.objects) store(id, input, object);
   } else if (type === "seal" && "op" in input) {
     forget(input.op);
@@ -187,6 +205,7 @@ function runTask({ id, type, input }: TaskMessage): void {
     forget(input.op);
     drop(input.op);
   }
+  return undefined;
 }
 
 function failure(error: unknown): SmcError {
@@ -227,8 +246,7 @@ parent.on("message", (message: ToStorer) => {
     case "task":
       return enqueue(async () => {
         try {
-          runTask(message.task);
-          send({ kind: "done", id: message.task.id, output: undefined });
+          send({ kind: "done", id: message.task.id, output: runTask(message.task) });
         } catch (error) {
           send({ kind: "failed", id: message.task.id, error: failure(error).toJSON() });
         }

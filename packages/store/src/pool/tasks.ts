@@ -4,6 +4,7 @@ import type { Digest } from "../objects/digest.ts";
 import type { ErrorJson } from "../errors.ts";
 import type { EncodeHints } from "../codecs/codec.ts";
 import type { Dtype, TensorTable } from "../formats/table.ts";
+import type { RecordRow } from "../pack/format.ts";
 import type { ChunkPlace } from "../pack/open-packs.ts";
 import type { PackContents, PackProblem } from "../pack/reader.ts";
 import type { WrittenPack } from "../pack/writer.ts";
@@ -73,6 +74,21 @@ export interface ChunkHints extends Omit<EncodeHints, "previous" | "parent"> {
   readonly parent?: ParentRange;
 }
 
+export interface RecodeInput {
+  readonly blob: PiecedBlob;
+  readonly fileName: string;
+  readonly parents: readonly ParentFile[];
+  /** Which of its pieces. */
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface Recoded {
+  readonly tried: number;
+  readonly shorter: number;
+  readonly savedBytes: number;
+}
+
 export interface TaskTable {
   /** Reads files, cuts them, stores what is new. */
   add: { input: SessionFolder & { files: readonly AddedFile[] }; output: readonly ReadFile[] };
@@ -80,6 +96,17 @@ export interface TaskTable {
   put: {
     input: SessionFolder & {
       objects: readonly { kind: "chunk" | "tree" | "commit" | "tag"; digest: Digest; raw: Uint8Array }[];
+    };
+    output: undefined;
+  };
+  /** Encodes chunks of a stored file again, against its parents; stores those that got shorter. */
+  recode: { input: SessionFolder & RecodeInput; output: Recoded };
+  /** Stores records of a pack again, as they are. */
+  copy: {
+    input: SessionFolder & {
+      pack: string;
+      rows: readonly RecordRow[];
+      parents: ReadonlyMap<Digest, readonly ChunkPlace[]>;
     };
     output: undefined;
   };
@@ -92,6 +119,8 @@ export interface TaskTable {
   export: { input: { files: readonly ExportPart[] }; output: readonly FileStat[] };
   /** Verified raw bytes of records. */
   read: { input: { places: readonly ChunkPlace[] }; output: readonly Uint8Array[] };
+  /** As `read`, but keeps nothing. */
+  verify: { input: { places: readonly ChunkPlace[] }; output: undefined };
   /** What a pack says it holds. */
   contents: { input: { pack: string }; output: PackContents };
   /** Reads every byte of a pack. `parents` says where those of its differences are. */
@@ -111,7 +140,7 @@ export interface TaskTable {
 
 export type TaskType = keyof TaskTable;
 /** Tasks that the storer does; the worker does the others. */
-export const STORER_TASKS: ReadonlySet<TaskType> = new Set(["put", "seal", "drop"]);
+export const STORER_TASKS: ReadonlySet<TaskType> = new Set(["put", "recode", "copy", "seal", "drop"]);
 export type TaskInput<T extends TaskType> = TaskTable[T]["input"];
 export type TaskOutput<T extends TaskType> = TaskTable[T]["output"];
 

@@ -112,7 +112,7 @@ class Running {
   }
 }
 
-type WorkerTask = Exclude<TaskType, "put" | "seal" | "drop">;
+type WorkerTask = Exclude<TaskType, "put" | "recode" | "copy" | "seal" | "drop">;
 type TaskRunners = {
   readonly [T in WorkerTask]: (
     input: TaskInput<T>,
@@ -156,6 +156,11 @@ const RUNNERS: TaskRunners = {
   async read({ places }) {
     using packs = new OpenPacks();
     return places.map((place) => packs.read(place).slice());
+  },
+  async verify({ places }, running) {
+    using packs = new OpenPacks();
+    for (const place of places) running.onBytes(packs.read(place).length);
+    return undefined;
   },
   async contents({ pack }) {
     const fd = openPack(pack);

@@ -45,6 +45,7 @@ interface PackReport {
 
 export async function fsck(store: OwnedStore, options: FsckOptions, call: Call): Promise<FsckResult> {
   if (options.rebuild === true) await store.rebuild();
+  using _ = store.objects.readers.enter();
   const { names, foreign } = await listPacks(store.path);
   const packs = await checkPacks(store, names, options.full === true, call);
   if (options.full === true) await checkBlobs(store, packs, call);

@@ -1,0 +1,91 @@
+/** Storing chunks again in a shorter form, and records again in another pack. For storers. */
+import { closeSync, readSync } from "node:fs";
+import type { Digest } from "../objects/digest.ts";
+import { SmcError } from "../errors.ts";
+import { decodeDeltaPrefix, isDeltaCodec } from "../pack/delta.ts";
+import { decodeRecordHeader, RECORD_HEADER_BYTES, type RecordRow } from "../pack/format.ts";
+import { type ChunkPlace, OpenPacks } from "../pack/open-packs.ts";
+import { openPack, openRecord } from "../pack/reader.ts";
+import type { EncodedRecord, NewRecord } from "../pack/writer.ts";
+import { BlobSource } from "./blob-source.ts";
+import { FileCuts } from "./file-cuts.ts";
+import type { ChunkHints, Piece, RecodeInput, Recoded } from "./tasks.ts";
+
+/** A new form has to save this share of the stored bytes. */
+const SAVED_SHARE_MIN = 0.05;
+
+export interface Recoder {
+  /** Encodes with what is known about the chunk. */
+  encode(raw: Uint8Array, hints: ChunkHints): EncodedRecord;
+  append(record: NewRecord, encoded: EncodedRecord): void;
+  /** Throws CANCELED when the command was stopped. */
+  onBytes(bytes: number): void;
+}
+
+/** Chunks of a stored file that stand alone, encoded against the file's parents where that is shorter. */
+export function recodeBlob({ blob, fileName, parents, from, to }: RecodeInput, recoder: Recoder): Recoded {
+  using packs = new OpenPacks();
+  using cuts = new FileCuts(new BlobSource(packs, blob), fileName, parents);
+  let tried = 0;
+  let shorter = 0;
+  let savedBytes = 0;
+  for (const piece of blob.pieces.slice(from, to)) {
+    const hints = isAlone(piece) ? cuts.at(piece.at, piece.span.rawBytes) : undefined;
+    if (hints?.parent === undefined || hints.parent.places.some((place) => needs(place, piece.span.digest)))
+      continue;
+    const { digest, rawBytes, storedBytes } = piece.span;
+    const encoded = recoder.encode(packs.read(piece).slice(), hints);
+    tried += 1;
+    recoder.onBytes(rawBytes);
+    if (encoded.delta === undefined || encoded.stored.length > storedBytes * (1 - SAVED_SHARE_MIN)) continue;
+    recoder.append({ kind: "chunk", digest, rawBytes }, encoded);
+    shorter += 1;
+    savedBytes += storedBytes - encoded.stored.length;
+  }
+  return { tried, shorter, savedBytes };
+}
+
+function isAlone(piece: Piece): boolean {
+  return piece.parents === undefined;
+}
+
+/** A chunk must never need itself. */
+function needs(place: ChunkPlace, digest: Digest): boolean {
+  return place.span.digest === digest || (place.parents ?? []).some((parent) => needs(parent, digest));
+}
+
+interface CopyInput {
+  readonly pack: string;
+  readonly rows: readonly RecordRow[];
+  readonly parents: ReadonlyMap<Digest, readonly ChunkPlace[]>;
+}
+
+/** Records as they are, each decoded and verified first. Throws OBJECT_CORRUPT, PACK_CORRUPT. */
+export function copyRecords(
+  { pack, rows, parents }: CopyInput,
+  recoder: Pick<Recoder, "append" | "onBytes">,
+): void {
+  using packs = new OpenPacks();
+  const fd = openPack(pack);
+  try {
+    for (const { digest, offset, storedBytes, kind, rawBytes } of rows) {
+      const bytes = Buffer.alloc(RECORD_HEADER_BYTES + storedBytes);
+      const read = readSync(fd, bytes, 0, bytes.length, offset);
+      if (read !== bytes.length) throw new SmcError("PACK_CORRUPT", "the pack ends too early");
+      const places = parents.get(digest);
+      openRecord(bytes, digest, places === undefined ? undefined : packs.readAll(places));
+      recoder.append({ kind, digest, rawBytes }, storedForm(bytes));
+      recoder.onBytes(rawBytes);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function storedForm(bytes: Buffer): EncodedRecord {
+  const { codec } = decodeRecordHeader(bytes);
+  const stored = bytes.subarray(RECORD_HEADER_BYTES);
+  if (!isDeltaCodec(codec)) return { codec, stored };
+  const { prefix, sizeBytes } = decodeDeltaPrefix(stored);
+  return { codec, stored: stored.subarray(sizeBytes), delta: prefix };
+}
