@@ -13,7 +13,7 @@ import type { RefChange } from "../refs/refs.ts";
 import type { Repository } from "../repository.ts";
 import { resolveRevision } from "../history/revision.ts";
 import { show } from "../show.ts";
-import { matchesPattern } from "../worktree/paths.ts";
+import { matchesPattern } from "../pattern.ts";
 import { reasonOf } from "../worktree/state.ts";
 
 const PREFIX = "refs/tags/";

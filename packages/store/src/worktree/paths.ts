@@ -4,6 +4,7 @@ import { basename, dirname, isAbsolute, join, posix } from "node:path";
 import { breathe } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { PATH_BYTES_MAX } from "../objects/names.ts";
+import { matchesPattern } from "../pattern.ts";
 import { show } from "../show.ts";
 import { isAlwaysIgnored } from "./ignore.ts";
 import { kindOf, lstatMany } from "./stat.ts";
@@ -159,28 +160,4 @@ export async function resolvePaths(worktree: Worktree, texts: readonly string[])
 
 export function isPattern(spec: string): boolean {
   return /[*?]/.test(spec);
-}
-
-/** `*` stands for any characters, `/` too, `?` for one. Takes time of at most the product of both lengths. */
-export function matchesPattern(pattern: string, path: string): boolean {
-  let at = 0;
-  let star = -1;
-  let resume = 0;
-  for (let position = 0; position < path.length;) {
-    const expected = pattern[at];
-    if (expected === "*") {
-      star = at;
-      resume = position;
-      at += 1;
-    } else if (expected !== undefined && (expected === "?" || expected === path[position])) {
-      at += 1;
-      position += 1;
-    } else if (star >= 0) {
-      resume += 1;
-      position = resume;
-      at = star + 1;
-    } else return false;
-  }
-  while (pattern[at] === "*") at += 1;
-  return at === pattern.length;
 }
