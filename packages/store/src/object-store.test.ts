@@ -46,6 +46,7 @@ function makeFiles(folder: string): string[] {
     Buffer.from("some words again ".repeat(400_000)),
     randomBytes(20 * MIB),
     randomBytes(40 * MIB + 17),
+    randomBytes(32 * MIB + 17),
   ];
   for (let small = 0; small < 300; small++) contents.push(randomBytes(1 + small));
   return contents.map((bytes, index) => {
@@ -156,9 +157,14 @@ test("a stopped command throws CANCELED and leaves nothing", async () => {
     {
       await using session = store.write("add");
       const call = { signal: stop.signal, onProgress: () => stop.abort() };
-      expect(await codeOf(session.addFiles(Array(8).fill({ path: file }) as { path: string }[], call))).toBe(
-        "CANCELED",
-      );
+      expect(
+        await codeOf(
+          session.addFiles(
+            Array.from({ length: 8 }, () => ({ path: file })),
+            call,
+          ),
+        ),
+      ).toBe("CANCELED");
     }
     expect(readdirSync(join(store.path, "incoming"))).toEqual([]);
   });

@@ -7,6 +7,7 @@ import {
   createDirectFileSync,
   createFileSync,
   openDirectFileSync,
+  openFileSync,
   writePartsSync,
 } from "../fs.ts";
 import { alignedMemory, BLOCK_BYTES, BlockFile } from "../pack/block-file.ts";
@@ -38,7 +39,7 @@ export function exportPart(packs: OpenPacks, part: ExportPart, onWritten: (bytes
 }
 
 function writeWhole(packs: OpenPacks, part: ExportPart, onWritten: (bytes: number) => void): number {
-  const fd = part.create ? createFileSync(part.path, fileMode(part)) : openDirectFileSync(part.path).fd;
+  const fd = part.create ? createFileSync(part.path, fileMode(part)) : openFileSync(part.path);
   try {
     for (const { bytes, at } of bytesOf(packs, part)) {
       writePartsSync(fd, part.path, [bytes], at);
