@@ -1,9 +1,10 @@
 /** The formats whose tensors this version finds, and the one question: where are the tensors of this file? */
 import { gguf } from "./gguf.ts";
+import { onnx } from "./onnx.ts";
 import { safetensors, safetensorsIndex } from "./safetensors.ts";
 import type { ByteSource, Format, TensorTable } from "./table.ts";
 
-export const FORMATS: readonly Format[] = [safetensors, safetensorsIndex, gguf];
+export const FORMATS: readonly Format[] = [safetensors, safetensorsIndex, gguf, onnx];
 
 /** Bytes shown to `matches`. */
 const HEAD_BYTES = 64 * 1024;
