@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from "vitest";
+import { safetensorsFile } from "../../packages/store/src/testing/tensors.ts";
 import { createSandbox } from "./sandbox.ts";
 
 const box = await createSandbox();
@@ -30,4 +31,19 @@ test.each([
   [["ls-tree", "HEAD", "absent"], 3, "PATH_NOT_FOUND"],
 ] as const)("smc %j is refused", async (words, exit, code) => {
   expect(await box.refused(...words)).toMatchObject({ exit, code });
+});
+
+test("smc ls-tree --tensors lists the tensors below each file", async () => {
+  box.write(
+    "w/m.safetensors",
+    safetensorsFile({ "a\u001b[31m": { dtype: "u8", shape: [1, 2], values: [1, 2] } }),
+  );
+  await box.commit("weights");
+  const lines = (await box.ok("ls-tree", "-l", "--tensors", "HEAD", "w/m.safetensors")).split("\n");
+  expect(lines[0]).toMatch(/^100644 {2}blob {2}[0-9a-f]{64} +\d+ B {2}w\/m\.safetensors$/);
+  expect(lines[1]).toMatch(/^ {4}a\\x1b\[31m {2}u8 {2}\[1,2\] {2}2 B {2}at \d+$/);
+  expect(lines[2]).toBe("    safetensors, 1 tensor, 2 B");
+  expect(await box.json("ls-tree", "-r", "--tensors", "HEAD", "w")).toMatchObject([
+    { path: "w/m.safetensors", tensors: { format: "safetensors", tensors: [{ dtype: "u8", sizeBytes: 2 }] } },
+  ]);
 });

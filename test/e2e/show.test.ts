@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from "vitest";
+import { safetensorsFile, weights } from "../../packages/store/src/testing/tensors.ts";
 import { createSandbox } from "./sandbox.ts";
 
 const box = await createSandbox();
@@ -38,4 +39,27 @@ test.each([
   [["show", "a", "b"], 2, "USAGE"],
 ] as const)("smc %j is refused", async (words, exit, code) => {
   expect(await box.refused(...words)).toMatchObject({ exit, code });
+});
+
+test("smc show --tensors lists the tensors of a file", async () => {
+  const file = safetensorsFile({
+    "head.weight": { dtype: "bf16", shape: [2, 600], values: weights(1200, 1) },
+    bias: { dtype: "f32", values: [1] },
+  });
+  box.write("m.safetensors", file);
+  await box.commit("weights", { "notes.txt": "none", "bad.safetensors": "{{{{{{{{{{{{" });
+  const start = file.length - 2404;
+  expect(await box.ok("show", "--tensors", "HEAD:m.safetensors")).toBe(
+    [
+      `bias         f32   [1]          4 B  at ${start}`,
+      `head.weight  bf16  [2,600]  2.3 KiB  at ${start + 4}`,
+      "safetensors, 2 tensors, 2.3 KiB",
+      "",
+    ].join("\n"),
+  );
+  expect(await box.ok("show", "--tensors", "HEAD:notes.txt")).toBe(
+    "no tensors: smc does not know this format\n",
+  );
+  expect(await box.ok("show", "--tensors", "HEAD:bad.safetensors")).toMatch(/^no tensors: .*header.*\n$/);
+  expect(await box.refused("show", "--tensors", "HEAD")).toMatchObject({ exit: 2, code: "REVISION_INVALID" });
 });

@@ -144,13 +144,14 @@ export const api = {
     graph: optional(flag),
     sizes: optional(flag),
   }),
-  show: verb("Tells what a revision is", "repository", { revision: optional(text) }),
+  show: verb("Tells what a revision is", "repository", { revision: optional(text), tensors: optional(flag) }),
   cat: verb("Finds a file's digest and size; its bytes are at /v1/blobs", "repository", { revision: text }),
   "ls-tree": verb("Lists a tree", "repository", {
     revision: optional(text),
     paths: optional(texts),
     recursive: optional(flag),
     directories: optional(flag),
+    tensors: optional(flag),
   }),
   "ls-files": verb("Lists the files of stage and worktree", "worktree", {
     paths: optional(texts),

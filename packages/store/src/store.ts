@@ -6,6 +6,7 @@ import type { TensorTable } from "./formats/table.ts";
 import type { ObjectKind } from "./objects/objects.ts";
 import type { Pool } from "./pool/pool.ts";
 import type { PiecedBlob } from "./pool/tasks.ts";
+import type { Readers } from "./readers.ts";
 import type { RefStore } from "./refs/refs.ts";
 
 /** What tells whether a file changed without reading it. */
@@ -58,6 +59,8 @@ export interface ObjectStore {
   read(digest: Digest, kind: "tree" | "commit" | "tag"): Promise<Uint8Array>;
   /** Bytes of a blob, or of a range of it, in pieces of at most 4 MiB, each verified. Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT. */
   readBlob(digest: Digest, call: Call, range?: ByteRange): AsyncIterable<Uint8Array>;
+  /** Keeps packs in their place while somebody reads what `blob` told. */
+  readonly readers: Pick<Readers, "enter">;
   /** Size of a blob and where its chunks are. Throws OBJECT_NOT_FOUND, OBJECT_MISSING, OBJECT_CORRUPT. */
   blob(digest: Digest): Promise<PiecedBlob>;
   /**

@@ -1,6 +1,7 @@
 import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
 import { formatSize, formatTable } from "../format.ts";
+import { printTensors } from "../tensor-text.ts";
 
 export const command = defineCommand({
   usage: ["ls-tree [options] REV [path ...]"],
@@ -13,11 +14,13 @@ export const command = defineCommand({
     recursive: { type: "boolean", short: "r", summary: "go into folders" },
     long: { type: "boolean", short: "l", summary: "sizes too" },
     directories: { type: "boolean", short: "d", summary: "folders only" },
+    tensors: { type: "boolean", summary: "the tensors of every file too: name, type, shape, size, offset" },
     "name-only": { type: "boolean", summary: "paths only" },
   },
   examples: [
     ["smc ls-tree -r HEAD", "every file of the last commit"],
     ["smc ls-tree -l v1.0.0:weights", "a folder of a release, with sizes"],
+    ["smc ls-tree -l --tensors v1.0.0 weights/best.safetensors", "what is in a file of weights"],
   ],
   run: (context, { words, rest, options }) => {
     const [revision, ...paths] = words;
@@ -26,6 +29,7 @@ export const command = defineCommand({
       paths: [...paths, ...(rest ?? [])],
       recursive: options.recursive,
       directories: options.directories,
+      tensors: options.tensors,
     });
   },
   print: (data, out, { options }) => {
@@ -37,7 +41,11 @@ export const command = defineCommand({
       const size = options.long ? [formatSize(row.sizeBytes)] : [];
       return [row.mode, row.kind, row.digest, ...size, show(row.path)];
     });
-    for (const line of formatTable(rows, options.long ? [3] : [])) out.line(line);
+    for (const [index, line] of formatTable(rows, options.long ? [3] : []).entries()) {
+      out.line(line);
+      const listing = data[index]?.tensors;
+      if (listing !== undefined) printTensors(listing, { indent: "    " }, out);
+    }
   },
   quiet: (data) => data.map(({ digest }) => digest),
 });

@@ -4,20 +4,29 @@ import { commitLines } from "../commit-text.ts";
 import { defineCommand } from "../command.ts";
 import { printDiff } from "../diff-text.ts";
 import { formatDate } from "../format.ts";
+import { printTensors } from "../tensor-text.ts";
 
 export const command = defineCommand({
-  usage: ["show [REV]", "show REV:path"],
+  usage: ["show [REV]", "show REV:path", "show --tensors REV:path"],
   description: [
     "Shows a commit with what it changed, a tag with its commit, a folder's list, or a file's bytes.",
+    "With --tensors of a file of weights: name, type, shape, size and offset of every tensor.",
   ],
   positionals: [{ name: "REV", summary: "any revision (HEAD)", completes: "refs" }],
-  options: {},
+  options: {
+    tensors: { type: "boolean", summary: "the tensors of a file instead of its bytes" },
+  },
   examples: [
     ["smc show", "the last commit"],
     ["smc show v1.0.0", "a tag and its commit"],
     ["smc show v1.0.0:config.json", "a file as it was"],
+    ["smc show --tensors v1.0.0:weights/best.safetensors", "what is in a file of weights"],
   ],
-  run: (context, { words }) => context.call("show", words[0] === undefined ? {} : { revision: words[0] }),
+  run: (context, { words, options }) =>
+    context.call("show", {
+      ...(words[0] === undefined ? {} : { revision: words[0] }),
+      tensors: options.tensors,
+    }),
   print: async (data, out, { context }) => {
     for (const tag of data.tags) {
       out.line(out.paint("yellow", `tag ${show(tag.name, 300)}`));
@@ -31,7 +40,8 @@ export const command = defineCommand({
     if (data.commit !== null) for (const line of commitLines(data.commit, out)) out.line(line);
     if (data.diff !== null) printDiff(data.diff, out);
     for (const row of data.entries ?? []) out.line(`${show(row.path)}${row.kind === "tree" ? "/" : ""}`);
-    if (data.kind === "blob") await printBlob(context, data.digest, out);
+    if (data.tensors !== null) printTensors(data.tensors, { indent: "", isAsked: true }, out);
+    else if (data.kind === "blob") await printBlob(context, data.digest, out);
   },
   quiet: (data) => [data.digest],
 });

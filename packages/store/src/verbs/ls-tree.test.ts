@@ -4,6 +4,8 @@ import { encodeTree } from "../objects/objects.ts";
 import { diffTrees } from "../trees/tree-diff.ts";
 import { type History, withHistory } from "../testing/history.ts";
 import { QUIET } from "../testing/testing.ts";
+import { safetensorsFile } from "../testing/tensors.ts";
+import { withWorktree } from "../testing/worktree.ts";
 import { cat } from "./cat.ts";
 import { lsTree, type LsTreeOptions } from "./ls-tree.ts";
 
@@ -92,3 +94,29 @@ test(
     });
   },
 );
+
+test("lsTree() tells the tensors of every file when it is asked to", async () => {
+  await withWorktree(async (bench) => {
+    const file = safetensorsFile({ w: { dtype: "f32", shape: [2, 1], values: [1, 2] } });
+    await bench.commit({ "m.safetensors": file, "bad.safetensors": "{", "notes.txt": "none", "d/x": "x" });
+    const rows = await lsTree(bench.repository, { tensors: true }, QUIET);
+    expect(rows).toMatchObject([
+      {
+        path: "bad.safetensors",
+        tensors: { format: null, problem: expect.stringMatching(/./), tensors: [] },
+      },
+      { path: "d", kind: "tree" },
+      {
+        path: "m.safetensors",
+        tensors: {
+          format: "safetensors",
+          problem: null,
+          tensors: [{ name: "w", dtype: "f32", shape: [2, 1], sizeBytes: 8, offset: file.length - 8 }],
+        },
+      },
+      { path: "notes.txt", tensors: { format: null, problem: null, tensors: [] } },
+    ]);
+    expect(rows[1]).not.toHaveProperty("tensors");
+    expect((await lsTree(bench.repository, {}, QUIET))[0]).not.toHaveProperty("tensors");
+  });
+});

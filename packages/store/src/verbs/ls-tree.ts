@@ -6,6 +6,8 @@ import type { EntryMode, TreeEntry } from "../objects/objects.ts";
 import type { Repository } from "../repository.ts";
 import { resolveTree } from "../history/revision.ts";
 import { show } from "../show.ts";
+import type { ObjectStore } from "../store.ts";
+import { listTensors, RowBudget, type TensorListing } from "../tensors/listing.ts";
 import { findPath, rootPath } from "../trees/tree-find.ts";
 import { measureTree, readTree, type TreeSource } from "../trees/tree-read.ts";
 
@@ -21,6 +23,8 @@ export interface LsTreeOptions {
   readonly recursive?: boolean;
   /** Folders only. */
   readonly directories?: boolean;
+  /** The tensors of every file, too. */
+  readonly tensors?: boolean;
 }
 
 export interface LsTreeRow {
@@ -30,16 +34,45 @@ export interface LsTreeRow {
   readonly digest: Digest;
   /** Bytes of the file, or of all files below the folder. */
   readonly sizeBytes: number;
+  /** With `tensors`: of every file that is no symbolic link. */
+  readonly tensors?: TensorListing;
 }
 
 export type LsTreeResult = readonly LsTreeRow[];
 
-/** Rows in the order of the paths. Throws PATH_NOT_FOUND, LIMIT_EXCEEDED (over 1,000,000 rows), and as resolveTree. */
+/**
+ * Rows in the order of the paths. Throws PATH_NOT_FOUND, LIMIT_EXCEEDED (over 1,000,000 rows, or too many tensors),
+ * and as resolveTree.
+ */
 export async function lsTree(
   repository: Repository,
   options: LsTreeOptions,
   call: Call,
 ): Promise<LsTreeResult> {
+  const rows = await listRows(repository, options, call);
+  return options.tensors === true ? withTensors(repository.store.objects, rows, call) : rows;
+}
+
+async function withTensors(
+  objects: Pick<ObjectStore, "tensors">,
+  rows: readonly LsTreeRow[],
+  call: Call,
+): Promise<LsTreeRow[]> {
+  const budget = new RowBudget();
+  const listed: LsTreeRow[] = [];
+  for (const row of rows) {
+    if (row.kind === "tree" || row.mode === "120000") {
+      listed.push(row);
+      continue;
+    }
+    const tensors = await listTensors(objects, row, call);
+    budget.take(tensors.tensors);
+    listed.push({ ...row, tensors });
+  }
+  return listed;
+}
+
+async function listRows(repository: Repository, options: LsTreeOptions, call: Call): Promise<LsTreeRow[]> {
   const { objects } = repository.store;
   const text = options.revision ?? "HEAD";
   const tree = await resolveTree(repository, text, call);

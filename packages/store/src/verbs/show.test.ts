@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { withHistory } from "../testing/history.ts";
+import { safetensorsFile } from "../testing/tensors.ts";
 import { QUIET } from "../testing/testing.ts";
+import { withWorktree } from "../testing/worktree.ts";
 import { show } from "./show.ts";
 
 test("show() tells commits with what they changed, tags, folders and files", async () => {
@@ -33,5 +35,21 @@ test("show() tells commits with what they changed, tags, folders and files", asy
       entries: [{ path: "a", sizeBytes: 2 }],
     });
     expect(await run("main:n")).toMatchObject({ kind: "blob", path: "n", sizeBytes: 0 });
+  });
+});
+
+test("show() of a file tells its tensors when it is asked to, and refuses that of anything else", async () => {
+  await withWorktree(async (bench) => {
+    const file = safetensorsFile({ w: { dtype: "bf16", values: [1, 2, 3] } });
+    await bench.commit({ "m.safetensors": file, "notes.txt": "none" });
+    const run = (revision: string) => show(bench.repository, { revision, tensors: true }, QUIET);
+    expect(await run("HEAD:m.safetensors")).toMatchObject({
+      kind: "blob",
+      sizeBytes: file.length,
+      tensors: { format: "safetensors", tensors: [{ name: "w", dtype: "bf16", shape: [3], sizeBytes: 6 }] },
+    });
+    expect((await run("HEAD:notes.txt")).tensors).toEqual({ format: null, problem: null, tensors: [] });
+    expect((await show(bench.repository, { revision: "HEAD:notes.txt" }, QUIET)).tensors).toBeNull();
+    await expect(run("HEAD")).rejects.toMatchObject({ code: "REVISION_INVALID" });
   });
 });

@@ -7,12 +7,16 @@ import { readCommit, readTag } from "../history/graph.ts";
 import { formatEntry, formatIdentity, type LogEntry, readDecorations } from "../history/log-entry.ts";
 import type { Repository } from "../repository.ts";
 import { resolveRevision, type RevisionKind } from "../history/revision.ts";
+import { show as showText } from "../show.ts";
+import { listTensors, type TensorListing } from "../tensors/listing.ts";
 import { diffCommits, type DiffResult } from "./diff.ts";
 import { lsTree, type LsTreeRow } from "./ls-tree.ts";
 
 export interface ShowOptions {
   /** HEAD when left out. */
   readonly revision?: string;
+  /** Of a file its tensors. */
+  readonly tensors?: boolean;
 }
 
 export interface ShownTag {
@@ -37,11 +41,16 @@ export interface ShowResult {
   readonly entries: readonly LsTreeRow[] | null;
   /** For a file; its bytes are read by digest. */
   readonly sizeBytes: number | null;
+  /** With `tensors`, for a file. */
+  readonly tensors: TensorListing | null;
 }
 
 const TAGS_MAX = 100;
 
-/** `kind` is that of the object behind the tags. Throws as resolveRevision. */
+/**
+ * `kind` is that of the object behind the tags. Throws as resolveRevision, REVISION_INVALID with `tensors` for what is
+ * no file.
+ */
 export async function show(repository: Repository, options: ShowOptions, call: Call): Promise<ShowResult> {
   const { store } = repository;
   const found = await resolveRevision(repository, options.revision ?? "HEAD", call);
@@ -55,11 +64,21 @@ export async function show(repository: Repository, options: ShowOptions, call: C
     tags.push({ digest, name, tagger: formatIdentity(tag.tagger), date, message, target, targetKind });
     ({ target: digest, targetKind: kind } = tag);
   }
-  const nothing = { commit: null, diff: null, entries: null, sizeBytes: null };
+  if (options.tensors === true && kind !== "blob") throw noFile(options.revision ?? "HEAD", kind);
+  const nothing = { commit: null, diff: null, entries: null, sizeBytes: null, tensors: null };
   const shown = { kind, digest, path: found.path ?? null, tags, ...nothing };
   if (kind === "commit") return { ...shown, ...(await showCommit(repository, digest, call)) };
   if (kind === "tree") return { ...shown, entries: await lsTree(repository, { revision: digest }, call) };
-  return { ...shown, sizeBytes: (await store.objects.stat(digest))?.sizeBytes ?? null };
+  const sizeBytes = (await store.objects.stat(digest))?.sizeBytes ?? null;
+  if (options.tensors !== true) return { ...shown, sizeBytes };
+  const file = { digest, path: found.path ?? "" };
+  return { ...shown, sizeBytes, tensors: await listTensors(store.objects, file, call) };
+}
+
+function noFile(text: string, kind: RevisionKind): SmcError {
+  return new SmcError("REVISION_INVALID", `'${showText(text, 80)}' is a ${kind}, and a file has tensors`, {
+    hint: `name a file: ${showText(text, 80)}:PATH, or see those of all files with "smc ls-tree -r --tensors"`,
+  });
 }
 
 async function showCommit(
