@@ -24,8 +24,9 @@ export function quoted(name: string): string {
 /** UTF-8 to text; undefined when it is not valid. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   // Nearly all names are ASCII, and that is decoded several times as fast.
-  if (bytes.every((byte) => byte < 0x80))
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+  let all = 0;
+  for (const byte of bytes) all |= byte;
+  if (all < 0x80) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
   try {
     return UTF8.decode(bytes);
   } catch (error) {

@@ -38,6 +38,11 @@ const INPUTS = new Map<string, readonly (readonly [number, number, number])[]>([
 /** Inputs of a node that are looked at. */
 export const INPUTS_MAX = 9;
 
+/** True for a kind of node that reads quantised tensors: `addNode` wants to know its inputs. */
+export function isQuantized(kind: string): boolean {
+  return INPUTS.has(kind);
+}
+
 interface Source {
   readonly scale: string;
   /** Empty: zero. */

@@ -4,9 +4,9 @@
  */
 import { BoundedReader } from "./bounded-reader.ts";
 import { assertRoom, checkedTable } from "./checked-table.ts";
-import { INPUTS_MAX, Quantizations } from "./onnx-quantization.ts";
+import { INPUTS_MAX, isQuantized, Quantizations } from "./onnx-quantization.ts";
 import { type OnnxTensor, readTensor } from "./onnx-tensor.ts";
-import { WireReader } from "./onnx-wire.ts";
+import { BYTES, WireReader } from "./onnx-wire.ts";
 import {
   type ExternalSpan,
   type Format,
@@ -102,23 +102,39 @@ class Walk {
   #node(end: number, depth: number): void {
     const wire = this.#wire;
     const firstTensor = this.#tensors.length;
-    const inputs: string[] = [];
-    let output = "";
+    // Most nodes are of no interest: of their names only the places are kept.
+    const inputs: number[] = [];
+    let output: number | undefined;
     let kind = "";
     while (wire.next(end)) {
-      if (wire.field === NODE.input && inputs.length < INPUTS_MAX)
-        inputs.push(wire.text(end, NAME_LENGTH_MAX));
-      else if (wire.field === NODE.output && output === "") output = wire.text(end, NAME_LENGTH_MAX);
-      else if (wire.field === NODE.kind) kind = wire.text(end, NAME_LENGTH_MAX);
-      else if (wire.field === NODE.attribute) this.#attribute(wire.open(end), depth);
-      else wire.skip(end);
+      const { field } = wire;
+      if (field === NODE.kind) kind = wire.text(end, NAME_LENGTH_MAX);
+      else if (field === NODE.attribute) this.#attribute(wire.open(end), depth);
+      else {
+        if (field === NODE.input && inputs.length < INPUTS_MAX) inputs.push(wire.reader.offset);
+        else if (field === NODE.output) output ??= wire.reader.offset;
+        wire.skip(end);
+      }
     }
-    this.#quantizations.addNode(kind, inputs);
+    if (isQuantized(kind))
+      this.#quantizations.addNode(
+        kind,
+        inputs.map((at) => this.#textAt(at, end)),
+      );
     // The value of a Constant has the name of what the node gives.
-    for (let index = firstTensor; index < this.#tensors.length; index += 1) {
-      const tensor = this.#tensors[index];
-      if (tensor?.name === "") tensor.name = output;
+    const unnamed = this.#tensors.slice(firstTensor).filter(({ name }) => name === "");
+    if (unnamed.length > 0 && output !== undefined) {
+      const name = this.#textAt(output, end);
+      for (const tensor of unnamed) tensor.name = name;
     }
+    wire.reader.seek(end);
+  }
+
+  /** The text of a field whose key ends at this offset. */
+  #textAt(offset: number, end: number): string {
+    this.#wire.type = BYTES;
+    this.#wire.reader.seek(offset);
+    return this.#wire.text(end, NAME_LENGTH_MAX);
   }
 
   #attribute(end: number, depth: number): void {
