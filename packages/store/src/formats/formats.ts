@@ -1,10 +1,24 @@
 /** The formats whose tensors this version finds, and the one question: where are the tensors of this file? */
 import { gguf } from "./gguf.ts";
+import { hdf5 } from "./hdf5.ts";
+import { npy } from "./npy.ts";
 import { onnx } from "./onnx.ts";
+import { pickleFile } from "./pickle-file.ts";
 import { safetensors, safetensorsIndex } from "./safetensors.ts";
 import type { ByteSource, Format, TensorTable } from "./table.ts";
+import { zipFile } from "./zip-file.ts";
 
-export const FORMATS: readonly Format[] = [safetensors, safetensorsIndex, gguf, onnx];
+/** The first that matches takes the file: those that look at bytes before those that look at names. */
+export const FORMATS: readonly Format[] = [
+  safetensors,
+  safetensorsIndex,
+  gguf,
+  onnx,
+  zipFile,
+  hdf5,
+  npy,
+  pickleFile,
+];
 
 /** Bytes shown to `matches`. */
 const HEAD_BYTES = 64 * 1024;
