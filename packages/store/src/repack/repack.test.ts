@@ -4,67 +4,12 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
-import { ADA, createHistory, type History } from "../testing/history.ts";
-import { model, nudge, safetensors } from "../testing/models.ts";
+import { ADA, createHistory } from "../testing/history.ts";
+import { commitSeries, type Version } from "../testing/series.ts";
 import { QUIET, withStore } from "../testing/testing.ts";
 import { fsck } from "../verbs/fsck.ts";
 import { repack } from "../verbs/repack.ts";
-import { encodeCommit, encodeTree } from "../objects/objects.ts";
-
-const SIZES = { "layer.weight": 2_500_000, "head.weight": 100_000 };
-
-interface Version {
-  readonly commit: Digest;
-  readonly blob: Digest;
-  readonly bytes: Buffer;
-}
-
-/** Versions that know nothing of each other when they are stored: all chunks stand alone. */
-async function series(
-  store: OwnedStore,
-  folder: string,
-  count: number,
-): Promise<{ history: History; versions: Version[] }> {
-  const repository = { store, name: "demo", worktree: undefined, actor: ADA, defaultBranch: "main" };
-  await store.refs.createRepository("demo", { op: "init", reason: "init", actor: "Ada <ada@example.org>" });
-  const history = createHistory(repository);
-  const versions: Version[] = [];
-  let weights = model(SIZES, 1);
-  for (let index = 0; index < count; index += 1) {
-    const bytes = safetensors(weights);
-    const path = join(folder, "model.safetensors");
-    writeFileSync(path, bytes);
-    await using session = store.write("test");
-    const [file] = await session.addFiles([{ path, sizeBytes: bytes.length }], QUIET);
-    const entry = {
-      name: "m.safetensors",
-      mode: "100644" as const,
-      digest: file?.digest as Digest,
-      sizeBytes: bytes.length,
-    };
-    const tree = await session.putObject("tree", encodeTree([entry]));
-    const moment = { ms: 1000 * index, offsetMinutes: 0 };
-    const parents = versions.slice(-1).map(({ commit }) => commit);
-    const commit = await session.putObject(
-      "commit",
-      encodeCommit({
-        tree,
-        parents,
-        author: ADA,
-        authored: moment,
-        committer: ADA,
-        committed: moment,
-        message: `v${index}`,
-        meta: {},
-      }),
-    );
-    await session.finish();
-    versions.push({ commit, blob: entry.digest, bytes });
-    await history.point("refs/heads/main", commit);
-    weights = nudge(weights, index);
-  }
-  return { history, versions };
-}
+import { encodeCommit } from "../objects/objects.ts";
 
 async function assertAllThere(
   store: OwnedStore,
@@ -82,7 +27,7 @@ async function assertAllThere(
 
 test("repack stores later versions as differences, keeps every byte, and finds nothing to do the second time", async () => {
   await withStore(async (store, folder) => {
-    const { versions } = await series(store, folder, 5);
+    const { versions } = await commitSeries(store, folder, 5);
     const result = await repack(store, {}, QUIET);
     expect(result.problems).toEqual([]);
     expect(result.files).toBe(4);
@@ -100,7 +45,7 @@ test("repack stores later versions as differences, keeps every byte, and finds n
 
 test("a version that comes back does not make two chunks need each other", async () => {
   await withStore(async (store, folder) => {
-    const { history, versions } = await series(store, folder, 3);
+    const { history, versions } = await commitSeries(store, folder, 3);
     const [first, , last] = versions;
     if (first === undefined || last === undefined) throw new Error("no version");
     // Back to the first, then to the last again, each as a new commit.
@@ -136,7 +81,7 @@ test("a version that comes back does not make two chunks need each other", async
 
 test("a stopped repack leaves a whole store, and the next one goes on", async () => {
   await withStore(async (store, folder) => {
-    const { versions } = await series(store, folder, 5);
+    const { versions } = await commitSeries(store, folder, 5);
     const stop = new AbortController();
     const call = {
       signal: stop.signal,
