@@ -5,6 +5,7 @@ import { npy } from "./npy.ts";
 import { onnx } from "./onnx.ts";
 import { pickleFile } from "./pickle-file.ts";
 import { safetensors, safetensorsIndex } from "./safetensors.ts";
+import { tfjs } from "./tfjs.ts";
 import type { ByteSource, Format, TensorTable } from "./table.ts";
 import { zipFile } from "./zip-file.ts";
 
@@ -14,6 +15,7 @@ export const FORMATS: readonly Format[] = [
   safetensorsIndex,
   gguf,
   onnx,
+  tfjs,
   zipFile,
   hdf5,
   npy,
