@@ -94,14 +94,15 @@ export function encodeInBlocks(job: EncodeJob): Uint8Array | undefined {
   return runKernels(kernels, () =>
     writePayload(kernels, {
       ...job,
-      raw: isKernelMemory(kernels, raw) ? raw.slice() : raw,
-      parent: job.parent && isKernelMemory(kernels, job.parent) ? job.parent.slice() : job.parent,
+      raw: isKernelMemory(kernels, raw) ? new Uint8Array(raw) : raw,
+      parent: job.parent && isKernelMemory(kernels, job.parent) ? new Uint8Array(job.parent) : job.parent,
     }),
   );
 }
 
 function writePayload(kernels: Kernels, { framing, header, raw, parent, encode }: EncodeJob): Uint8Array {
   const { memory, at } = kernels;
+  const view = new DataView(memory.buffer);
   const { lead, elementBytes, blockElements } = framing;
   const elements = countElements(framing, raw.length);
   const elementsEnd = lead + elements * elementBytes;
@@ -122,7 +123,7 @@ function writePayload(kernels: Kernels, { framing, header, raw, parent, encode }
       memory.set(parent.subarray(parentStart, parentEnd), at.PARENT);
     }
     const end = encode(kernels, { from: at.INPUT, parent: at.PARENT, to: out, count });
-    memory.writeUInt32LE(end - out, sizeAt);
+    view.setUint32(sizeAt, end - out, true);
     sizeAt += SIZE_BYTES;
     out = end;
   }
@@ -206,7 +207,7 @@ function decodeWithKernels(kernels: Kernels, job: DecodeJob, { head, tail, block
   let { parent } = job;
   let target = freeChunk(kernels, [job.stored, parent]);
   if (target === undefined) {
-    parent = parent?.slice();
+    parent = parent && new Uint8Array(parent);
     target = freeChunk(kernels, [job.stored]) ?? at.CHUNK_1;
   }
   const elements = countElements(framing, rawBytes);

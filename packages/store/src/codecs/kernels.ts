@@ -16,6 +16,23 @@ interface KernelExports {
   encodePlanes(from: number, count: number, out: number): number;
   decodePlanes(from: number, end: number, to: number, count: number): number;
   estimatePlanes(from: number, count: number): number;
+  encodeDifferences(kind: number, from: number, parent: number, count: number, out: number): number;
+  decodeDifferences(
+    kind: number,
+    from: number,
+    end: number,
+    parent: number,
+    to: number,
+    count: number,
+  ): number;
+  estimateDifferences(kind: number, from: number, parent: number, count: number, out: number): number;
+  tablesOfEstimate(): number;
+  exclusiveOr(from: number, parent: number, length: number): void;
+  addBytes(from: number, parent: number, length: number): void;
+  subtractBytes(from: number, parent: number, length: number): void;
+  setQuantisation(scale: number, zeroPoint: number, min: number, max: number): void;
+  addPredictions(target: number, kind: number, from: number, parent: number, count: number): void;
+  subtractPredictions(target: number, kind: number, from: number, parent: number, count: number): void;
 }
 
 const ADDRESSES = ["INPUT", "PARENT", "CHUNK_0", "CHUNK_1"] as const;
@@ -23,7 +40,8 @@ const ADDRESSES = ["INPUT", "PARENT", "CHUNK_0", "CHUNK_1"] as const;
 /** The functions, the memory, and the places in it. */
 export interface Kernels {
   readonly call: KernelExports;
-  readonly memory: Buffer;
+  /** No Buffer: the slice() of one does not copy. */
+  readonly memory: Uint8Array;
   readonly at: Readonly<Record<(typeof ADDRESSES)[number], number>>;
 }
 
@@ -43,7 +61,7 @@ export function openKernels(): Kernels | undefined {
     ADDRESSES.map((name) => [name, (exports[name] as { value: number }).value]),
   ) as Kernels["at"];
   call.initialise();
-  instance = { call, memory: Buffer.from(call.memory.buffer), at };
+  instance = { call, memory: new Uint8Array(call.memory.buffer), at };
   return instance;
 }
 

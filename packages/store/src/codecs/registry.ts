@@ -2,11 +2,14 @@
 import { SmcError } from "../errors.ts";
 import { BRO } from "./bro.ts";
 import type { Codec, Encoded, EncodeHints } from "./codec.ts";
+import { DRV } from "./drv.ts";
 import { FILL } from "./fill.ts";
+import { FXD } from "./fxd.ts";
 import { PLN, PLS } from "./pln.ts";
 import { RAW } from "./raw.ts";
+import { XPL } from "./xpl.ts";
 
-export const CODECS: readonly Codec[] = [RAW, FILL, BRO, PLN, PLS];
+export const CODECS: readonly Codec[] = [RAW, FILL, BRO, PLN, PLS, XPL, FXD, DRV];
 
 /** A codec that saves less than this share is not worth decoding. */
 const STORED_SHARE_MAX = 0.985;
