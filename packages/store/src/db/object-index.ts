@@ -41,7 +41,7 @@ const BATCH_ROWS = 1000;
 const PLACE_BYTES = 24;
 const DIGEST_BYTES = 32;
 
-const TAG = { place: 0x6f, copy: 0x4f, blob: 0x62, pack: 0x70, recoded: 0x72 } as const;
+const TAG = { place: 0x6f, copy: 0x4f, blob: 0x62, pack: 0x70, recoded: 0x73 } as const;
 
 function key(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat([Uint8Array.of(tag), ...parts]);
