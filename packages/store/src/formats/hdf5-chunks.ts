@@ -1,4 +1,4 @@
-/** Where the chunks of a dataset are: the B-tree of most files, and the two simple indexes of newer ones. */
+/** Where the chunks of a dataset are: the B-tree of most files, and the indexes of fixed size of newer ones. */
 import { elementCount } from "./checked-table.ts";
 import type { Shaped } from "./hdf5-dataset.ts";
 import type { Hdf5Reader } from "./hdf5-reader.ts";
@@ -20,6 +20,8 @@ const TREE_DEPTH_MAX = 32;
 const CHUNK_TREE = 1;
 const INDEX_SINGLE = 1;
 const INDEX_IMPLICIT = 2;
+const INDEX_FIXED_ARRAY = 3;
+const CHECKSUM_BYTES = 4;
 
 interface Grid {
   readonly dimensions: readonly number[];
@@ -45,16 +47,53 @@ export function readChunks(reader: Hdf5Reader, version: number, shaped: Shaped):
   if (widthBytes < 1 || widthBytes > 8) reader.fail(`chunk sizes of ${widthBytes} bytes`);
   const grid = readGrid(reader, shaped, { dimensionality, widthBytes });
   const kind = reader.u8();
-  const isOne = kind === INDEX_SINGLE && grid.total === 1;
-  if (!isOne && kind !== INDEX_IMPLICIT) return undefined;
-  const start = reader.address();
-  if (start === undefined) return { chunks: [], dimensions: grid.dimensions };
   const { chunkBytes, dimensions, total } = grid;
+  const isOne = kind === INDEX_SINGLE && total === 1;
+  if (!isOne && kind !== INDEX_IMPLICIT && kind !== INDEX_FIXED_ARRAY) return undefined;
+  if (kind === INDEX_FIXED_ARRAY) reader.skip(1);
+  const start = reader.address();
+  if (start === undefined) return { chunks: [], dimensions };
+  if (kind === INDEX_FIXED_ARRAY) return { chunks: arrayChunks(reader, start, grid), dimensions };
   const chunks = Array.from({ length: total }, (_, index) => {
     reader.step();
     return { index, offset: start + index * chunkBytes, length: chunkBytes };
   });
   return { chunks, dimensions };
+}
+
+/** An array of addresses in one block, which has pages with a checksum each when it is large. */
+function arrayChunks(reader: Hdf5Reader, header: number, grid: Grid): Chunk[] {
+  reader.seek(header);
+  reader.expect("FAHD");
+  reader.skip(2);
+  const entryBytes = reader.u8();
+  const pageBits = reader.u8();
+  const count = reader.length();
+  const block = reader.address();
+  if (block === undefined) return [];
+  if (entryBytes !== reader.addressBytes || count !== grid.total || pageBits > 31)
+    reader.fail(`an array of ${count} entries of ${entryBytes} bytes`);
+  const pageEntries = 2 ** pageBits;
+  const pages = count > pageEntries ? Math.ceil(count / pageEntries) : 0;
+  reader.seek(block);
+  reader.expect("FADB");
+  reader.skip(2 + reader.addressBytes);
+  const isUsed = reader.bytes(Math.ceil(pages / 8)).slice();
+  let at = reader.offset + (pages > 0 ? CHECKSUM_BYTES : 0);
+  const chunks: Chunk[] = [];
+  for (let index = 0; index < count; index++) {
+    reader.step();
+    const page = Math.floor(index / pageEntries);
+    const isPresent = pages === 0 || ((isUsed[page >> 3] ?? 0) & (0x80 >> (page & 7))) !== 0;
+    if (pages > 0 && index > 0 && index % pageEntries === 0) at += CHECKSUM_BYTES;
+    if (isPresent) {
+      reader.seek(at);
+      const offset = reader.address();
+      if (offset !== undefined) chunks.push({ index, offset, length: grid.chunkBytes });
+    }
+    at += entryBytes;
+  }
+  return chunks;
 }
 
 /** The last of the sizes is that of an element. */

@@ -27,7 +27,7 @@ export class Hdf5Reader extends BoundedReader {
   readonly #visited = new Set<number>();
 
   constructor(source: ByteSource) {
-    super(source, "hdf5");
+    super(source, "HDF5");
   }
 
   setWidths(addressBytes: number, lengthBytes: number): void {

@@ -14,7 +14,7 @@ const START_MAX = 32 * 1024;
 const NAMES_LENGTH_MAX = 64 * 1024 * 1024;
 
 export const hdf5: Format = {
-  name: "hdf5",
+  name: "HDF5",
   matches: (head) => startIn(head) !== undefined,
   parse: (source) => parseHdf5(source),
 };

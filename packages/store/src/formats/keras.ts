@@ -9,7 +9,7 @@ import { partSource } from "./nested-source.ts";
 import type { ByteSource, Risk, TensorTable } from "./table.ts";
 import { readMember, type ZipMember } from "./zip.ts";
 
-const FORMAT = "keras";
+const FORMAT = "Keras";
 const CONFIG = "config.json";
 const WEIGHTS = "model.weights.h5";
 const CONFIG_BYTES_MAX = 16 * 1024 * 1024;

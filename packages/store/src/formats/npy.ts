@@ -23,10 +23,10 @@ export interface NpyHeader {
 }
 
 export const npy: Format = {
-  name: "npy",
+  name: "NPY",
   matches: (head) => Buffer.from(head.subarray(0, MAGIC.length)).toString("latin1") === MAGIC,
   parse(source, fileName) {
-    const reader = new BoundedReader(source, "npy");
+    const reader = new BoundedReader(source, "NPY");
     const name = basename(fileName.replaceAll("\\", "/")).replace(/\.npy$/, "") || "array";
     return arrayTable(readNpyHeader(reader), name, source);
   },
@@ -36,9 +36,9 @@ function arrayTable(header: NpyHeader, name: string, source: ByteSource): Tensor
   const { tensors, scattered } = placeArray(header, name, {
     offset: header.headerBytes,
     sizeBytes: source.sizeBytes - header.headerBytes,
-    format: "npy",
+    format: "NPY",
   });
-  const table = checkedTable("npy", { tensors, scattered }, source.sizeBytes);
+  const table = checkedTable("NPY", { tensors, scattered }, source.sizeBytes);
   return { ...table, risk: header.widthBytes === undefined ? "executable" : "data-only" };
 }
 

@@ -7,7 +7,7 @@ import { type NpyHeader, npyHeaderBytes, placeArray, readNpyHeader } from "./npy
 import type { ByteSource, TensorSpan, TensorTable } from "./table.ts";
 import { isInflateError, type ZipMember } from "./zip.ts";
 
-const FORMAT = "npz";
+const FORMAT = "NPZ";
 const STORED = 0;
 /** Of a deflated member this much is inflated for its header, then this much: 1 byte can become 1032. */
 const PREFIX_BYTES = [512, 16 * 1024];

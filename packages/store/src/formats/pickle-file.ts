@@ -2,12 +2,11 @@
  * Pickles that are a file of their own, and torch.save's files of before 2020, which are five pickles and then bytes.
  * They have no spans; what they may run is told. Layout: torch/serialization.py of torch 2.15, `_legacy_save`.
  */
-import { isSmcError, SmcError } from "../errors.ts";
 import { BoundedReader } from "./bounded-reader.ts";
 import { checkedTable } from "./checked-table.ts";
 import { readPickle } from "./pickle.ts";
 import type { ByteSource, Format, Risk } from "./table.ts";
-import { riskOf } from "./torch-names.ts";
+import { riskOf, unreadableIsExecutable } from "./pickle-risk.ts";
 
 const FORMAT = "pickle";
 const PROTO = 0x80;
@@ -25,28 +24,19 @@ export const pickleFile: Format = {
     return NAME.test(fileName) || (first === PROTO && second >= 2 && second <= 5);
   },
   parse(source) {
-    const risk = readRisk(source);
+    const risk = unreadableIsExecutable(() => readRisk(source));
     return { ...checkedTable(FORMAT, { tensors: [] }, source.sizeBytes), risk };
   },
 };
 
 function readRisk(source: ByteSource): Risk {
   const reader = new BoundedReader(source, FORMAT);
-  try {
-    const isTorch = startsWithMagic(reader);
-    reader.seek(0);
-    for (let index = 0; index < (isTorch ? TORCH_PICKLES : 1); index++) {
-      if (riskOf(readPickle(reader)) === "executable") return "executable";
-    }
-    return isTorch || reader.remaining === 0 ? "data-only" : "executable";
-  } catch (error) {
-    if (!isSmcError(error, "FILE_MALFORMED")) throw error;
-    // A program runs what stands before the place that it cannot read.
-    throw new SmcError("FILE_MALFORMED", error.message, {
-      details: { ...error.details, risk: "executable" },
-      cause: error,
-    });
+  const isTorch = startsWithMagic(reader);
+  reader.seek(0);
+  for (let index = 0; index < (isTorch ? TORCH_PICKLES : 1); index++) {
+    if (riskOf(readPickle(reader)) === "executable") return "executable";
   }
+  return isTorch || reader.remaining === 0 ? "data-only" : "executable";
 }
 
 function startsWithMagic(reader: BoundedReader): boolean {

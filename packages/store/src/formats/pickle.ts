@@ -14,7 +14,7 @@ export interface Pickle {
   readonly isObscure: boolean;
 }
 
-/** One file needs at most this many opcodes: some 100,000 tensors. */
+/** One file needs at most this many opcodes: some 60,000 tensors. */
 const OPCODES_MAX = 4_000_000;
 const STOP = 0x2e;
 

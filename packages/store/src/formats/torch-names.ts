@@ -1,6 +1,5 @@
 /** The names in PyTorch's pickles that stand for data, and what they mean for bytes. From torch 1.13 to 2.15. */
-import type { Pickle } from "./pickle.ts";
-import type { Dtype, Risk } from "./table.ts";
+import type { Dtype } from "./table.ts";
 
 /** An element type and its bytes; known also for types that have no name in a tensor table. */
 export interface Element {
@@ -84,46 +83,3 @@ export const REBUILD_PARAMETER: ReadonlySet<string> = new Set([
 
 export const REBUILD_OF_TYPE = "torch._tensor._rebuild_from_type_v2";
 export const ORDERED_DICT = "collections.OrderedDict";
-
-/** Calling one of these with whatever arguments makes data and does nothing else. */
-const DATA_NAMES: ReadonlySet<string> = new Set([
-  ...REBUILD_TENSOR,
-  ...REBUILD_PARAMETER,
-  REBUILD_OF_TYPE,
-  ORDERED_DICT,
-  "torch._utils._rebuild_sparse_tensor",
-  "torch._utils._rebuild_meta_tensor_no_storage",
-  "torch.serialization._get_layout",
-  "torch.Size",
-  "torch.Tensor",
-  "torch.device",
-  "torch.nn.parameter.Parameter",
-  "torch.per_tensor_affine",
-  "torch.per_tensor_symmetric",
-  "torch.per_channel_affine",
-  "torch.per_channel_symmetric",
-  "torch.per_channel_affine_float_qparams",
-  "torch.storage.UntypedStorage",
-  "torch.storage.TypedStorage",
-  "torch.QUInt4x2Storage",
-  "torch.QUInt2x4Storage",
-  "collections.Counter",
-  "_codecs.encode",
-  "builtins.set",
-  "builtins.frozenset",
-  "builtins.bytearray",
-  "builtins.complex",
-  "__builtin__.set",
-  "__builtin__.frozenset",
-  "__builtin__.bytearray",
-  "__builtin__.complex",
-]);
-
-function isData(path: string): boolean {
-  return DATA_NAMES.has(path) || elementOfType(path) !== undefined || elementOfStorage(path) !== undefined;
-}
-
-/** "data-only" when every name that the pickle imports is one of data. */
-export function riskOf(pickle: Pickle): Risk {
-  return !pickle.isObscure && [...pickle.globals].every(isData) ? "data-only" : "executable";
-}

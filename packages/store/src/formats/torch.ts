@@ -2,18 +2,17 @@
  * PyTorch's ZIP files: a pickle that names tensors, and one stored member for each storage that they lie in.
  * The pickle is walked, never run. Layout: torch/serialization.py of torch 2.15, `_save`.
  */
-import { isSmcError, SmcError } from "../errors.ts";
-import { BoundedReader, quoted } from "./bounded-reader.ts";
+import { BoundedReader, malformed, quoted } from "./bounded-reader.ts";
 import { assertRoom, checkedTable } from "./checked-table.ts";
 import { bytesSource } from "./nested-source.ts";
 import { type Pickle, readPickle } from "./pickle.ts";
 import { findTensors, type TorchTensor } from "./torch-tensors.ts";
-import { riskOf } from "./torch-names.ts";
-import type { ByteSource, Risk, TensorSpan, TensorTable } from "./table.ts";
+import { riskOf, unreadableIsExecutable } from "./pickle-risk.ts";
+import type { ByteSource, TensorSpan, TensorTable } from "./table.ts";
 import { readMember, type ZipMember } from "./zip.ts";
 
-const FORMAT = "pytorch";
-/** The pickle of a model with 100,000 tensors has 15 MB. */
+const FORMAT = "PyTorch";
+/** The pickle of a model with 60,000 tensors has 10 MB. */
 const PICKLE_BYTES_MAX = 32 * 1024 * 1024;
 /** Of all tensors together; nested dicts share what their keys have in common. */
 const NAMES_LENGTH_MAX = 64 * 1024 * 1024;
@@ -32,6 +31,10 @@ export function parseTorch(
   members: readonly ZipMember[],
   pickleMember: ZipMember,
 ): TensorTable {
+  return unreadableIsExecutable(() => readTable(source, members, pickleMember));
+}
+
+function readTable(source: ByteSource, members: readonly ZipMember[], pickleMember: ZipMember): TensorTable {
   const folder = pickleMember.name.slice(0, -"data.pkl".length);
   const { pickle, hasMore } = readWhole(source, pickleMember);
   const byName = new Map(members.map((member) => [member.name, member]));
@@ -41,7 +44,7 @@ export function parseTorch(
   const scattered: TorchTensor[] = [];
   for (const [storage, list] of found) {
     const member = byName.get(`${folder}data/${storage}`);
-    if (member === undefined) throw malformedTorch(`storage ${quoted(storage)} is not in the file`);
+    if (member === undefined) throw malformed(FORMAT, `storage ${quoted(storage)} is not in the file`);
     place(list, member, { tensors, scattered });
   }
   const hidden = isBig ? tensors.map((span) => ({ ...span, dtype: "opaque" as const })) : tensors;
@@ -62,7 +65,7 @@ function byStorage(pickle: Pickle): Map<string, TorchTensor[]> {
     const { name } = tensor;
     namesLength += name.length;
     if (namesLength > NAMES_LENGTH_MAX)
-      throw malformedTorch(`names of more than ${NAMES_LENGTH_MAX} characters`);
+      throw malformed(FORMAT, `names of more than ${NAMES_LENGTH_MAX} characters`);
     const times = (names.get(name) ?? 0) + 1;
     names.set(name, times);
     const unique = times === 1 ? tensor : { ...tensor, name: `${name}#${times}` };
@@ -73,22 +76,9 @@ function byStorage(pickle: Pickle): Map<string, TorchTensor[]> {
   return found;
 }
 
-function malformedTorch(problem: string, cause?: unknown): SmcError {
-  const details: { format: string; risk: Risk } = { format: FORMAT, risk: "executable" };
-  return new SmcError("FILE_MALFORMED", `not valid ${FORMAT}: ${problem}`, { details, cause });
-}
-
 function readWhole(source: ByteSource, member: ZipMember): { pickle: Pickle; hasMore: boolean } {
   const reader = new BoundedReader(bytesSource(readMember(source, member, PICKLE_BYTES_MAX)), FORMAT);
-  try {
-    return { pickle: readPickle(reader), hasMore: reader.remaining > 0 };
-  } catch (error) {
-    if (!isSmcError(error, "FILE_MALFORMED")) throw error;
-    throw new SmcError("FILE_MALFORMED", error.message, {
-      details: { ...error.details, risk: "executable" },
-      cause: error,
-    });
-  }
+  return { pickle: readPickle(reader), hasMore: reader.remaining > 0 };
 }
 
 function readByteOrder(source: ByteSource, member: ZipMember | undefined): string {
@@ -112,7 +102,8 @@ function place(
 ): void {
   for (const { name, endBytes } of list) {
     if (endBytes > member.sizeBytes)
-      throw malformedTorch(
+      throw malformed(
+        FORMAT,
         `tensor ${quoted(name)} ends at ${endBytes} of a storage of ${member.sizeBytes} bytes`,
       );
   }

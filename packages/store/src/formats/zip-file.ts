@@ -12,7 +12,7 @@ const END_SIGNATURE = Buffer.from([0x50, 0x4b, 0x05, 0x06]);
 
 /** A PyTorch, Keras or NumPy archive; one of anything else has no tensors, and its risk is unknown. */
 export const zipFile: Format = {
-  name: "zip",
+  name: "ZIP",
   matches(head) {
     const signature = head.subarray(0, 4);
     return LOCAL_SIGNATURE.equals(signature) || END_SIGNATURE.equals(signature);
@@ -23,6 +23,6 @@ export const zipFile: Format = {
     if (pickle !== undefined) return parseTorch(source, members, pickle);
     if (isKeras(members)) return parseKeras(source, members);
     if (isNpz(members)) return parseNpz(source, members);
-    return { ...checkedTable("zip", { tensors: [] }, source.sizeBytes), risk: "unknown" };
+    return { ...checkedTable("ZIP", { tensors: [] }, source.sizeBytes), risk: "unknown" };
   },
 };

@@ -67,7 +67,7 @@ interface Listed extends Header {
  * than stored and deflated, or more than MEMBERS_MAX members.
  */
 export function readZip(source: ByteSource): ZipMember[] {
-  const reader = new BoundedReader(source, "zip");
+  const reader = new BoundedReader(source, "ZIP");
   const directory = readEnd(reader);
   const listed = readDirectory(reader, directory);
   listed.sort((a, b) => a.headerOffset - b.headerOffset);
@@ -88,7 +88,7 @@ export function readZip(source: ByteSource): ZipMember[] {
  * `sizeBytesMax` of them, before anything is read.
  */
 export function readMember(source: ByteSource, member: ZipMember, sizeBytesMax: number): Uint8Array {
-  const reader = new BoundedReader(source, "zip");
+  const reader = new BoundedReader(source, "ZIP");
   const most = Math.max(member.sizeBytes, member.storedBytes);
   if (most > sizeBytesMax)
     reader.fail(`member ${quoted(member.name)} of ${most} bytes is larger than ${sizeBytesMax}`);
