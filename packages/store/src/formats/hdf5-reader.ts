@@ -58,7 +58,7 @@ export class Hdf5Reader extends BoundedReader {
       value += byte * scale;
       scale *= 256;
     }
-    return Number.isSafeInteger(value) ? value : this.fail(`a number of ${value}`);
+    return Number.isSafeInteger(value) ? value : this.fail("a number above 2^53 - 1");
   }
 
   length(): number {

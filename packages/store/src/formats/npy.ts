@@ -8,7 +8,6 @@ import type { ByteSource, Dtype, Format, TensorSpan, TensorTable } from "./table
 const MAGIC = "\u0093NUMPY";
 /** NumPy itself reads 10,000 bytes unless it is told to trust the file. */
 const HEADER_BYTES_MAX = 64 * 1024;
-const DESCR_DEPTH_MAX = 16;
 const PREFIX_BYTES_MAX = 12;
 
 export interface NpyHeader {
@@ -92,7 +91,7 @@ export function readNpyHeader(reader: BoundedReader): NpyHeader {
   if (elementCount(dimensions) === undefined) fail("its shape cannot be");
   const isVector = dimensions.filter((dimension) => dimension !== 1).length <= 1;
   return {
-    ...elementOf(descr, fail, 0),
+    ...elementOf(descr, fail),
     shape: dimensions,
     isRowMajor: !order.value || isVector,
     headerBytes: reader.offset - start,
@@ -117,13 +116,14 @@ const KINDS = new Map<string, (bytes: number) => Dtype | undefined>([
   ["b", (bytes) => ({ 1: "bool" })[bytes] as Dtype | undefined],
 ]);
 
-/** Element type of a descr: "<f4", or a list of fields. `V2` may be a bfloat16, but nothing says so. */
-function elementOf(descr: Literal, fail: Fail, depth: number): Pick<NpyHeader, "dtype" | "widthBytes"> {
-  if (depth > DESCR_DEPTH_MAX) fail(`fields nested deeper than ${DESCR_DEPTH_MAX}`);
-  if (descr.kind === "list") return { dtype: "opaque", widthBytes: recordBytes(descr.items, fail, depth) };
+/**
+ * Element type of a descr: "<f4", or a list of fields. `V2` may be a bfloat16, but nothing says so. Literals are
+ * nested only so deep, and so is this.
+ */
+function elementOf(descr: Literal, fail: Fail): Pick<NpyHeader, "dtype" | "widthBytes"> {
+  if (descr.kind === "list") return { dtype: "opaque", widthBytes: recordBytes(descr.items, fail) };
   // A type with metadata is written as a pair.
-  if (descr.kind === "tuple" && descr.items[0] !== undefined)
-    return elementOf(descr.items[0], fail, depth + 1);
+  if (descr.kind === "tuple" && descr.items[0] !== undefined) return elementOf(descr.items[0], fail);
   if (descr.kind !== "text") return fail("its descr is no type");
   const [, order = "", kind = "", digits = ""] =
     /^([<>|=]?)([a-zA-Z])(\d{0,9})(?:\[\w+\])?$/.exec(descr.value) ?? [];
@@ -135,13 +135,13 @@ function elementOf(descr: Literal, fail: Fail, depth: number): Pick<NpyHeader, "
 }
 
 /** Bytes of a record: (name, type) or (name, type, shape) each. */
-function recordBytes(fields: readonly Literal[], fail: Fail, depth: number): number | undefined {
+function recordBytes(fields: readonly Literal[], fail: Fail): number | undefined {
   let total = 0;
   for (const field of fields) {
     if (field.kind !== "tuple") return fail("a field of its descr is no pair");
     const [, type, shape] = field.items;
     if (type === undefined) return fail("a field of its descr is no pair");
-    const { widthBytes } = elementOf(type, fail, depth + 1);
+    const { widthBytes } = elementOf(type, fail);
     if (widthBytes === undefined) return undefined;
     const dimensions =
       shape?.kind === "tuple" ? shape.items.map((item) => (item.kind === "int" ? item.value : -1)) : [];

