@@ -25,6 +25,7 @@ test("config() gets, sets, unsets and lists with origins", async () => {
       "log.level=debug environment",
       "names.allowNonportable=false default",
       "names.caseConflicts=refuse default",
+      "repack.idleMinutes=2 default",
       "user.email=null default",
       "user.name=Ada store",
     ]);
