@@ -159,12 +159,18 @@ export const api = {
     modified: optional(flag),
     deleted: optional(flag),
   }),
-  diff: verb("Compares commits, stage and worktree: files, metrics, params", "repository", {
-    revisions: optional(texts),
-    staged: optional(flag),
-    paths: optional(texts),
-    all: optional(flag),
-  }),
+  diff: verb(
+    "Compares commits, stage and worktree: files, metrics, params, tensors",
+    "repository",
+    {
+      revisions: optional(texts),
+      staged: optional(flag),
+      paths: optional(texts),
+      all: optional(flag),
+      tensors: optional(flag),
+    },
+    progress,
+  ),
   branch: verb("Lists, makes, renames and deletes branches", "repository", {
     name: optional(text),
     revision: optional(text),

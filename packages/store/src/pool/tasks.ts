@@ -11,7 +11,7 @@ import type { WrittenPack } from "../pack/writer.ts";
 import type { FileStat, ReadFile } from "../store.ts";
 import type { ComposeCounts } from "../tensors/compose.ts";
 import type { RangeDifference } from "../tensors/differences.ts";
-import type { CompareInput, ComposePart } from "./tensor-tasks.ts";
+import type { CompareInput, ComposePart, LocalFile } from "./tensor-tasks.ts";
 
 /** Where a write session keeps its packs until they are published. */
 export interface SessionFolder {
@@ -132,7 +132,9 @@ export interface TaskTable {
   hashPieces: { input: { pieces: readonly Piece[] }; output: Digest };
   /** Where the tensors of a stored file are; undefined when its format is not known. */
   tensors: { input: { blob: PiecedBlob; fileName: string }; output: TensorTable | undefined };
-  /** How far ranges of two stored files are apart. */
+  /** The same of a file that is not stored. */
+  localTensors: { input: LocalFile & { fileName: string }; output: TensorTable | undefined };
+  /** How far ranges of two files are apart. */
   compareTensors: { input: CompareInput; output: readonly RangeDifference[] };
   /** Writes a part of a file that is made of stored ones. */
   compose: { input: ComposePart; output: ComposeCounts };

@@ -10,7 +10,7 @@ import { type ChunksOfWindow, Cutter, type Storer, Window } from "./cutter.ts";
 import { BlobSource } from "./blob-source.ts";
 import { exportPart, hashPieces } from "./export.ts";
 import { hashFile } from "./read-file.ts";
-import { compareTensors, composePart } from "./tensor-tasks.ts";
+import { compareTensors, composePart, localTensors } from "./tensor-tasks.ts";
 import {
   type FromWorker,
   type SessionFolder,
@@ -191,6 +191,9 @@ const RUNNERS: TaskRunners = {
   async tensors({ blob, fileName }) {
     using packs = new OpenPacks();
     return parseTensors(new BlobSource(packs, blob), fileName);
+  },
+  async localTensors({ path, fileName }) {
+    return localTensors(path, fileName);
   },
   async compareTensors(input, running) {
     using packs = new OpenPacks();

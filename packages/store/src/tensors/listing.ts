@@ -1,9 +1,9 @@
-/** The tensors of stored files, as verbs tell them. */
+/** The tensors of files, as verbs tell them. */
 import type { Call } from "../call.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { NAME_LENGTH_MAX, type TensorSpan, type TensorTable } from "../formats/table.ts";
 import type { Digest } from "../objects/digest.ts";
-import type { ObjectStore } from "../store.ts";
+import type { Store } from "../store.ts";
 
 export interface TensorRow {
   readonly name: string;
@@ -25,58 +25,56 @@ export interface TensorListing {
   readonly tensors: readonly TensorRow[];
 }
 
-/** A stored file whose tensors are asked for. */
-export interface StoredFile {
+/** A file whose tensors are asked for. */
+export interface TensorFile {
   readonly digest: Digest;
   /** From the root of the tree; its last part helps to tell the format. */
   readonly path: string;
+  readonly sizeBytes: number;
+  /** Where it is when the store does not hold it: a path for system calls. */
+  readonly localPath?: string;
 }
 
-const NO_TENSORS: TensorListing = { format: null, problem: null, tensors: [] };
-
-/** The table of a file, or why there is none. Throws OBJECT_MISSING, OBJECT_CORRUPT, CANCELED. */
+/** The table of a file, or why there is none. Throws OBJECT_MISSING, OBJECT_CORRUPT, FILE_CHANGED, CANCELED. */
 export async function readTable(
-  objects: Pick<ObjectStore, "tensors">,
-  { digest, path }: StoredFile,
+  { objects, pool }: Pick<Store, "objects" | "pool">,
+  { digest, path, localPath }: Omit<TensorFile, "sizeBytes">,
   call: Call,
 ): Promise<TensorTable | { readonly problem: string } | undefined> {
+  const fileName = path.slice(path.lastIndexOf("/") + 1);
   try {
-    return await objects.tensors(digest, path.slice(path.lastIndexOf("/") + 1), call);
+    if (localPath === undefined) return await objects.tensors(digest, fileName, call);
+    return await pool.run("localTensors", { path: localPath, fileName }, { signal: call.signal });
   } catch (error) {
     if (!isSmcError(error, "FILE_MALFORMED")) throw error;
     return { problem: error.message };
   }
 }
 
-/** Everything that a file names, in the order of the offsets; what lies elsewhere or is scattered comes last. */
+/** What a file names. Throws as `readTable`. */
 export async function listTensors(
-  objects: Pick<ObjectStore, "tensors">,
-  file: StoredFile,
+  store: Pick<Store, "objects" | "pool">,
+  file: Omit<TensorFile, "sizeBytes">,
   call: Call,
 ): Promise<TensorListing> {
-  const table = await readTable(objects, file, call);
-  if (table === undefined) return NO_TENSORS;
-  if ("problem" in table) return { ...NO_TENSORS, problem: table.problem };
-  const { format, tensors, external, scattered } = table;
-  return {
-    format,
-    problem: null,
-    tensors: [
-      ...tensors.map((span) => rowOf(span)),
-      ...external.map((span) => rowOf(span, span.file)),
-      ...scattered.map(({ name, dtype, shape }) => ({
-        name,
-        dtype,
-        shape,
-        sizeBytes: null,
-        offset: null,
-        file: null,
-      })),
-    ],
-  };
+  const table = await readTable(store, file, call);
+  if (table === undefined) return { format: null, problem: null, tensors: [] };
+  if ("problem" in table) return { format: null, problem: table.problem, tensors: [] };
+  return { format: table.format, problem: null, tensors: rowsOf(table) };
 }
 
-/** Of a file that is only named, an index can leave the place open: then nothing is known but the name. */
+/** All tensors in the order of their offsets; those that lie elsewhere or are scattered come last. */
+export function rowsOf({ tensors, external, scattered }: TensorTable): TensorRow[] {
+  return [
+    ...tensors.map((span) => rowOf(span)),
+    ...external.map((span) => rowOf(span, span.file)),
+    ...scattered.map(({ name, dtype, shape }) => {
+      return { name, dtype, shape, sizeBytes: null, offset: null, file: null };
+    }),
+  ];
+}
+
+/** An index of files can leave the place open: then nothing is known but the name. */
 function rowOf({ name, dtype, shape, offset, length }: TensorSpan, file: string | null = null): TensorRow {
   const isOpen = file !== null && length === 0 && dtype === "opaque";
   return { name, dtype, shape, sizeBytes: isOpen ? null : length, offset: isOpen ? null : offset, file };

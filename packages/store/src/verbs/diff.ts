@@ -9,6 +9,8 @@ import { shortRefName } from "../refs/ref-find.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
 import { resolveCommit, resolveRevision, resolveTree } from "../history/revision.ts";
 import { parseRange } from "../history/revision-text.ts";
+import { diffTensors, type TensorDiff } from "../tensors/diff-tensors.ts";
+import { filesSide, treeSide } from "../tensors/sides.ts";
 import {
   compareFiles,
   diffTrees,
@@ -32,6 +34,8 @@ export interface DiffOptions {
   readonly paths?: readonly string[];
   /** Rows of metrics and params that are equal, too. */
   readonly all?: boolean;
+  /** Compares the tensors of files that differ, too. */
+  readonly tensors?: boolean;
 }
 
 export interface DiffResult {
@@ -41,6 +45,8 @@ export interface DiffResult {
   readonly files: FileChanges;
   readonly metrics: readonly MetricRow[];
   readonly params: readonly ParamRow[];
+  /** With `tensors`. */
+  readonly tensors?: TensorDiff;
 }
 
 /** One side of a comparison of trees. */
@@ -52,7 +58,7 @@ interface Side {
 
 /**
  * Compares two revisions; with fewer than two, a revision or the stage with the files of the worktree.
- * Throws as resolveRevision, ARGUMENT_INVALID for more than two, WORKTREE_NOT_FOUND.
+ * Throws as resolveRevision, ARGUMENT_INVALID for more than two, WORKTREE_NOT_FOUND, and as diffTensors.
  */
 export async function diff(repository: Repository, options: DiffOptions, call: Call): Promise<DiffResult> {
   const texts = await splitRange(repository, options.revisions ?? [], call);
@@ -68,9 +74,9 @@ export async function diff(repository: Repository, options: DiffOptions, call: C
   const [from, to] = texts;
   if (from !== undefined && to !== undefined) {
     const sides = { from: await sideOf(repository, from, call), to: await sideOf(repository, to, call) };
-    return compareSides(repository, { ...sides, filter, all: options.all === true }, call);
+    return compareSides(repository, { ...sides, filter, options }, call);
   }
-  return diffWorktree(repository, { from, filter, isStaged: options.staged === true }, call);
+  return diffWorktree(repository, { from, filter, options }, call);
 }
 
 /** A commit against another one, or against nothing. Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT, LIMIT_EXCEEDED. */
@@ -84,7 +90,7 @@ export async function diffCommits(
     return { label: digest.slice(0, 12), tree: commit.tree, meta: commit.meta };
   };
   const from = commits.from === undefined ? NOTHING : await side(commits.from);
-  return compareSides(repository, { from, to: await side(commits.to), filter: undefined, all: false }, call);
+  return compareSides(repository, { from, to: await side(commits.to), filter: undefined, options: {} }, call);
 }
 
 const NOTHING: Side = { label: "nothing", tree: undefined, meta: {} };
@@ -114,18 +120,28 @@ async function sideOf(repository: Repository, text: string, call: Call): Promise
 
 async function compareSides(
   repository: Repository,
-  sides: { from: Side; to: Side; filter: PathFilter | undefined; all: boolean },
+  sides: { from: Side; to: Side; filter: PathFilter | undefined; options: DiffOptions },
   call: Call,
 ): Promise<DiffResult> {
-  const { from, to, filter, all } = sides;
-  const changes = await diffTrees(repository.store.objects, { from: from.tree, to: to.tree }, call);
-  return {
+  const { store } = repository;
+  const { from, to, filter, options } = sides;
+  const changes = await diffTrees(store.objects, { from: from.tree, to: to.tree }, call);
+  const files = groupChanges(onlyMatching(changes, filter));
+  const all = options.all === true;
+  const result = {
     from: from.label,
     to: to.label,
-    files: groupChanges(onlyMatching(changes, filter)),
+    files,
     metrics: diffMetrics(from.meta, to.meta, all),
     params: diffParams(from.meta, to.meta, all),
   };
+  if (options.tensors !== true) return result;
+  const compared = {
+    from: treeSide(store.objects, from.tree),
+    to: treeSide(store.objects, to.tree),
+    changes: files,
+  };
+  return { ...result, tensors: await diffTensors(store, compared, call) };
 }
 
 function onlyMatching(changes: readonly FileChange[], filter: PathFilter | undefined): readonly FileChange[] {
@@ -134,8 +150,8 @@ function onlyMatching(changes: readonly FileChange[], filter: PathFilter | undef
 
 interface LocalComparison {
   readonly from: string | undefined;
-  readonly isStaged: boolean;
   readonly filter: PathFilter | undefined;
+  readonly options: DiffOptions;
 }
 
 /** A revision or the stage against the stage or the files of the worktree. These have no metrics and params. */
@@ -147,14 +163,15 @@ async function diffWorktree(
   const worktree = requireWorktree(repository);
   const tip = await readTip(repository);
   const stage = await loadStage(repository, worktree, tip, call);
-  const isStageFirst = wanted.from === undefined && !wanted.isStaged;
+  const isStaged = wanted.options.staged === true;
+  const isStageFirst = wanted.from === undefined && !isStaged;
   let from: FlatTree = stage.entries;
   if (!isStageFirst) {
     const tree = wanted.from === undefined ? tip.tree : await resolveTree(repository, wanted.from, call);
     from = await filesOf(repository, tree, call);
   }
   const { filter } = wanted;
-  const to = wanted.isStaged
+  const to = isStaged
     ? stage.entries
     : await readWorktreeFiles(repository, { worktree, stage, filter }, call);
   const changes: FileChange[] = [];
@@ -164,13 +181,22 @@ async function diffWorktree(
     if (change !== undefined) changes.push(change);
     await pace();
   }
-  return {
+  const files = groupChanges(onlyMatching(changes, filter));
+  const result = {
     from: isStageFirst ? "stage" : (wanted.from ?? "HEAD"),
-    to: wanted.isStaged ? "stage" : "worktree",
-    files: groupChanges(onlyMatching(changes, filter)),
+    to: isStaged ? "stage" : "worktree",
+    files,
     metrics: [],
     params: [],
   };
+  if (wanted.options.tensors !== true) return result;
+  const { store } = repository;
+  const compared = {
+    from: filesSide(store.objects, from, undefined),
+    to: filesSide(store.objects, to, isStaged ? undefined : worktree.root),
+    changes: files,
+  };
+  return { ...result, tensors: await diffTensors(store, compared, call) };
 }
 
 function versionOf(entry: FlatEntry | undefined): FileVersion | undefined {

@@ -6,7 +6,7 @@ import type { EntryMode, TreeEntry } from "../objects/objects.ts";
 import type { Repository } from "../repository.ts";
 import { resolveTree } from "../history/revision.ts";
 import { show } from "../show.ts";
-import type { ObjectStore } from "../store.ts";
+import type { Store } from "../store.ts";
 import { listTensors, RowBudget, type TensorListing } from "../tensors/listing.ts";
 import { findPath, rootPath } from "../trees/tree-find.ts";
 import { measureTree, readTree, type TreeSource } from "../trees/tree-read.ts";
@@ -50,14 +50,10 @@ export async function lsTree(
   call: Call,
 ): Promise<LsTreeResult> {
   const rows = await listRows(repository, options, call);
-  return options.tensors === true ? withTensors(repository.store.objects, rows, call) : rows;
+  return options.tensors === true ? withTensors(repository.store, rows, call) : rows;
 }
 
-async function withTensors(
-  objects: Pick<ObjectStore, "tensors">,
-  rows: readonly LsTreeRow[],
-  call: Call,
-): Promise<LsTreeRow[]> {
+async function withTensors(store: Store, rows: readonly LsTreeRow[], call: Call): Promise<LsTreeRow[]> {
   const budget = new RowBudget();
   const listed: LsTreeRow[] = [];
   for (const row of rows) {
@@ -65,7 +61,7 @@ async function withTensors(
       listed.push(row);
       continue;
     }
-    const tensors = await listTensors(objects, row, call);
+    const tensors = await listTensors(store, row, call);
     budget.take(tensors.tensors);
     listed.push({ ...row, tensors });
   }

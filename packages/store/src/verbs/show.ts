@@ -72,7 +72,7 @@ export async function show(repository: Repository, options: ShowOptions, call: C
   const sizeBytes = (await store.objects.stat(digest))?.sizeBytes ?? null;
   if (options.tensors !== true) return { ...shown, sizeBytes };
   const file = { digest, path: found.path ?? "" };
-  return { ...shown, sizeBytes, tensors: await listTensors(store.objects, file, call) };
+  return { ...shown, sizeBytes, tensors: await listTensors(store, file, call) };
 }
 
 function noFile(text: string, kind: RevisionKind): SmcError {
