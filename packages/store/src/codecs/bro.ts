@@ -1,16 +1,14 @@
 import { brotliCompressSync, brotliDecompressSync, constants } from "node:zlib";
 import { SmcError } from "../errors.ts";
 import type { Codec } from "./codec.ts";
+import { SLICE_BYTES, slicesOf } from "./slices.ts";
 
 const QUALITY = 4;
-const SLICES = 4;
-const SLICE_BYTES = 16 * 1024;
+const RAW_BYTES_MIN = 64;
 /** 16 KiB of noise show 7.99 bits a byte, so this much is enough to tell. */
 const ENTROPY_SLICE_BYTES = 4 * 1024;
 /** Bits a byte above which a sample is as good as random. */
 const ENTROPY_MAX = 7.9;
-/** A sample has to shrink to this share before the whole is tried. */
-const SAMPLE_SHARE_MAX = 0.85;
 
 function compress(raw: Uint8Array): Uint8Array {
   return brotliCompressSync(raw, {
@@ -18,24 +16,25 @@ function compress(raw: Uint8Array): Uint8Array {
   });
 }
 
-/** Slices from evenly spread places; the whole when it is small. */
-function sample(raw: Uint8Array, sliceBytes: number): Uint8Array {
-  if (raw.length <= SLICES * sliceBytes) return raw;
-  const step = Math.floor((raw.length - sliceBytes) / (SLICES - 1));
-  return Buffer.concat(
-    Array.from({ length: SLICES }, (_, slice) => raw.subarray(slice * step, slice * step + sliceBytes)),
-  );
+/** True when a sample of the bytes is as good as random: then nothing without a parent makes them shorter. */
+export function isNoise(raw: Uint8Array): boolean {
+  if (raw.length < ENTROPY_SLICE_BYTES) return false;
+  const counts = new Uint32Array(256);
+  let total = 0;
+  for (const slice of slicesOf(raw, { unit: 1, lead: 0, sliceBytes: ENTROPY_SLICE_BYTES })) {
+    for (const byte of slice) counts[byte] = (counts[byte] ?? 0) + 1;
+    total += slice.length;
+  }
+  let bits = 0;
+  for (const count of counts) if (count > 0) bits -= (count / total) * Math.log2(count / total);
+  return bits > ENTROPY_MAX;
 }
 
-/** Shannon entropy of the bytes, in bits a byte. */
-function entropyBits(bytes: Uint8Array): number {
-  const counts = new Uint32Array(256);
-  for (const byte of bytes) counts[byte] = (counts[byte] ?? 0) + 1;
-  let bits = 0;
-  for (const count of counts) {
-    if (count > 0) bits -= (count / bytes.length) * Math.log2(count / bytes.length);
-  }
-  return bits;
+/** The share of its size that a sample of the bytes shrinks to; 1 for what is too short to try. */
+export function brotliShare(raw: Uint8Array): number {
+  if (raw.length < RAW_BYTES_MIN) return 1;
+  const sample = Buffer.concat(slicesOf(raw, { unit: 1, lead: 0, sliceBytes: SLICE_BYTES }));
+  return compress(sample).length / sample.length;
 }
 
 /** Brotli (RFC 7932): headers, JSON, tokenizers, text, anything with repeats. */
@@ -43,14 +42,7 @@ export const BRO: Codec = {
   id: 2,
   name: "BRO",
   isDelta: false,
-  encode(raw) {
-    if (raw.length < 64) return undefined;
-    if (raw.length >= ENTROPY_SLICE_BYTES && entropyBits(sample(raw, ENTROPY_SLICE_BYTES)) > ENTROPY_MAX)
-      return undefined;
-    const part = sample(raw, SLICE_BYTES);
-    if (part.length < raw.length && compress(part).length > part.length * SAMPLE_SHARE_MAX) return undefined;
-    return compress(raw);
-  },
+  encode: (raw) => (raw.length < RAW_BYTES_MIN ? undefined : compress(raw)),
   decode(stored, rawBytes) {
     let raw: Uint8Array;
     try {

@@ -2,6 +2,7 @@
 import { damaged } from "./blocks.ts";
 import type { EncodeHints } from "./codec.ts";
 import { floatType, floatTypeOfKind } from "./floats.ts";
+import { isLead } from "./layout.ts";
 
 export const DERIVATION_BYTES = 16;
 const ZERO_POINT_MAX = 65_536;
@@ -55,7 +56,7 @@ export function derivationOf({ dtype, lead = 0, parent, affine }: EncodeHints): 
   if (parent === undefined) return undefined;
   const cast = CASTS.find((one) => one.dtype === dtype && one.parent === parent.dtype);
   const known = cast && castOf(cast.rule);
-  if (known !== undefined) return lead < known.width ? { ...known, lead } : undefined;
+  if (known !== undefined) return isLead(lead, known.width) ? { ...known, lead } : undefined;
   const type = floatType(parent.dtype);
   if (affine === undefined || type === undefined || type.width > 4 || (dtype !== "u8" && dtype !== "i8"))
     return undefined;
@@ -117,7 +118,7 @@ export function decodeDerivation(stored: Uint8Array): Derivation {
         scale > 0 &&
         isZeroPoint(zeroPoint)
       : parent?.kind === cast.parentKind &&
-        lead < cast.width &&
+        isLead(lead, cast.width) &&
         signed === 0 &&
         scale === 0 &&
         zeroPoint === 0;

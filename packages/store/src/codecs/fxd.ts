@@ -8,6 +8,7 @@ import {
 } from "./blocks.ts";
 import type { Codec } from "./codec.ts";
 import { floatType, type FloatType, floatTypeOfKind } from "./floats.ts";
+import { isLead } from "./layout.ts";
 import { decodeDifferences } from "./plain/differences.ts";
 
 const HEADER_BYTES = 4;
@@ -32,7 +33,7 @@ function decodeJob(
   const header = Buffer.from(stored.buffer, stored.byteOffset, HEADER_BYTES);
   const type = floatTypeOfKind(header.readUInt8(0));
   const lead = header.readUInt16LE(2);
-  if (type === undefined || header.readUInt8(1) !== 0 || lead >= type.width) {
+  if (type === undefined || header.readUInt8(1) !== 0 || !isLead(lead, type.width)) {
     throw damaged("FXD", "the header is damaged");
   }
   return {
@@ -55,7 +56,7 @@ export const FXD: Codec = {
   isDelta: true,
   encode(raw, { dtype, lead = 0, parent }) {
     const type = floatType(dtype);
-    if (type === undefined || parent === undefined || lead >= type.width) return undefined;
+    if (type === undefined || parent === undefined || !isLead(lead, type.width)) return undefined;
     const header = Buffer.alloc(HEADER_BYTES);
     header.writeUInt8(type.kind, 0);
     header.writeUInt16LE(lead, 2);

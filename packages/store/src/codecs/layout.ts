@@ -27,12 +27,20 @@ export function layoutOfWidth(width: number, lead = 0): Layout {
   return { width, isRotated: width > 1, lead, strideBytes: 0, scaleBytes: 0 };
 }
 
-/** Undefined for a dtype whose elements are no 1, 2, 4 or 8 bytes: complex numbers count as their halves. */
+/** True for a number of bytes before the first whole element of `width` bytes. */
+export function isLead(lead: number, width: number): boolean {
+  return Number.isInteger(lead) && lead >= 0 && lead < width;
+}
+
+/**
+ * Undefined for a dtype whose elements are no 1, 2, 4 or 8 bytes, and for a lead that is none. Complex numbers count as
+ * their halves.
+ */
 export function layoutOfDtype(dtype: Dtype | undefined, lead = 0): Layout | undefined {
   if (dtype === undefined) return undefined;
-  if (dtype === "c64") return layoutOfWidth(4, lead);
-  const width = dtype === "c128" ? 8 : widthOf(dtype);
-  return width === undefined ? undefined : layoutOfWidth(width, lead);
+  const half = { c64: 4, c128: 8 }[dtype as string];
+  const layout = layoutOfWidth(half ?? widthOf(dtype) ?? 0, lead);
+  return layout.width > 0 && isValid(layout) ? layout : undefined;
 }
 
 /** Undefined without a block type, or for one that cannot be split. */
@@ -44,22 +52,15 @@ export function layoutOfBlock({ block, lead = 0 }: EncodeHints): Layout | undefi
 
 function isValid({ width, isRotated, lead, strideBytes, scaleBytes }: Layout): boolean {
   if (width !== 0) {
-    return (
-      WIDTHS.includes(width) &&
-      lead < width &&
-      strideBytes === 0 &&
-      scaleBytes === 0 &&
-      !(width === 1 && isRotated)
-    );
+    const isPlain = strideBytes === 0 && scaleBytes === 0 && !(width === 1 && isRotated);
+    return WIDTHS.includes(width) && isLead(lead, width) && isPlain;
   }
-  return (
-    !isRotated &&
-    strideBytes >= 2 &&
-    strideBytes <= STRIDE_BYTES_MAX &&
-    lead < strideBytes &&
-    scaleBytes <= SCALE_BYTES_MAX &&
-    scaleBytes * 2 <= strideBytes
-  );
+  const isStride = Number.isInteger(strideBytes) && strideBytes >= 2 && strideBytes <= STRIDE_BYTES_MAX;
+  return !isRotated && isStride && isLead(lead, strideBytes) && isScale(scaleBytes, strideBytes);
+}
+
+function isScale(scaleBytes: number, strideBytes: number): boolean {
+  return isLead(scaleBytes, SCALE_BYTES_MAX + 1) && scaleBytes * 2 <= strideBytes;
 }
 
 export function encodeLayout({ width, isRotated, lead, strideBytes, scaleBytes }: Layout): Uint8Array {

@@ -1,7 +1,7 @@
-/** All codecs that this version reads, and the choice between them. */
+/** All codecs that this version reads. */
 import { SmcError } from "../errors.ts";
 import { BRO } from "./bro.ts";
-import type { Codec, Encoded, EncodeHints } from "./codec.ts";
+import type { Codec } from "./codec.ts";
 import { DRV } from "./drv.ts";
 import { FILL } from "./fill.ts";
 import { FXD } from "./fxd.ts";
@@ -11,19 +11,7 @@ import { XPL } from "./xpl.ts";
 
 export const CODECS: readonly Codec[] = [RAW, FILL, BRO, PLN, PLS, XPL, FXD, DRV];
 
-/** A codec that saves less than this share is not worth decoding. */
-const STORED_SHARE_MAX = 0.985;
-
-/** The shortest form; RAW when nothing else saves at least 1.5 %. */
-export function encodeBest(raw: Uint8Array, hints: EncodeHints = {}): Encoded {
-  for (const codec of hints.dtype === undefined ? [FILL, BRO] : [FILL, PLN]) {
-    const stored = codec.encode(raw, hints);
-    if (stored !== undefined && stored.length <= raw.length * STORED_SHARE_MAX) {
-      return { codec: codec.id, stored };
-    }
-  }
-  return { codec: RAW.id, stored: raw };
-}
+export { encodeBest } from "./choose.ts";
 
 /** Throws FORMAT_UNSUPPORTED for a codec of a newer version, OBJECT_CORRUPT for damaged bytes. */
 export function decodeStored(
