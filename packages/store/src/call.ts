@@ -23,11 +23,13 @@ export function breathe(): Promise<void> {
 
 const SLICE_MS = 10;
 
+export type Pacer = () => Promise<void> | undefined;
+
 /**
  * For loops whose steps differ in cost: await what it returns after every step. It breathes once 10 ms went by
  * since the last time, and throws CANCELED when the call was.
  */
-export function createPacer(call: Call): () => Promise<void> | undefined {
+export function createPacer(call: Call): Pacer {
   let last = performance.now();
   return () => {
     throwIfCanceled(call);

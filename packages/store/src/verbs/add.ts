@@ -1,6 +1,6 @@
 /** `smc add`: files as they are now → objects and stage. All or nothing. */
 import { join } from "node:path";
-import type { Call } from "../call.ts";
+import { breathe, type Call, createPacer } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { readCommit } from "../history/graph.ts";
 import { resolveCommit } from "../history/revision.ts";
@@ -83,7 +83,9 @@ async function addTo(
   const base = options.base === undefined ? undefined : await resolveCommit(repository, options.base, call);
   const stage = await loadStage(repository, worktree, tip, call);
   const found = await findFiles(repository, { worktree, filter, options, stage }, call);
+  await breathe();
   const files = changedFiles(stage, found.files.values());
+  await breathe();
   const deleted = [...stage.entries]
     .filter(([path, entry]) => entry.isSkipped !== true && !found.files.has(path) && filter.matches(path))
     .map(([path]) => path);
@@ -120,6 +122,7 @@ async function stageFiles(
   const entries = await storeFiles(worktree, session, { files, parents }, call);
   for (const path of deleted) stage.entries.delete(path);
   if (deleted.length > 0) stage.isExact = false;
+  await breathe();
   const changes = putEntries(stage, entries);
   if (files.length > 0) await session.finish();
   await writeStage(worktree.root, stage, { durable: true });
@@ -168,10 +171,13 @@ async function findFiles(
   );
   const fault = found.faults.find(({ path }) => filter.matches(path));
   if (fault !== undefined) throw fault.error;
-  const files = [...found.files].filter(([path]) => {
-    return filter.matches(path) && (options.update !== true || stage.entries.has(path));
-  });
-  return { files: new Map(files), faults: [] };
+  const files = new Map<string, Found>();
+  const pace = createPacer(call);
+  for (const [path, file] of found.files) {
+    if (filter.matches(path) && (options.update !== true || stage.entries.has(path))) files.set(path, file);
+    await pace();
+  }
+  return { files, faults: [] };
 }
 
 function isAscii(text: string): boolean {

@@ -1,7 +1,7 @@
 /** Worktree against stage: what changed, reading only files whose stat does not tell. */
 import { readlink } from "node:fs/promises";
 import { join } from "node:path";
-import type { Call } from "../call.ts";
+import { type Call, createPacer } from "../call.ts";
 import { hashBytes } from "../objects/digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { LINK_TARGET_BYTES_MAX } from "../objects/objects.ts";
@@ -53,7 +53,9 @@ export async function compareFiles(
 ): Promise<Comparison> {
   const result: Comparison = { modified: [], vanished: [], verified: new Map() };
   const unsure: Tracked[] = [];
+  const pace = createPacer(call);
   for (const file of files) {
+    await pace();
     const verdict = await judge(file, options.root);
     if (verdict === "modified") result.modified.push(file.path);
     else if (verdict === "unsure") unsure.push(file);

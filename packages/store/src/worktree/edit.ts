@@ -1,18 +1,21 @@
 /** Putting files into a stage: what changed is read and stored, names are checked, a file replaces a folder and back. */
 import { join } from "node:path";
-import type { Call } from "../call.ts";
+import { breathe, type Call, createPacer } from "../call.ts";
 import { readConfig } from "../config.ts";
 import { SmcError } from "../errors.ts";
 import { assertPath, foldName } from "../objects/names.ts";
 import type { Repository } from "../repository.ts";
 import { show } from "../show.ts";
-import type { WriteSession } from "../store.ts";
+import type { NewFile, WriteSession } from "../store.ts";
 import { isSameFile, readLink } from "./compare.ts";
 import type { ParentsOf } from "./parent-files.ts";
 import { type Found, TrackedPaths } from "./scan.ts";
 import { cacheOf, isCertainlyUnchanged, type Stage, type StageEntry } from "./stage.ts";
 import { fileModeOf, nowNs } from "./stat.ts";
 import type { Worktree } from "./worktree.ts";
+
+/** Between two turns of the event loop. */
+const NAMES_AT_ONCE = 1000;
 
 export interface StageChanges {
   readonly added: string[];
@@ -41,13 +44,19 @@ export async function storeFiles(
   const entries = new Map<string, StageEntry>();
   const plain = files.filter(({ kind }) => kind === "file");
   const startNs = nowNs();
-  const newFiles = plain.map(({ path, disk, stat }) => ({
-    path: join(worktree.root, disk),
-    ...(stat === undefined ? {} : { sizeBytes: stat.sizeBytes }),
-    parents: parents(path, stat?.sizeBytes ?? 0),
-  }));
+  const pace = createPacer(call);
+  const newFiles: NewFile[] = [];
+  for (const { path, disk, stat } of plain) {
+    await pace();
+    newFiles.push({
+      path: join(worktree.root, disk),
+      ...(stat === undefined ? {} : { sizeBytes: stat.sizeBytes }),
+      parents: parents(path, stat?.sizeBytes ?? 0),
+    });
+  }
   const read = await session.addFiles(newFiles, withTotal(plain, call));
   for (const [index, { path }] of plain.entries()) {
+    await pace();
     const file = read[index];
     if (file === undefined) throw new SmcError("INTERNAL", "a file was added without a result");
     const { digest, sizeBytes, stat } = file;
@@ -104,11 +113,20 @@ export async function assertNames(
 ): Promise<void> {
   if (names.added.length === 0) return;
   const allowNonportable = names.allowNonportable === true || (await allowsNonportable(repository));
-  for (const path of names.added) assertPath(path, { allowNonportable });
+  let count = 0;
+  const rest = (): Promise<void> | undefined => ((count += 1) % NAMES_AT_ONCE === 0 ? breathe() : undefined);
+  for (const path of names.added) {
+    assertPath(path, { allowNonportable });
+    await rest();
+  }
   const spellings = new Map<string, string>();
-  for (const path of names.kept) addSpellings(spellings, path);
+  for (const path of names.kept) {
+    addSpellings(spellings, path);
+    await rest();
+  }
   for (const path of names.added) {
     const other = addSpellings(spellings, path);
+    await rest();
     if (other === undefined) continue;
     throw new SmcError(
       "NAME_COLLISION",

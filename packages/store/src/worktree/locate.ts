@@ -1,6 +1,7 @@
 /** What is at paths of the worktree right now: for plans that touch some files of many. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { type Call, createPacer } from "../call.ts";
 import type { FileStat } from "../store.ts";
 import { isAbsent, kindOf, lstatMany } from "./stat.ts";
 
@@ -13,12 +14,25 @@ export interface Located {
   readonly blocked: { readonly path: string; readonly isLink: boolean } | undefined;
 }
 
-/** Looks at paths without following a link anywhere. */
-export async function locate(root: string, paths: readonly string[]): Promise<Map<string, Located>> {
+/** Looks at paths without following a link anywhere. Throws PERMISSION_DENIED, IO_FAILED, CANCELED. */
+export async function locate(
+  root: string,
+  paths: readonly string[],
+  call: Call,
+): Promise<Map<string, Located>> {
+  const pace = createPacer(call);
   const spelled = await spell(root, paths);
   const folders = new Map<string, { path: string; isLink: boolean } | undefined>();
-  for (const path of paths)
-    for (const folder of foldersAbove(spelled.get(path) ?? path)) folders.set(folder, undefined);
+  const wholePaths: string[] = [];
+  for (const path of paths) {
+    await pace();
+    const disk = spelled.get(path) ?? path;
+    wholePaths.push(`${root}/${disk}`);
+    for (const folder of foldersAbove(disk)) {
+      if (folders.has(folder)) break;
+      folders.set(folder, undefined);
+    }
+  }
   const names = [...folders.keys()];
   const folderStats = await lstatMany(names.map((folder) => join(root, folder)));
   for (const [index, folder] of names.entries()) {
@@ -26,9 +40,10 @@ export async function locate(root: string, paths: readonly string[]): Promise<Ma
     if (stat === undefined || kindOf(stat) === "folder") continue;
     folders.set(folder, { path: folder, isLink: kindOf(stat) === "link" });
   }
-  const stats = await lstatMany(paths.map((path) => join(root, spelled.get(path) ?? path)));
+  const stats = await lstatMany(wholePaths);
   const located = new Map<string, Located>();
   for (const [index, path] of paths.entries()) {
+    await pace();
     const disk = spelled.get(path) ?? path;
     // The outermost counts: below a link the others are somewhere else.
     let blocked: Located["blocked"];

@@ -1,5 +1,5 @@
 /** Moves a worktree from one commit to another: files, then refs and HEAD, then the stage. */
-import type { Call } from "../call.ts";
+import { breathe, type Call, createPacer } from "../call.ts";
 import type { Digest } from "../objects/digest.ts";
 import { readCommit } from "../history/graph.ts";
 import { refPolicy } from "../refs/ref-policy.ts";
@@ -75,13 +75,17 @@ async function moveFiles(
   const policy = await linkPolicy(repository, input.symlinks);
   const { out, skipped } = await settleLinks(plan, { root, objects, policy }, call);
   const caches = await writeOut({ root, objects }, out, call);
+  const pace = createPacer(call);
   for (const [path, cache] of caches) {
+    await pace();
     const entry = plan.next.get(path);
     if (entry !== undefined) plan.next.set(path, { ...entry, cache });
   }
+  const isExact = await isTree(plan.next, to, call);
+  await breathe();
   replaceEntries(stage, plan.next);
   stage.base = tree;
-  stage.isExact = isTree(plan.next, to);
+  stage.isExact = isExact;
   return { written: caches.size, removed: out.removals.length, skippedLinks: skipped };
 }
 

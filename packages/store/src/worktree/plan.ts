@@ -3,7 +3,7 @@
  * is written only over what is in a commit already. Plans read; nothing is changed before all of it is known to fit.
  */
 import { join } from "node:path";
-import { type Call, createPacer } from "../call.ts";
+import { type Call, createPacer, type Pacer } from "../call.ts";
 import { hashBytes } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
 import { show } from "../show.ts";
@@ -62,20 +62,23 @@ interface Verdict {
 export async function planMove(input: PlanInput, call: Call): Promise<Plan> {
   const plan: Plan = { removals: [], writings: [], links: [], next: new Map(input.stage) };
   const conflicts: string[] = [];
-  const candidates = await chooseCandidates(input, { plan, conflicts }, call);
+  const pace = createPacer(call);
+  const candidates = await chooseCandidates(input, { plan, conflicts }, pace);
   const located = await locate(
     input.root,
     candidates.map(({ path }) => path),
+    call,
   );
-  const verdicts = await judgeAll(input, { candidates, located }, call);
+  const verdicts = await judgeAll(input, { candidates, located, pace }, call);
   for (const candidate of candidates) {
+    await pace();
     const verdict = verdicts.get(candidate.path);
     const place = located.get(candidate.path);
     if (verdict === undefined || place === undefined)
       throw new SmcError("INTERNAL", "a path was left unjudged");
     if (!applyVerdict(input, plan, { candidate, verdict, place })) conflicts.push(candidate.path);
   }
-  conflicts.push(...(await findBlocked(input, plan, located)));
+  conflicts.push(...(await findBlocked(input, { plan, located }, pace)));
   if (conflicts.length > 0) throw wouldOverwrite(conflicts);
   return plan;
 }
@@ -99,17 +102,15 @@ export function wouldOverwrite(conflicts: readonly string[]): SmcError {
 async function chooseCandidates(
   { from, to, stage, overwrite, isLeftAlone }: PlanInput,
   { plan, conflicts }: { plan: Plan; conflicts: string[] },
-  call: Call,
+  pace: Pacer,
 ): Promise<Candidate[]> {
-  const pace = createPacer(call);
   const candidates: Candidate[] = [];
   const forced = overwrite !== "refuse";
   for (const path of new Set([...from.keys(), ...to.keys(), ...(forced ? stage.keys() : [])])) {
     const before = from.get(path);
     const wanted = to.get(path);
     const staged = stage.get(path);
-    const pause = pace();
-    if (pause !== undefined) await pause;
+    await pace();
     if (forced) {
       const isOurs = wanted !== undefined || staged !== undefined;
       if (isOurs && isLeftAlone?.(path) !== true) candidates.push({ path, wanted, staged });
@@ -123,21 +124,27 @@ async function chooseCandidates(
 
 async function judgeAll(
   input: PlanInput,
-  { candidates, located }: { candidates: readonly Candidate[]; located: ReadonlyMap<string, Located> },
+  {
+    candidates,
+    located,
+    pace,
+  }: { candidates: readonly Candidate[]; located: ReadonlyMap<string, Located>; pace: Pacer },
   call: Call,
 ): Promise<Map<string, Verdict>> {
   const verdicts = new Map<string, Verdict>();
   const unsure: { candidate: Candidate; disk: string }[] = [];
   for (const candidate of candidates) {
+    await pace();
     const place = located.get(candidate.path);
     const verdict = place === undefined ? undefined : await judgeByStat(input.root, candidate, place);
     if (verdict === undefined) unsure.push({ candidate, disk: place?.disk ?? candidate.path });
     else verdicts.set(candidate.path, verdict);
   }
   const startNs = nowNs();
-  const paths = unsure.map(({ disk }) => join(input.root, disk));
+  const paths = unsure.map(({ disk }) => `${input.root}/${disk}`);
   const read = paths.length === 0 ? [] : await hashAll(input.objects, paths, call);
   for (const [index, { candidate }] of unsure.entries()) {
+    await pace();
     const { path, wanted, staged } = candidate;
     const file = read[index];
     if (file === undefined || file === "changing") verdicts.set(path, { state: "local" });
@@ -208,13 +215,14 @@ function applyVerdict(
 /** Files where a folder must go, and folders where a file must go, that the plan does not take away. */
 async function findBlocked(
   input: PlanInput,
-  plan: Plan,
-  located: ReadonlyMap<string, Located>,
+  { plan, located }: { plan: Plan; located: ReadonlyMap<string, Located> },
+  pace: Pacer,
 ): Promise<string[]> {
   const removed = new Set(plan.removals.map(({ disk }) => disk));
   const next = new TrackedPaths(plan.next);
   const conflicts: string[] = [];
   for (const { path, disk } of [...plan.writings, ...plan.links]) {
+    await pace();
     const place = located.get(path);
     if (next.hasFolder(path)) conflicts.push(path);
     conflicts.push(...[...foldersAbove(path)].filter((folder) => plan.next.has(folder)));

@@ -1,5 +1,5 @@
 /** Files of a source put into the stage, the worktree or both, for named paths only. */
-import type { Call } from "../call.ts";
+import { type Call, createPacer } from "../call.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
 import type { FlatTree } from "../trees/tree-read.ts";
 import { isSameFile } from "./compare.ts";
@@ -43,7 +43,12 @@ export async function restoreFiles(
   const { stage, source, filter, toStage, isOverlay } = restoring;
   const worktree = requireWorktree(repository);
   const paths = [...source.keys(), ...(isOverlay ? [] : stage.entries.keys())];
-  const matched = new Set(paths.filter((path) => filter.matches(path)));
+  const pace = createPacer(call);
+  const matched = new Set<string>();
+  for (const path of paths) {
+    if (filter.matches(path)) matched.add(path);
+    await pace();
+  }
   filter.assertAllMet();
   const changed = new Set<string>();
   const disk = restoring.toWorktree
@@ -51,6 +56,7 @@ export async function restoreFiles(
     : undefined;
   const links: string[] = [];
   for (const path of matched) {
+    await pace();
     const wanted = source.get(path);
     const staged = stage.entries.get(path);
     const onDisk = disk?.next.get(path);
@@ -68,7 +74,7 @@ export async function restoreFiles(
     }
   }
   await markAbsentLinks(worktree.root, stage, links);
-  stage.isExact = stage.base !== undefined && isTree(stage.entries, restoring.base);
+  stage.isExact = stage.base !== undefined && (await isTree(stage.entries, restoring.base, call));
   await writeStage(worktree.root, stage, { durable: toStage });
   return { restored: [...changed].sort(), skippedLinks: disk?.skippedLinks ?? [] };
 }
@@ -96,7 +102,9 @@ async function restoreWorktree(
   const policy = await linkPolicy(repository, symlinks);
   const { out, skipped } = await settleLinks(plan, { root, objects, policy }, call);
   const caches = await writeOut({ root, objects }, out, call);
+  const pace = createPacer(call);
   for (const [path, cache] of caches) {
+    await pace();
     const entry = plan.next.get(path);
     if (entry !== undefined) plan.next.set(path, { ...entry, cache });
     changed.add(path);

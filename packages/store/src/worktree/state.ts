@@ -1,6 +1,6 @@
 /** What a verb starts from: HEAD, the files of its commit, the stage. */
 import { join } from "node:path";
-import type { Call } from "../call.ts";
+import { type Call, createPacer } from "../call.ts";
 import type { Digest } from "../objects/digest.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { readCommit } from "../history/graph.ts";
@@ -74,7 +74,9 @@ async function advanceStage(
   const before = await filesOf(repository, stage.base, call);
   const after = await filesOf(repository, tip.tree, call);
   const links: string[] = [];
+  const pace = createPacer(call);
   for (const path of new Set([...before.keys(), ...after.keys()])) {
+    await pace();
     const old = before.get(path);
     const wanted = after.get(path);
     const staged = stage.entries.get(path);
@@ -85,7 +87,7 @@ async function advanceStage(
   }
   await markAbsentLinks(worktree.root, stage, links);
   stage.base = tip.tree;
-  stage.isExact = tip.tree !== undefined && isTree(stage.entries, after);
+  stage.isExact = tip.tree !== undefined && (await isTree(stage.entries, after, call));
   return stage;
 }
 
@@ -103,10 +105,18 @@ export async function markAbsentLinks(
   }
 }
 
-/** Whether entries are exactly the files of a tree. */
-export function isTree(entries: ReadonlyMap<string, StageEntry>, files: FlatTree): boolean {
+/** Whether entries are exactly the files of a tree. Throws CANCELED. */
+export async function isTree(
+  entries: ReadonlyMap<string, StageEntry>,
+  files: FlatTree,
+  call: Call,
+): Promise<boolean> {
   if (entries.size !== files.size) return false;
-  for (const [path, file] of files) if (!isSameFile(entries.get(path), file)) return false;
+  const pace = createPacer(call);
+  for (const [path, file] of files) {
+    if (!isSameFile(entries.get(path), file)) return false;
+    await pace();
+  }
   return true;
 }
 
