@@ -26,6 +26,17 @@ function place(row: TensorRow): readonly [string, string] {
   ];
 }
 
+/** Name, type, shape, size and offset of each tensor. */
+export function printRows(tensors: readonly TensorRow[], indent: string, out: Output): void {
+  const rows = tensors.map((row) => [
+    formatTensorName(row.name),
+    row.dtype,
+    formatShape(row.shape),
+    ...place(row),
+  ]);
+  for (const line of formatTable(rows, [3])) out.line(indent + line);
+}
+
 /**
  * Name, type, shape, size and offset of every tensor of a file, or why there are none. That a file is none of weights
  * is only said when it was asked for by name.
@@ -38,13 +49,7 @@ export function printTensors(
   if (problem !== null) out.line(`${indent}no tensors: ${show(problem, 500)}`);
   else if (format === null && isAsked) out.line(`${indent}no tensors: smc does not know this format`);
   if (format === null) return;
-  const rows = tensors.map((row) => [
-    formatTensorName(row.name),
-    row.dtype,
-    formatShape(row.shape),
-    ...place(row),
-  ]);
-  for (const line of formatTable(rows, [3])) out.line(indent + line);
+  printRows(tensors, indent, out);
   const sizeBytes = tensors.reduce((sum, row) => sum + (row.sizeBytes ?? 0), 0);
   out.line(`${indent}${format}, ${formatCount(tensors.length, "tensor")}, ${formatSize(sizeBytes)}`);
 }

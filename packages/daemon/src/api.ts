@@ -222,6 +222,7 @@ export const api = {
     exists: optional(flag),
   }),
   "hash-object": verb("Computes the digests of files", "store", { files: texts }, progress),
+  inspect: verb("Tells what a file of weights holds and what is wrong with it", "store", { target: text }),
   refs: verb("Lists refs", "repository", { prefix: optional(text) }),
   reflog: verb("Lists what a ref was before", "repository", {
     ref: optional(text),

@@ -40,6 +40,16 @@ async function initIn(context: Context, input: Input<"init">, call: Call): Promi
   return store.init(context.store, options, call);
 }
 
+async function inspectIn(
+  context: Context,
+  input: Input<"inspect">,
+  call: Call,
+): Promise<store.InspectResult> {
+  const openHere = (): Promise<Repository> => openRepository(context);
+  const place = { store: context.store, folder: folderOf(context), openRepository: openHere };
+  return store.inspect(place, input, call);
+}
+
 export const handlers = {
   init: initIn,
   add: onRepository(store.add),
@@ -64,6 +74,7 @@ export const handlers = {
   "rev-parse": onRepository(store.revParse),
   "cat-file": onRepository(store.catFile),
   "hash-object": onStore(store.hashObject),
+  inspect: inspectIn,
   refs: onRepository(store.refs),
   reflog: onRepository(store.reflog),
   repack: onStore(store.repack),

@@ -11,6 +11,7 @@ export const READING_VERBS: ReadonlySet<string> = new Set([
   "doctor",
   "env",
   "hash-object",
+  "inspect",
   "log",
   "ls-files",
   "ls-tree",

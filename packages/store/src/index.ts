@@ -23,6 +23,7 @@ export * from "./verbs/env.ts";
 export * from "./verbs/fsck.ts";
 export * from "./verbs/hash-object.ts";
 export * from "./verbs/init.ts";
+export * from "./verbs/inspect.ts";
 export * from "./verbs/log.ts";
 export * from "./verbs/ls-files.ts";
 export * from "./verbs/ls-tree.ts";

@@ -43,6 +43,11 @@ export const COMMANDS = {
   show: { group: "history", summary: "show a commit, tag, folder or file", load: () => import("./show.ts") },
   diff: { group: "history", summary: "compare files, metrics and params", load: () => import("./diff.ts") },
   cat: { group: "history", summary: "write a file's bytes to stdout", load: () => import("./cat.ts") },
+  inspect: {
+    group: "history",
+    summary: "tell what a file of weights holds",
+    load: () => import("./inspect.ts"),
+  },
   reflog: { group: "history", summary: "list where a ref has been", load: () => import("./reflog.ts") },
   revert: { group: "history", summary: "commit the undoing of a commit", load: () => import("./revert.ts") },
   branch: {

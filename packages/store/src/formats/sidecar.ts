@@ -109,7 +109,7 @@ function readDescription(folder: string, name: string): TensorTable | undefined 
 }
 
 /** Sizes of the regular files of a folder itself. */
-function sizeIn(folder: string): SizeOf {
+export function sizeIn(folder: string): SizeOf {
   return (file) => {
     if (file.includes("/")) return undefined;
     const stat = ignoreUnreadable(() => lstatSync(join(folder, file), { throwIfNoEntry: false }));

@@ -11,7 +11,8 @@ import type { WrittenPack } from "../pack/writer.ts";
 import type { FileStat, ReadFile } from "../store.ts";
 import type { ComposeCounts } from "../tensors/compose.ts";
 import type { RangeDifference } from "../tensors/differences.ts";
-import type { CompareInput, ComposePart, LocalFile } from "./tensor-tasks.ts";
+import type { Inspection } from "../tensors/inspection.ts";
+import type { CompareInput, ComposePart, InspectInput, LocalFile } from "./tensor-tasks.ts";
 
 /** Where a write session keeps its packs until they are published. */
 export interface SessionFolder {
@@ -136,6 +137,8 @@ export interface TaskTable {
   localTensors: { input: LocalFile & { fileName: string }; output: TensorTable | undefined };
   /** How far ranges of two files are apart. */
   compareTensors: { input: CompareInput; output: readonly RangeDifference[] };
+  /** What a file holds and what is wrong with it. */
+  inspect: { input: InspectInput; output: Inspection };
   /** Writes a part of a file that is made of stored ones. */
   compose: { input: ComposePart; output: ComposeCounts };
 }

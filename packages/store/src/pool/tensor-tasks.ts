@@ -1,15 +1,19 @@
-/** The worker's side of what looks into tensors: comparing them, and composing files of them. */
+/** The worker's side of what looks into tensors: listing and comparing them, and composing files of them. */
 import { closeSync } from "node:fs";
+import { join } from "node:path";
+import { SmcError } from "../errors.ts";
+import { FileSource } from "../formats/file-source.ts";
 import { parseTensors } from "../formats/formats.ts";
+import { describeBySibling, sizeIn } from "../formats/sidecar.ts";
 import type { ByteSource, TensorTable } from "../formats/table.ts";
+import { parseTfjs, tfjs } from "../formats/tfjs.ts";
 import { openFileSync, writePartsSync } from "../fs.ts";
 import type { OpenPacks } from "../pack/open-packs.ts";
-import type { FileStat } from "../store.ts";
+import { show } from "../show.ts";
 import { composeBytes, type ComposeCounts, type Segment } from "../tensors/compose.ts";
 import { compareRanges, type RangeDifference, type RangePair } from "../tensors/differences.ts";
+import { type Inspection, inspectSource } from "../tensors/inspection.ts";
 import { BlobSource } from "./blob-source.ts";
-import { FileSource } from "./file-cuts.ts";
-import { assertUnchanged, fileStat, openRegular } from "./read-file.ts";
 import type { PiecedBlob } from "./tasks.ts";
 
 /** A file that the store does not hold: a path for system calls. */
@@ -37,34 +41,17 @@ export interface ComposePart {
 
 /** The tensors of a file that is not stored. Throws FILE_MALFORMED, FILE_CHANGED, FILE_UNSUPPORTED, PERMISSION_DENIED. */
 export function localTensors(path: string, fileName: string): TensorTable | undefined {
-  using file = new OpenFile(path);
-  const table = parseTensors(file.source, fileName);
-  file.assertUnchanged();
+  using source = FileSource.open(path);
+  const table = parseTensors(source, fileName);
+  assertUnchanged(source);
   return table;
 }
 
-/** A local file that must not change while it is read. */
-class OpenFile implements Disposable {
-  readonly source: FileSource;
-  readonly #path: string;
-  readonly #fd: number;
-  readonly #stat: FileStat;
-
-  constructor(path: string) {
-    const { fd, stat } = openRegular(path);
-    this.#path = path;
-    this.#fd = fd;
-    this.#stat = stat;
-    this.source = new FileSource(fd, path, stat.sizeBytes);
-  }
-
-  assertUnchanged(): void {
-    assertUnchanged(this.#path, this.#stat, fileStat(this.#fd), this.#stat.sizeBytes);
-  }
-
-  [Symbol.dispose](): void {
-    closeSync(this.#fd);
-  }
+/** Throws FILE_CHANGED unless the file at the path is the one that was opened, as it was then. */
+function assertUnchanged(file: FileSource): void {
+  using again = FileSource.open(file.path);
+  if (again.stamp === file.stamp) return;
+  throw new SmcError("FILE_CHANGED", `'${show(file.path)}' changed while it was read`);
 }
 
 /** One result a pair, in order. Throws OBJECT_CORRUPT, FILE_CHANGED, and what `onBytes` throws. */
@@ -73,17 +60,17 @@ export function compareTensors(
   { from, to, pairs }: CompareInput,
   onBytes: (bytes: number) => void,
 ): readonly RangeDifference[] {
-  const local: OpenFile[] = [];
+  const local: FileSource[] = [];
   const open = (file: ReadableFile): ByteSource => {
     if (!("path" in file)) return new BlobSource(packs, file);
-    const opened = new OpenFile(file.path);
-    local.push(opened);
-    return opened.source;
+    const source = FileSource.open(file.path);
+    local.push(source);
+    return source;
   };
   try {
     const sources = { from: open(from), to: open(to) };
     const results = pairs.map((pair) => compareRanges(sources, pair, onBytes));
-    for (const file of local) file.assertUnchanged();
+    for (const file of local) assertUnchanged(file);
     return results;
   } finally {
     for (const file of local) file[Symbol.dispose]();
@@ -110,4 +97,41 @@ export function composePart(
   } finally {
     closeSync(fd);
   }
+}
+
+/** A file to look into: a stored one, or a local one and the folder where a model may describe it. */
+export type InspectInput = { readonly fileName: string } & (
+  | { readonly blob: PiecedBlob }
+  | { readonly path: string; readonly folder: string }
+);
+
+/** Throws OBJECT_CORRUPT, PATH_NOT_FOUND, FILE_UNSUPPORTED …, and what `onRead` throws. */
+export function inspectFile(
+  packs: OpenPacks,
+  input: InspectInput,
+  onRead: (bytes: number) => void,
+): Inspection {
+  const { fileName } = input;
+  if ("blob" in input) return inspectSource(watched(new BlobSource(packs, input.blob), onRead), { fileName });
+  const { path, folder } = input;
+  using file = FileSource.open(path);
+  const source = watched(file, onRead);
+  return inspectSource(source, {
+    fileName,
+    describe: (table) => {
+      if (table === undefined) return describeBySibling(join(folder, fileName), file.sizeBytes);
+      return table.format === tfjs.name ? parseTfjs(source, sizeIn(folder)) : table;
+    },
+  });
+}
+
+/** Tells before each read how much was read: a parser cannot be stopped anywhere else. */
+function watched(source: ByteSource, onRead: (bytes: number) => void): ByteSource {
+  return {
+    sizeBytes: source.sizeBytes,
+    read(offset, length) {
+      onRead(length);
+      return source.read(offset, length);
+    },
+  };
 }

@@ -10,7 +10,7 @@ import { type ChunksOfWindow, Cutter, type Storer, Window } from "./cutter.ts";
 import { BlobSource } from "./blob-source.ts";
 import { exportPart, hashPieces } from "./export.ts";
 import { hashFile } from "./read-file.ts";
-import { compareTensors, composePart, localTensors } from "./tensor-tasks.ts";
+import { compareTensors, composePart, inspectFile, localTensors } from "./tensor-tasks.ts";
 import {
   type FromWorker,
   type SessionFolder,
@@ -198,6 +198,10 @@ const RUNNERS: TaskRunners = {
   async compareTensors(input, running) {
     using packs = new OpenPacks();
     return compareTensors(packs, input, (bytes) => running.onBytes(bytes));
+  },
+  async inspect(input, running) {
+    using packs = new OpenPacks();
+    return inspectFile(packs, input, (bytes) => running.onBytes(bytes));
   },
   async compose(input, running) {
     using packs = new OpenPacks();

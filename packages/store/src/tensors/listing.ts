@@ -63,14 +63,16 @@ export async function listTensors(
   return { format: table.format, problem: null, tensors: rowsOf(table) };
 }
 
-/** All tensors in the order of their offsets; those that lie elsewhere or are scattered come last. */
-export function rowsOf({ tensors, external, scattered }: TensorTable): TensorRow[] {
+/** A row for each tensor of a table, at most `countMax`; what lies elsewhere or is scattered comes last. */
+export function rowsOf(table: TensorTable, countMax = Number.POSITIVE_INFINITY): TensorRow[] {
+  const { tensors, external, scattered } = table;
+  const left = (count: number): number => Math.max(0, countMax - count);
   return [
-    ...tensors.map((span) => rowOf(span)),
-    ...external.map((span) => rowOf(span, span.file)),
-    ...scattered.map(({ name, dtype, shape }) => {
-      return { name, dtype, shape, sizeBytes: null, offset: null, file: null };
-    }),
+    ...tensors.slice(0, countMax).map((span) => rowOf(span)),
+    ...external.slice(0, left(tensors.length)).map((span) => rowOf(span, span.file)),
+    ...scattered
+      .slice(0, left(tensors.length + external.length))
+      .map(({ name, dtype, shape }) => ({ name, dtype, shape, sizeBytes: null, offset: null, file: null })),
   ];
 }
 
