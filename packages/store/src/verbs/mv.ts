@@ -48,7 +48,7 @@ export async function mv(repository: Repository, options: MvOptions, call: Call)
   const destination = await resolvePath(worktree, options.destination);
   return exclusively(worktree, call, async () => {
     const stage = await loadStage(repository, worktree, await readTip(repository), call);
-    const steps = await planSteps(worktree, { stage, sources, destination, options }, call);
+    const steps = await planSteps(worktree, { stage, sources, destination, options });
     const moved = steps.map(({ from, to }) => ({ from, to }));
     await checkNames(repository, { stage, steps, options });
     if (options.dryRun === true) return { moved, dryRun: true };
@@ -69,11 +69,10 @@ export async function mv(repository: Repository, options: MvOptions, call: Call)
 async function planSteps(
   worktree: Worktree,
   input: { stage: Stage; sources: readonly string[]; destination: string; options: MvOptions },
-  call: Call,
 ): Promise<Step[]> {
   const { stage, sources, destination, options } = input;
   const target =
-    destination === "" ? undefined : (await locate(worktree.root, [destination], call)).get(destination);
+    destination === "" ? undefined : (await locate(worktree.root, [destination])).get(destination);
   if (target?.blocked?.isLink === true) throw linkInTheWay(target.blocked.path);
   const isFolder = destination === "" || (target?.stat !== undefined && kindOf(target.stat) === "folder");
   const endsWithSlash = options.destination.endsWith("/");
@@ -84,7 +83,7 @@ async function planSteps(
     );
   }
   const steps: Step[] = [];
-  const places = await locate(worktree.root, sources, call);
+  const places = await locate(worktree.root, sources);
   for (const from of sources) {
     const to = isFolder ? posix.join(destination, posix.basename(from)) : destination;
     const place = places.get(from);
@@ -96,7 +95,7 @@ async function planSteps(
         `'${show(from, 200)}' cannot be moved into itself, '${show(to, 200)}'`,
       );
     }
-    const other = (await locate(worktree.root, [to], call)).get(to);
+    const other = (await locate(worktree.root, [to])).get(to);
     const isTaken =
       other?.stat !== undefined || stage.entries.has(to) || steps.some((step) => step.to === to);
     const mayReplace = options.force === true && other?.stat !== undefined && kindOf(other.stat) === "file";

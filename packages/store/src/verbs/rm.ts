@@ -52,7 +52,7 @@ async function removeFrom(
   if (options.recursive !== true) assertNoFolder(stage, filter);
   const paths = [...stage.entries.keys()].filter((path) => filter.matches(path));
   filter.assertAllMet();
-  const located = await locate(worktree.root, paths, call);
+  const located = await locate(worktree.root, paths);
   if (options.force !== true)
     await assertKept(repository, { worktree, tip, stage, paths, located, options }, call);
   if (options.dryRun === true) return { removed: paths.sort(), dryRun: true };

@@ -1,9 +1,12 @@
 /** What is at paths of the worktree right now: for plans that touch some files of many. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type Call, createPacer } from "../call.ts";
+import { breathe } from "../call.ts";
 import type { FileStat } from "../store.ts";
 import { isAbsent, kindOf, lstatMany } from "./stat.ts";
+
+/** Between two turns of the event loop. */
+const PATHS_AT_ONCE = 4096;
 
 export interface Located {
   /** As the disk spells it. */
@@ -14,18 +17,13 @@ export interface Located {
   readonly blocked: { readonly path: string; readonly isLink: boolean } | undefined;
 }
 
-/** Looks at paths without following a link anywhere. Throws PERMISSION_DENIED, IO_FAILED, CANCELED. */
-export async function locate(
-  root: string,
-  paths: readonly string[],
-  call: Call,
-): Promise<Map<string, Located>> {
-  const pace = createPacer(call);
+/** Looks at paths without following a link anywhere. Throws PERMISSION_DENIED, IO_FAILED. */
+export async function locate(root: string, paths: readonly string[]): Promise<Map<string, Located>> {
   const spelled = await spell(root, paths);
   const folders = new Map<string, { path: string; isLink: boolean } | undefined>();
   const wholePaths: string[] = [];
-  for (const path of paths) {
-    await pace();
+  for (const [index, path] of paths.entries()) {
+    if (index % PATHS_AT_ONCE === 0) await breathe();
     const disk = spelled.get(path) ?? path;
     wholePaths.push(`${root}/${disk}`);
     for (const folder of foldersAbove(disk)) {
@@ -43,7 +41,7 @@ export async function locate(
   const stats = await lstatMany(wholePaths);
   const located = new Map<string, Located>();
   for (const [index, path] of paths.entries()) {
-    await pace();
+    if (index % PATHS_AT_ONCE === 0) await breathe();
     const disk = spelled.get(path) ?? path;
     // The outermost counts: below a link the others are somewhere else.
     let blocked: Located["blocked"];

@@ -67,7 +67,6 @@ export async function planMove(input: PlanInput, call: Call): Promise<Plan> {
   const located = await locate(
     input.root,
     candidates.map(({ path }) => path),
-    call,
   );
   const verdicts = await judgeAll(input, { candidates, located, pace }, call);
   for (const candidate of candidates) {
