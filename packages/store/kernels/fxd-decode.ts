@@ -10,8 +10,9 @@ import {
   TILE_TOKENS,
   TILE_VALUES,
   TOKEN_VALUES,
+  UNLIST_SHUFFLES,
 } from "./memory";
-import { contextOf, contextsOf, unzigzag, unzigzag16, unzigzag32 } from "./fxd-tokens";
+import { contextOf, contextsOf, listLanes, unzigzag, unzigzag16, unzigzag32 } from "./fxd-tokens";
 import { areStates, lanesInNeed, lookUp, retreat, slotOffsets, symbolsOf, takeWords } from "./rans";
 import { buildDecoder, getTable } from "./tables";
 
@@ -21,8 +22,6 @@ const HEADER_BYTES: usize = 12;
 const TILE: u32 = 4096;
 /** What no table has: the token of a context that should not occur. */
 const NO_TOKEN: u32 = 255;
-/** The four low bits of each token's byte that only tokens from 8 on have. */
-const TOKENS_ABOVE_7: u64 = ((<u64>0xf8f8f8f8) << 32) | 0xf8f8f8f8;
 
 /** Where the raw bits start, and how many were taken. */
 let bitsFrom: usize = 0;
@@ -149,9 +148,9 @@ function rawBitsOf(token: usize): u32 {
 }
 
 /** z of a token whose raw bits are the lowest of `bits`. */
-function valueOf(token: usize, bits: u64): u32 {
+function valueOf(token: usize, bits: u64): u64 {
   const mask = ((<u64>1) << rawBitsOf(token)) - 1;
-  return load<u32>(TOKEN_VALUES + (token << 3)) | <u32>(bits & mask);
+  return <u64>load<u32>(TOKEN_VALUES + (token << 3)) | (bits & mask);
 }
 
 /** At least 57 bits from the place `taken`. */
@@ -159,42 +158,78 @@ function bitsAt(taken: u64): u64 {
   return load<u64>(bitsFrom + <usize>(taken >> 3)) >> (taken & 7);
 }
 
-/** z of a tile of 2-byte elements, into TILE_VALUES. */
-function readValues16(count: u32): void {
-  let taken = bitsTaken;
+/** Makes the list of a tile's tokens from 8 on, as u16 in TILE_VALUES. Returns how many there are. */
+function listTokens(count: u32): u32 {
+  let listed: u32 = 0;
   for (let index: u32 = 0; index < count; index += 8) {
-    const out = TILE_VALUES + ((<usize>index) << 1);
-    const tokens = load<u64>(TILE_TOKENS + index);
-    if (!(tokens & TOKENS_ABOVE_7)) {
-      v128.store(out, v128.load_ext<u8>(TILE_TOKENS + index));
-      continue;
-    }
-    for (let half: usize = 0; half < 8; half += 4) {
-      const t0 = <usize>load<u8>(TILE_TOKENS + index + half);
-      const t1 = <usize>load<u8>(TILE_TOKENS + index + half, 1);
-      const t2 = <usize>load<u8>(TILE_TOKENS + index + half, 2);
-      const t3 = <usize>load<u8>(TILE_TOKENS + index + half, 3);
-      let bits = bitsAt(taken);
-      store<u16>(out + (half << 1), <u16>valueOf(t0, bits));
-      bits >>= rawBitsOf(t0);
-      store<u16>(out + (half << 1), <u16>valueOf(t1, bits), 2);
-      bits >>= rawBitsOf(t1);
-      store<u16>(out + (half << 1), <u16>valueOf(t2, bits), 4);
-      bits >>= rawBitsOf(t2);
-      store<u16>(out + (half << 1), <u16>valueOf(t3, bits), 6);
-      taken += rawBitsOf(t0) + rawBitsOf(t1) + rawBitsOf(t2) + rawBitsOf(t3);
-    }
+    const tokens = v128.load_ext<u8>(TILE_TOKENS + index);
+    const withBits = i16x8.bitmask(i16x8.gt_s(tokens, i16x8.splat(7)));
+    listLanes(tokens, withBits, TILE_VALUES + ((<usize>listed) << 1));
+    listed += popcnt<i32>(withBits);
+  }
+  return listed;
+}
+
+/** Replaces the tokens of a list by their z. Up to three behind the last one change too. */
+function readListedValues(listed: u32): void {
+  let taken = bitsTaken;
+  store<u64>(TILE_VALUES + ((<usize>listed) << 1), 0);
+  for (let index: u32 = 0; index < listed; index += 4) {
+    const four = TILE_VALUES + ((<usize>index) << 1);
+    const t0 = <usize>load<u16>(four);
+    const t1 = <usize>load<u16>(four, 2);
+    const t2 = <usize>load<u16>(four, 4);
+    const t3 = <usize>load<u16>(four, 6);
+    const r0 = rawBitsOf(t0);
+    const r1 = rawBitsOf(t1);
+    const r2 = rawBitsOf(t2);
+    // Four tokens have at most 52 raw bits.
+    const bits = bitsAt(taken);
+    store<u16>(four, <u16>valueOf(t0, bits));
+    store<u16>(four, <u16>valueOf(t1, bits >> r0), 2);
+    store<u16>(four, <u16>valueOf(t2, bits >> (r0 + r1)), 4);
+    store<u16>(four, <u16>valueOf(t3, bits >> (r0 + r1 + r2)), 6);
+    taken += r0 + r1 + r2 + rawBitsOf(t3);
   }
   bitsTaken = taken;
 }
 
-/** z of a tile of 4-byte elements, into TILE_VALUES. */
-function readValues32(count: u32): void {
+/** A tile of 2-byte elements; `to` may change for seven elements behind the last one. */
+function writeElements16(parents: usize, to: usize, count: u32): void {
+  readListedValues(listTokens(count));
+  let list: usize = TILE_VALUES;
+  for (let index: u32 = 0; index < count; index += 8) {
+    const tokens = v128.load_ext<u8>(TILE_TOKENS + index);
+    const withBits = i16x8.gt_s(tokens, i16x8.splat(7));
+    const mask = i16x8.bitmask(withBits);
+    const listed = i8x16.swizzle(v128.load(list), v128.load(UNLIST_SHUFFLES + ((<usize>mask) << 4)));
+    const parent = v128.load(parents + ((<usize>index) << 1));
+    v128.store(to + ((<usize>index) << 1), unzigzag16(v128.bitselect(listed, tokens, withBits), parent));
+    list += (<usize>popcnt<i32>(mask)) << 1;
+  }
+}
+
+/** A tile of 4-byte elements; `to` may change for three elements behind the last one. */
+function writeElements32(parents: usize, to: usize, count: u32): void {
   let taken = bitsTaken;
-  for (let index: u32 = 0; index < count; index++) {
-    const token = <usize>load<u8>(TILE_TOKENS + index);
-    store<u32>(TILE_VALUES + ((<usize>index) << 2), valueOf(token, bitsAt(taken)));
-    taken += rawBitsOf(token);
+  for (let index: u32 = 0; index < count; index += 4) {
+    const tokens = load<u32>(TILE_TOKENS + index);
+    const t0 = <usize>(tokens & 255);
+    const t1 = <usize>((tokens >> 8) & 255);
+    const t2 = <usize>((tokens >> 16) & 255);
+    const t3 = <usize>(tokens >> 24);
+    const z0 = valueOf(t0, bitsAt(taken));
+    taken += rawBitsOf(t0);
+    const z1 = valueOf(t1, bitsAt(taken));
+    taken += rawBitsOf(t1);
+    const z2 = valueOf(t2, bitsAt(taken));
+    taken += rawBitsOf(t2);
+    const z3 = valueOf(t3, bitsAt(taken));
+    taken += rawBitsOf(t3);
+    let z = i64x2.splat(<i64>(z0 | (z1 << 32)));
+    z = i64x2.replace_lane(z, 1, <i64>(z2 | (z3 << 32)));
+    const parent = v128.load(parents + ((<usize>index) << 2));
+    v128.store(to + ((<usize>index) << 2), unzigzag32(z, parent));
   }
   bitsTaken = taken;
 }
@@ -210,35 +245,19 @@ function takeValue64(token: usize): u64 {
   return token < 8 ? token : ((<u64>(4 | (token & 3))) << rawBits) | value;
 }
 
-/** The elements of a tile, from its tokens. Tokens behind `count` are free to change. */
+/** The elements of a tile, from its tokens. Up to seven elements behind the last one change too. */
 function writeElements<T>(parents: usize, to: usize, count: u32): void {
-  const size = sizeof<T>();
-  let index: u32 = 0;
+  // Tokens of those behind the last one: they have no raw bits.
   store<u64>(TILE_TOKENS + count, 0);
   if (sizeof<T>() === 2) {
-    readValues16(count);
-    for (; index + 8 <= count; index += 8) {
-      const z = v128.load(TILE_VALUES + ((<usize>index) << 1));
-      v128.store(to + ((<usize>index) << 1), unzigzag16(z, v128.load(parents + ((<usize>index) << 1))));
-    }
-    for (; index < count; index++) {
-      const z = load<u16>(TILE_VALUES + ((<usize>index) << 1));
-      store<T>(to + <usize>index * size, unzigzag<T>(z, load<T>(parents + <usize>index * size)));
-    }
+    writeElements16(parents, to, count);
   } else if (sizeof<T>() === 4) {
-    readValues32(count);
-    for (; index + 4 <= count; index += 4) {
-      const z = v128.load(TILE_VALUES + ((<usize>index) << 2));
-      v128.store(to + ((<usize>index) << 2), unzigzag32(z, v128.load(parents + ((<usize>index) << 2))));
-    }
-    for (; index < count; index++) {
-      const z = load<u32>(TILE_VALUES + ((<usize>index) << 2));
-      store<T>(to + <usize>index * size, unzigzag<T>(z, load<T>(parents + <usize>index * size)));
-    }
+    writeElements32(parents, to, count);
   } else {
-    for (; index < count; index++) {
+    for (let index: u32 = 0; index < count; index++) {
       const z = takeValue64(<usize>load<u8>(TILE_TOKENS + index));
-      store<T>(to + <usize>index * size, unzigzag<T>(z, load<T>(parents + <usize>index * size)));
+      const at = (<usize>index) << 3;
+      store<T>(to + at, unzigzag<T>(z, load<T>(parents + at)));
     }
   }
 }

@@ -3,13 +3,16 @@
  * parent, zig-zagged, are z; z is a token (its length in bits and its two bits after the first one) and raw low bits.
  * The context of a token is how far the parent's exponent lies below the largest one, at most 15.
  */
-import { CONTEXTS, COUNTS, PLANES, TILE_VALUES } from "./memory";
+import { CONTEXTS, COUNTS, LIST_SHUFFLES, PLANES, TILE_VALUES } from "./memory";
 
 /** Keys (context << 8 | token) of the block at hand. */
 export const KEYS: usize = PLANES;
 
 /** Elements of a block that say what its largest exponent is. */
 const SAMPLES_MAX: u32 = 4096;
+
+/** Elements of 2 bytes whose raw bits wait to be written. */
+const LISTED_MAX: u32 = 2048;
 
 let bitsOut: usize = 0;
 let bitsHeld: u64 = 0;
@@ -186,7 +189,47 @@ function tokeniseTail<T>(
   }
 }
 
-/** Elements of 2 bytes: eight at a time, and those whose z are all below 8 without raw bits. */
+/** The 16-bit lanes of `mask`, at `out` and after it. */
+export function listLanes(lanes: v128, mask: i32, out: usize): void {
+  v128.store(out, i8x16.swizzle(lanes, v128.load(LIST_SHUFFLES + ((<usize>mask) << 4))));
+}
+
+/** Appends the raw bits of z, each from 8 to 65535, in a list of u16. */
+function putListedBits(list: usize, count: u32): void {
+  let index: u32 = 0;
+  let at = bitsOut;
+  let held = bitsHeld;
+  let heldCount = bitsHeldCount;
+  for (; index + 4 <= count; index += 4) {
+    const four = list + ((<usize>index) << 1);
+    const z0 = <u32>load<u16>(four);
+    const z1 = <u32>load<u16>(four, 2);
+    const z2 = <u32>load<u16>(four, 4);
+    const z3 = <u32>load<u16>(four, 6);
+    const r0 = 29 - <u32>clz<u32>(z0);
+    const r1 = 29 - <u32>clz<u32>(z1);
+    const r2 = 29 - <u32>clz<u32>(z2);
+    const r3 = 29 - <u32>clz<u32>(z3);
+    const first = low(z0, r0) | (low(z1, r1) << r0);
+    const second = low(z2, r2) | (low(z3, r3) << r2);
+    held |= (first | (second << (r0 + r1))) << heldCount;
+    heldCount += r0 + r1 + r2 + r3;
+    store<u64>(at, held);
+    at += heldCount >> 3;
+    held >>= heldCount & 56;
+    heldCount &= 7;
+  }
+  bitsOut = at;
+  bitsHeld = held;
+  bitsHeldCount = heldCount;
+  for (; index < count; index++) {
+    const z = <u32>load<u16>(list + ((<usize>index) << 1));
+    const rawBits = 29 - <u32>clz<u32>(z);
+    putBits(low(z, rawBits), rawBits);
+  }
+}
+
+/** Elements of 2 bytes, eight at a time; those with raw bits are listed and then done together. */
 function tokenise16(
   elements: usize,
   parents: usize,
@@ -197,45 +240,28 @@ function tokenise16(
 ): u32 {
   const mask = i16x8.splat(<i16>exponentMask);
   const top = i16x8.splat(<i16>largest);
-  let index: u32 = 0;
-  let at = bitsOut;
-  let held: u64 = 0;
-  let heldCount: u32 = 0;
-  for (; index + 8 <= count; index += 8) {
+  const whole = count & ~7;
+  let listed: u32 = 0;
+  for (let index: u32 = 0; index < whole; index += 8) {
     const parent = v128.load(parents + ((<usize>index) << 1));
     const exponents = v128.and(i16x8.shr_u(parent, mantissaBits), mask);
     const context = i16x8.shl(i16x8.min_u(i16x8.splat(15), i16x8.sub(top, exponents)), 8);
-    const difference = i16x8.sub(ordered16(v128.load(elements + ((<usize>index) << 1))), ordered16(parent));
+    const element = v128.load(elements + ((<usize>index) << 1));
+    const difference = i16x8.sub(ordered16(element), ordered16(parent));
     const z = v128.xor(i16x8.shl(difference, 1), i16x8.shr_s(difference, 15));
-    const keys = KEYS + ((<usize>index) << 1);
-    if (!v128.any_true(v128.and(z, i16x8.splat(-8)))) {
-      v128.store(keys, v128.or(context, z));
-      continue;
-    }
     const lowTokens = tokensOfSmall(i32x4.extend_low_i16x8_u(z));
     const tokens = i16x8.narrow_i32x4_u(lowTokens, tokensOfSmall(i32x4.extend_high_i16x8_u(z)));
-    v128.store(keys, v128.or(context, tokens));
-    v128.store(TILE_VALUES, z);
-    v128.store(TILE_VALUES, i16x8.sub_sat_u(i16x8.shr_u(tokens, 2), i16x8.splat(1)), 16);
-    for (let half: usize = TILE_VALUES; half < TILE_VALUES + 16; half += 8) {
-      const r0: u32 = load<u16>(half, 16);
-      const r1: u32 = load<u16>(half, 18);
-      const r2: u32 = load<u16>(half, 20);
-      const r3: u32 = load<u16>(half, 22);
-      const first = low(load<u16>(half), r0) | (low(load<u16>(half, 2), r1) << r0);
-      const second = low(load<u16>(half, 4), r2) | (low(load<u16>(half, 6), r3) << r2);
-      held |= (first | (second << (r0 + r1))) << heldCount;
-      heldCount += r0 + r1 + r2 + r3;
-      store<u64>(at, held);
-      at += heldCount >> 3;
-      held >>= heldCount & 56;
-      heldCount &= 7;
+    v128.store(KEYS + ((<usize>index) << 1), v128.or(context, tokens));
+    const withBits = i16x8.bitmask(i16x8.gt_s(tokens, i16x8.splat(7)));
+    listLanes(z, withBits, TILE_VALUES + ((<usize>listed) << 1));
+    listed += popcnt<i32>(withBits);
+    if (listed >= LISTED_MAX) {
+      putListedBits(TILE_VALUES, listed);
+      listed = 0;
     }
   }
-  bitsOut = at;
-  bitsHeld = held;
-  bitsHeldCount = heldCount;
-  return index;
+  putListedBits(TILE_VALUES, listed);
+  return whole;
 }
 
 /** Elements of 4 bytes, four at a time. */
@@ -268,10 +294,23 @@ function tokenise32(
       i32x4.max_s(i32x4.sub(i32x4.shr_u(tokens, 2), i32x4.splat(1)), i32x4.splat(0)),
       16,
     );
-    for (let lane: usize = TILE_VALUES; lane < TILE_VALUES + 16; lane += 4) {
-      const rawBits: u32 = load<u32>(lane, 16);
-      held |= low(load<u32>(lane), rawBits) << heldCount;
-      heldCount += rawBits;
+    for (let lane: usize = TILE_VALUES; lane < TILE_VALUES + 16; lane += 8) {
+      const r0: u32 = load<u32>(lane, 16);
+      const r1: u32 = load<u32>(lane, 20);
+      let bits = low(load<u32>(lane), r0);
+      let bitCount = r0;
+      if (r0 + r1 > 57) {
+        held |= bits << heldCount;
+        heldCount += bitCount;
+        store<u64>(at, held);
+        at += heldCount >> 3;
+        held >>= heldCount & 56;
+        heldCount &= 7;
+        bits = 0;
+        bitCount = 0;
+      }
+      held |= (bits | (low(load<u32>(lane, 4), r1) << bitCount)) << heldCount;
+      heldCount += bitCount + r1;
       store<u64>(at, held);
       at += heldCount >> 3;
       held >>= heldCount & 56;

@@ -43,6 +43,9 @@ export const DECODER_TABLES: usize = 0x30000;
 export const DECODER_TABLE_BYTES: usize = 0x4000;
 export const TILE_TOKENS: usize = 0x70000;
 export const TILE_VALUES: usize = 0x72000;
+/** 256 shuffles: the 16-bit lanes of a mask, packed to the front; and from the front back to their places. */
+export const LIST_SHUFFLES: usize = 0x78000;
+export const UNLIST_SHUFFLES: usize = 0x79000;
 export const PLANES: usize = 0x80000;
 export const PLANE_BYTES: usize = 0x10000;
 /** One block of stored or raw bytes, from outside. */
@@ -59,6 +62,9 @@ export const CHUNK_ROOM: usize = 0x410000;
 export function initialise(): void {
   for (let mask: u32 = 0; mask < 16; mask++) {
     fillShuffles(mask);
+  }
+  for (let mask: u32 = 0; mask < 256; mask++) {
+    fillListShuffles(mask);
   }
   for (let frequency: u32 = 1; frequency <= PROBABILITY_SUM; frequency++) {
     store<u32>(COSTS + ((<usize>frequency) << 2), (PROBABILITY_BITS << 16) - log2Fixed(frequency));
@@ -88,6 +94,20 @@ function fillShuffles(mask: u32): void {
       store<u8>(pack + packed + 1, <u8>((lane << 2) + 1));
       packed += 2;
     }
+  }
+}
+
+function fillListShuffles(mask: u32): void {
+  const list = LIST_SHUFFLES + ((<usize>mask) << 4);
+  const unlist = UNLIST_SHUFFLES + ((<usize>mask) << 4);
+  memory.fill(list, 0x80, 16);
+  memory.fill(unlist, 0x80, 16);
+  let next: u32 = 0;
+  for (let lane: u32 = 0; lane < 8; lane++) {
+    if (!(mask & (1 << lane))) continue;
+    store<u16>(list + next, <u16>(((2 * lane + 1) << 8) | (2 * lane)));
+    store<u16>(unlist + 2 * lane, <u16>(((next + 1) << 8) | next));
+    next += 2;
   }
 }
 
