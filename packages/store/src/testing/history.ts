@@ -111,8 +111,28 @@ export function createHistory(repository: Repository): History {
   };
 }
 
+/** Runs with a repository whose branch main is at a commit of four files, in folders of different depth. */
+export async function withFiles(run: (history: History, commit: Digest) => Promise<void>): Promise<void> {
+  await withHistory(async (history) => {
+    const files = {
+      "config.json": "{}",
+      "weights/a.bin": "aaaa",
+      "weights/deep/b.bin": "bb",
+      "run.sh*": "x",
+    };
+    const commit = await history.commit({ files });
+    await history.point("refs/heads/main", commit);
+    await run(history, commit);
+  });
+}
+
+/** The digest of a file with this text. */
+export function digestOf(text: string): Digest {
+  return hashBytes(Buffer.from(text));
+}
+
 /** A digest that no test stores. */
-export const NOWHERE = hashBytes(Buffer.from("nowhere"));
+export const NOWHERE = digestOf("nowhere");
 
 /** A worktree on its own repository `demo`, and shorthands for the verbs that fill it. */
 export interface Desk {

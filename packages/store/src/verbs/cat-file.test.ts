@@ -1,26 +1,9 @@
-import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { type Digest, formatCid } from "../objects/digest.ts";
-import { type History, withHistory } from "../testing/history.ts";
+import { formatCid } from "../objects/digest.ts";
+import { digestOf, withFiles } from "../testing/history.ts";
 import { QUIET } from "../testing/testing.ts";
 import { catFile } from "./cat-file.ts";
 import { tag } from "./tag.ts";
-
-const digestOf = (text: string): string => createHash("sha256").update(text).digest("hex");
-
-async function withFiles(run: (history: History, commit: Digest) => Promise<void>): Promise<void> {
-  await withHistory(async (history) => {
-    const files = {
-      "config.json": "{}",
-      "weights/a.bin": "aaaa",
-      "weights/deep/b.bin": "bb",
-      "run.sh*": "x",
-    };
-    const commit = await history.commit({ files });
-    await history.point("refs/heads/main", commit);
-    await run(history, commit);
-  });
-}
 
 test("catFile() tells kind, size, CID and content", async () => {
   await withFiles(async ({ repository }, commit) => {

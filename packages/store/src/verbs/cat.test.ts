@@ -1,11 +1,8 @@
-import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { withDesk } from "../testing/history.ts";
+import { digestOf, withDesk } from "../testing/history.ts";
 import { QUIET } from "../testing/testing.ts";
 import { add } from "./add.ts";
 import { cat } from "./cat.ts";
-
-const digestOf = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 test("cat() finds files, also in the stage", async () => {
   await withDesk(async (desk) => {

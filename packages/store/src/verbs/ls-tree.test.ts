@@ -1,27 +1,12 @@
 import { expect, test } from "vitest";
-import { type Digest } from "../objects/digest.ts";
 import { encodeTree } from "../objects/objects.ts";
 import { diffTrees } from "../trees/tree-diff.ts";
-import { type History, withHistory } from "../testing/history.ts";
+import { withFiles, withHistory } from "../testing/history.ts";
 import { QUIET } from "../testing/testing.ts";
 import { safetensorsFile } from "../testing/tensors.ts";
 import { withWorktree } from "../testing/worktree.ts";
 import { cat } from "./cat.ts";
 import { lsTree, type LsTreeOptions } from "./ls-tree.ts";
-
-async function withFiles(run: (history: History, commit: Digest) => Promise<void>): Promise<void> {
-  await withHistory(async (history) => {
-    const files = {
-      "config.json": "{}",
-      "weights/a.bin": "aaaa",
-      "weights/deep/b.bin": "bb",
-      "run.sh*": "x",
-    };
-    const commit = await history.commit({ files });
-    await history.point("refs/heads/main", commit);
-    await run(history, commit);
-  });
-}
 
 test("lsTree() lists folders and files with sizes", async () => {
   await withFiles(async ({ repository }) => {

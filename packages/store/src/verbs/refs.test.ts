@@ -1,23 +1,8 @@
 import { expect, test } from "vitest";
-import { type Digest } from "../objects/digest.ts";
-import { type History, withHistory } from "../testing/history.ts";
+import { withFiles } from "../testing/history.ts";
 import { QUIET } from "../testing/testing.ts";
 import { refs } from "./refs.ts";
 import { tag } from "./tag.ts";
-
-async function withFiles(run: (history: History, commit: Digest) => Promise<void>): Promise<void> {
-  await withHistory(async (history) => {
-    const files = {
-      "config.json": "{}",
-      "weights/a.bin": "aaaa",
-      "weights/deep/b.bin": "bb",
-      "run.sh*": "x",
-    };
-    const commit = await history.commit({ files });
-    await history.point("refs/heads/main", commit);
-    await run(history, commit);
-  });
-}
 
 test("refs() lists refs but not those of worktrees", async () => {
   await withFiles(async (history, commit) => {

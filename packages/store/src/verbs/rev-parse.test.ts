@@ -1,25 +1,8 @@
-import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { type Digest, formatCid } from "../objects/digest.ts";
-import { type History, withHistory } from "../testing/history.ts";
+import { formatCid } from "../objects/digest.ts";
+import { digestOf, withFiles } from "../testing/history.ts";
 import { QUIET } from "../testing/testing.ts";
 import { revParse, type RevParseOptions } from "./rev-parse.ts";
-
-const digestOf = (text: string): string => createHash("sha256").update(text).digest("hex");
-
-async function withFiles(run: (history: History, commit: Digest) => Promise<void>): Promise<void> {
-  await withHistory(async (history) => {
-    const files = {
-      "config.json": "{}",
-      "weights/a.bin": "aaaa",
-      "weights/deep/b.bin": "bb",
-      "run.sh*": "x",
-    };
-    const commit = await history.commit({ files });
-    await history.point("refs/heads/main", commit);
-    await run(history, commit);
-  });
-}
 
 test("revParse() prints digests, short ones, CIDs and names", async () => {
   await withFiles(async (history, commit) => {
@@ -32,7 +15,7 @@ test("revParse() prints digests, short ones, CIDs and names", async () => {
     expect(await run(["HEAD"], { short: 12 })).toEqual([next.slice(0, 12)]);
     expect(await run(["HEAD"], { cid: true })).toEqual([formatCid(next, "commit")]);
     expect(await run(["HEAD:run.sh".replace("HEAD", "HEAD~1")], { cid: true })).toEqual([
-      formatCid(digestOf("x") as Digest, "blob"),
+      formatCid(digestOf("x"), "blob"),
     ]);
     expect(await run(["HEAD", "@", "refs/heads/main", "HEAD~1"], { abbrevRef: true })).toEqual([
       "main",
