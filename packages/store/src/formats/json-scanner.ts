@@ -51,7 +51,7 @@ export class JsonScanner {
 
   /** The start of an object; then `key` and a value in turn, until there is no key. */
   openObject(): void {
-    this.#open(OPEN_OBJECT, "an object");
+    this.#enter(OPEN_OBJECT, "an object");
   }
 
   /** The next key of the object, of at most `bytesMax` bytes; undefined, and the object has ended. */
@@ -64,7 +64,7 @@ export class JsonScanner {
 
   /** The start of a list; then `item` and a value in turn, until there is no item. */
   openList(): void {
-    this.#open(OPEN_LIST, "a list");
+    this.#enter(OPEN_LIST, "a list");
   }
 
   /** False, and the list has ended, or an item follows. */
@@ -184,7 +184,7 @@ export class JsonScanner {
       this.#reader.fail(`something follows the JSON at ${this.#reader.offset}`);
   }
 
-  #open(bracket: number, what: string): void {
+  #enter(bracket: number, what: string): void {
     if (this.#next() !== bracket) this.#wrong(what);
     this.#depth += 1;
     if (this.#depth > DEPTH_MAX) this.#reader.fail(`values nested deeper than ${DEPTH_MAX}`);
