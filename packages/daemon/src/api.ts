@@ -115,6 +115,8 @@ export const api = {
       force: optional(flag),
       detach: optional(flag),
       symlinks: optional(symlinks),
+      tensors: optional(texts),
+      output: optional(text),
     },
     progress,
   ),

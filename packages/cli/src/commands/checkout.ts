@@ -1,14 +1,23 @@
+import type { CheckoutResult } from "@smc/store";
 import { SmcError } from "@smc/store/errors";
+import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
-import { formatCount } from "../format.ts";
+import { formatCount, formatSize } from "../format.ts";
+import type { Output } from "../output.ts";
 import { printSwitch } from "../switch-text.ts";
 import { hintSkipped, SYMLINKS } from "../symlinks.ts";
 
 export const command = defineCommand({
-  usage: ["checkout [options] REV", "checkout -b BRANCH [REV]", "checkout [REV] -- path ..."],
+  usage: [
+    "checkout [options] REV",
+    "checkout -b BRANCH [REV]",
+    "checkout [REV] -- path ...",
+    "checkout --tensors GLOB [-o FILE] [REV] [-- path ...]",
+  ],
   description: [
     "Puts a revision into the folder. Only files that differ are touched; local changes and untracked files are",
     "never overwritten without --force. A branch becomes the current one; anything else detaches HEAD.",
+    "With --tensors only tensors with such names are taken, into one new safetensors file; all else stays.",
   ],
   positionals: [
     { name: "REV", summary: "branch, tag, digest, …", completes: "refs" },
@@ -24,17 +33,31 @@ export const command = defineCommand({
     force: { type: "boolean", short: "f", summary: "overwrite local changes and untracked files" },
     detach: { type: "boolean", summary: "detach HEAD even when REV is a branch" },
     symlinks: SYMLINKS,
+    tensors: {
+      type: "string",
+      value: "GLOB",
+      multiple: true,
+      summary: "take these tensors out of the files of REV (HEAD): * is any characters, ? one",
+    },
+    output: {
+      type: "string",
+      short: "o",
+      value: "FILE",
+      summary: "with --tensors: the file to write (NAME.tensors.safetensors for a file NAME)",
+    },
   },
   examples: [
     ["smc checkout v1.0.0", "the folder as it was in the release"],
     ["smc checkout main", "back to the branch"],
     ["smc checkout v1.0.0 -- weights/best.pt", "one file of the release"],
     ["smc checkout -b fix v1.0.0", "a branch that starts at the release"],
+    ["smc checkout --tensors 'head.*' -o head.safetensors v1.0.0", "some tensors of the release as a file"],
   ],
   run: async (context, { words, rest, options }) => {
     const [revision, ...more] = words;
     const paths = [...more, ...(rest ?? [])];
-    if (revision === undefined && options.branch === undefined && paths.length === 0) {
+    const hasTensors = options.tensors.length > 0;
+    if (revision === undefined && options.branch === undefined && paths.length === 0 && !hasTensors) {
       throw new SmcError("USAGE", "nothing was named to check out", {
         hint: "name a branch, a tag or a digest",
       });
@@ -44,15 +67,27 @@ export const command = defineCommand({
       ...(paths.length === 0 ? {} : { paths }),
       ...(options.branch === undefined ? {} : { branch: options.branch }),
       ...(options.symlinks === undefined ? {} : { symlinks: options.symlinks }),
+      ...(hasTensors ? { tensors: [...options.tensors] } : {}),
+      ...(options.output === undefined ? {} : { output: options.output }),
       force: options.force,
       detach: options.detach,
     });
   },
   print: (data, out, { words, rest }) => {
+    if (data.tensors !== undefined) return printTaken(data.tensors, out);
     if (words.length + (rest?.length ?? 0) > 1 || rest !== undefined) {
       out.line(`${formatCount(data.restored.length, "file")} restored`);
     } else printSwitch(data, out);
     hintSkipped(data.skippedLinks, out);
   },
-  quiet: (data) => [data.digest ?? ""],
+  quiet: (data) => [data.tensors?.path ?? data.digest ?? ""],
 });
+
+function printTaken(taken: NonNullable<CheckoutResult["tensors"]>, out: Output): void {
+  const { path, tensorCount, sizeBytes, sources, skipped } = taken;
+  const from = sources.length === 1 ? show(sources[0] ?? "") : formatCount(sources.length, "file");
+  out.line(
+    `${formatCount(tensorCount, "tensor")} of ${from} written to ${show(path)}, ${formatSize(sizeBytes)}`,
+  );
+  for (const row of skipped) out.hint(`${show(row.path)} was left out: ${show(row.problem, 500)}`);
+}

@@ -12,7 +12,8 @@ import type { FileStat, ReadFile } from "../store.ts";
 import type { ComposeCounts } from "../tensors/compose.ts";
 import type { RangeDifference } from "../tensors/differences.ts";
 import type { Inspection } from "../tensors/inspection.ts";
-import type { CompareInput, ComposePart, InspectInput, LocalFile } from "./tensor-tasks.ts";
+import type { TensorMatch } from "../tensors/subset.ts";
+import type { CompareInput, ComposePart, InspectInput, LocalFile, SubsetInput } from "./tensor-tasks.ts";
 
 /** Where a write session keeps its packs until they are published. */
 export interface SessionFolder {
@@ -139,6 +140,13 @@ export interface TaskTable {
   compareTensors: { input: CompareInput; output: readonly RangeDifference[] };
   /** What a file holds and what is wrong with it. */
   inspect: { input: InspectInput; output: Inspection };
+  /** The tensors of a stored file whose names match one of the patterns; undefined when its format is not known. */
+  matchTensors: {
+    input: { blob: PiecedBlob; fileName: string; patterns: readonly string[] };
+    output: TensorMatch | undefined;
+  };
+  /** Writes a safetensors file of tensors of stored files. */
+  writeSubset: { input: SubsetInput; output: { sizeBytes: number } };
   /** Writes a part of a file that is made of stored ones. */
   compose: { input: ComposePart; output: ComposeCounts };
 }

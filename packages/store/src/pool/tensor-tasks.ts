@@ -10,9 +10,10 @@ import { parseTfjs, tfjs } from "../formats/tfjs.ts";
 import { openFileSync, writePartsSync } from "../fs.ts";
 import type { OpenPacks } from "../pack/open-packs.ts";
 import { show } from "../show.ts";
-import { composeBytes, type ComposeCounts, type Segment } from "../tensors/compose.ts";
+import { composeBytes, type ComposeCounts, type Segment, segmentLength } from "../tensors/compose.ts";
 import { compareRanges, type RangeDifference, type RangePair } from "../tensors/differences.ts";
 import { type Inspection, inspectSource } from "../tensors/inspection.ts";
+import { subsetSegments, type SubsetTensor } from "../tensors/subset.ts";
 import { BlobSource } from "./blob-source.ts";
 import type { PiecedBlob } from "./tasks.ts";
 
@@ -97,6 +98,25 @@ export function composePart(
   } finally {
     closeSync(fd);
   }
+}
+
+/** A safetensors file to be made; it exists already, and is empty. */
+export interface SubsetInput {
+  readonly path: string;
+  readonly sources: readonly PiecedBlob[];
+  readonly tensors: readonly SubsetTensor[];
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Writes header and tensors; nothing is fsynced. Throws as `layoutSafetensors` and `composePart`. */
+export function writeSubset(
+  packs: OpenPacks,
+  { path, sources, tensors, metadata }: SubsetInput,
+  onWritten: (bytes: number) => void,
+): { sizeBytes: number } {
+  const segments = subsetSegments(tensors, metadata);
+  composePart(packs, { path, at: 0, sources, segments }, onWritten);
+  return { sizeBytes: segments.reduce((sum, segment) => sum + segmentLength(segment), 0) };
 }
 
 /** A file to look into: a stored one, or a local one and the folder where a model may describe it. */

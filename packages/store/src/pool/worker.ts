@@ -10,7 +10,8 @@ import { type ChunksOfWindow, Cutter, type Storer, Window } from "./cutter.ts";
 import { BlobSource } from "./blob-source.ts";
 import { exportPart, hashPieces } from "./export.ts";
 import { hashFile } from "./read-file.ts";
-import { compareTensors, composePart, inspectFile, localTensors } from "./tensor-tasks.ts";
+import { matchTensors } from "../tensors/subset.ts";
+import { compareTensors, composePart, inspectFile, localTensors, writeSubset } from "./tensor-tasks.ts";
 import {
   type FromWorker,
   type SessionFolder,
@@ -202,6 +203,14 @@ const RUNNERS: TaskRunners = {
   async inspect(input, running) {
     using packs = new OpenPacks();
     return inspectFile(packs, input, (bytes) => running.onBytes(bytes));
+  },
+  async matchTensors({ blob, ...wanted }) {
+    using packs = new OpenPacks();
+    return matchTensors(new BlobSource(packs, blob), wanted);
+  },
+  async writeSubset(input, running) {
+    using packs = new OpenPacks();
+    return writeSubset(packs, input, (bytes) => running.onBytes(bytes));
   },
   async compose(input, running) {
     using packs = new OpenPacks();

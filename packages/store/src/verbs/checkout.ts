@@ -6,7 +6,8 @@ import { resolveTree } from "../history/revision.ts";
 import type { LinkPolicy } from "../worktree/links.ts";
 import { resolvePaths } from "../worktree/paths.ts";
 import { restoreFiles } from "../worktree/restore-files.ts";
-import { filesOf, loadStage, readTip } from "../worktree/state.ts";
+import { checkoutTensors, type WrittenTensors } from "../tensors/checkout-tensors.ts";
+import { filesOf, loadStage, readTip, type Tip } from "../worktree/state.ts";
 import { switchTo, type SwitchResult } from "../worktree/switch-to.ts";
 import { branchOf } from "../worktree/head.ts";
 import { exclusively } from "../worktree/worktree.ts";
@@ -22,16 +23,23 @@ export interface CheckoutOptions {
   readonly force?: boolean;
   readonly detach?: boolean;
   readonly symlinks?: LinkPolicy;
+  /** Patterns of names: only these tensors of the revision's files, or of `paths`, as a new file. */
+  readonly tensors?: readonly string[];
+  /** With `tensors`: the file to write. */
+  readonly output?: string;
 }
 
 export interface CheckoutResult extends SwitchResult {
   /** With `paths`: the files that changed in stage or worktree. */
   readonly restored: readonly string[];
+  /** With `tensors`: what was written; HEAD and stage are as before. */
+  readonly tensors?: WrittenTensors;
 }
 
 /**
  * Only files that differ are touched. Throws WOULD_OVERWRITE with nothing changed, REVISION_NOT_FOUND,
- * PATH_NOT_FOUND, ALREADY_EXISTS, BRANCH_IN_USE, UNSAFE_PATH, ARGUMENT_INVALID for options that exclude each other.
+ * PATH_NOT_FOUND, ALREADY_EXISTS, BRANCH_IN_USE, UNSAFE_PATH, ARGUMENT_INVALID for options that exclude each other,
+ * and as checkoutTensors.
  */
 export async function checkout(
   repository: Repository,
@@ -41,6 +49,13 @@ export async function checkout(
   const { branch: create, revision, paths, detach, force, symlinks } = options;
   if (create !== undefined && detach === true)
     throw new SmcError("ARGUMENT_INVALID", "-b and --detach do not go together");
+  if (options.tensors !== undefined) {
+    if (create === undefined && detach !== true)
+      return takeTensors(repository, { ...options, tensors: options.tensors }, call);
+    throw new SmcError("ARGUMENT_INVALID", "a branch is not made for single tensors");
+  }
+  if (options.output !== undefined)
+    throw new SmcError("ARGUMENT_INVALID", "a file to write is named with --tensors only");
   if (paths !== undefined && paths.length > 0) {
     if (create === undefined && detach !== true)
       return checkoutFiles(repository, { ...options, paths }, call);
@@ -86,19 +101,35 @@ async function checkoutFiles(
       },
       call,
     );
-    const branch = branchOf(tip.head);
-    const digest = tip.head.digest ?? null;
-    return {
-      digest,
-      branch,
-      ref: tip.head.ref ?? "HEAD",
-      created: false,
-      previous: { branch, digest },
-      written: restored.length,
-      removed: 0,
-      skippedLinks,
-      note: null,
-      restored,
-    };
+    return { ...unmoved(tip), written: restored.length, skippedLinks, restored };
   });
+}
+
+/** The answer when HEAD stays where it is. */
+function unmoved({ head }: Tip): CheckoutResult {
+  const branch = branchOf(head);
+  const digest = head.digest ?? null;
+  return {
+    digest,
+    branch,
+    ref: head.ref ?? "HEAD",
+    created: false,
+    previous: { branch, digest },
+    written: 0,
+    removed: 0,
+    skippedLinks: [],
+    note: null,
+    restored: [],
+  };
+}
+
+async function takeTensors(
+  repository: Repository,
+  options: CheckoutOptions & { tensors: readonly string[] },
+  call: Call,
+): Promise<CheckoutResult> {
+  const { tensors: patterns, revision, paths, output, force } = options;
+  const wanted = { patterns, revision, paths, output, force: force === true };
+  const tensors = await checkoutTensors(repository, wanted, call);
+  return { ...unmoved(await readTip(repository)), written: 1, tensors };
 }
