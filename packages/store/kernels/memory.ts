@@ -46,6 +46,8 @@ export const TILE_VALUES: usize = 0x72000;
 /** 256 shuffles: the 16-bit lanes of a mask, packed to the front; and from the front back to their places. */
 export const LIST_SHUFFLES: usize = 0x78000;
 export const UNLIST_SHUFFLES: usize = 0x79000;
+/** The table of the gear hash, from outside. */
+export const GEAR_TABLE: usize = 0x7a000;
 export const PLANES: usize = 0x80000;
 export const PLANE_BYTES: usize = 0x10000;
 /** One block of stored or raw bytes, from outside. */

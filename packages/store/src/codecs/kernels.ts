@@ -30,12 +30,14 @@ interface KernelExports {
   exclusiveOr(from: number, parent: number, length: number): void;
   addBytes(from: number, parent: number, length: number): void;
   subtractBytes(from: number, parent: number, length: number): void;
+  scanGear(from: number, length: number, mask: number, seed: number): number;
+  hashOfScan(): number;
   setQuantisation(scale: number, zeroPoint: number, min: number, max: number): void;
   addPredictions(target: number, kind: number, from: number, parent: number, count: number): void;
   subtractPredictions(target: number, kind: number, from: number, parent: number, count: number): void;
 }
 
-const ADDRESSES = ["INPUT", "PARENT", "CHUNK_0", "CHUNK_1"] as const;
+const ADDRESSES = ["INPUT", "PARENT", "CHUNK_0", "CHUNK_1", "GEAR_TABLE"] as const;
 
 /** The functions, the memory, and the places in it. */
 export interface Kernels {
