@@ -25,7 +25,7 @@ export default defineConfig({
         test: {
           name: "whole",
           include: ["test/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "test/faults/**"],
+          exclude: ["**/node_modules/**", "test/faults/**", "test/engines/**"],
           testTimeout: 60_000,
           sequence: { groupOrder: 1 },
         },
@@ -40,6 +40,17 @@ export default defineConfig({
           testTimeout: 600_000,
           fileParallelism: false,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        resolve,
+        ssr,
+        // Needs what scripts/engines.mjs installs; `npm test` leaves it out.
+        test: {
+          name: "engines",
+          include: ["test/engines/*.test.ts"],
+          testTimeout: 300_000,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

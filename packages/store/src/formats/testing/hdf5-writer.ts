@@ -25,7 +25,7 @@ export const link = (name: string, index: number): Buffer =>
 
 export const space = (...shape: (number | bigint)[]): Buffer =>
   message(1, Buffer.concat([Buffer.from([2, shape.length, 0, 1]), u64(...shape)]));
-export const F4 = message(3, Buffer.from("11201f00040000000000200017080017" + "7f000000", "hex"));
+export const F4 = message(3, Buffer.from("11201f000400000000002000170800177f000000", "hex"));
 export const contiguous = (offset: number | bigint, length: number | bigint): Buffer =>
   message(8, Buffer.concat([Buffer.from([3, 1]), u64(offset, length)]));
 /** Chunks in a version 1 B-tree; the last size is that of an element. */
