@@ -10,6 +10,8 @@ import type { ParentRange, PiecedBlob } from "../pool/tasks.ts";
 const DEPTH_AFTER_FULL = 2;
 /** A chain that stores more than this share of what it decodes to is not made longer. */
 const CHAIN_SHARE_MAX = 1.25;
+/** Ranges that are tried for a chunk, the second only when the first does not help. */
+const RANGES_MAX = 2;
 /** Tensors smaller than this are not matched by their shape alone. */
 const SHAPE_BYTES_MIN = 64 * 1024;
 
@@ -66,13 +68,15 @@ export class Parents {
     }
   }
 
-  /** For `length` bytes of the tensor from its byte `at` on; undefined when no stored file has anything like it. */
-  find(tensor: TensorSpan, at: number, length: number): ParentRange | undefined {
+  /** For `length` bytes of the tensor from its byte `at` on: at most two ranges, the likelier first. */
+  find(tensor: TensorSpan, at: number, length: number): ParentRange[] {
+    const ranges: ParentRange[] = [];
     for (const match of this.#candidates(tensor)) {
       const range = rangeOf(match, { tensor, at, length });
-      if (range !== undefined) return range;
+      if (range !== undefined) ranges.push(range);
+      if (ranges.length === RANGES_MAX) break;
     }
-    return undefined;
+    return ranges;
   }
 
   /** Namesakes of the same dtype, then siblings of another precision, then the one of the same shape. */
@@ -95,9 +99,10 @@ export class Parents {
   }
 
   /** For a run of small tensors: where the parent has the same ones in the same places beside each other. */
-  findRun(tensors: readonly TensorSpan[], length: number): ParentRange | undefined {
+  findRun(tensors: readonly TensorSpan[], length: number): ParentRange[] {
     const [first] = tensors;
-    if (first === undefined) return undefined;
+    const ranges: ParentRange[] = [];
+    if (first === undefined) return ranges;
     for (const parent of this.#parents) {
       const start = parent.byName.get(first.name);
       if (start === undefined) continue;
@@ -109,9 +114,13 @@ export class Parents {
           other.offset - start.offset === tensor.offset - first.offset
         );
       });
-      if (isSame) return placesOf(parent.blob, { from: start.offset, length, dtype: first.dtype });
+      const range = isSame
+        ? placesOf(parent.blob, { from: start.offset, length, dtype: first.dtype })
+        : undefined;
+      if (range !== undefined) ranges.push(range);
+      if (ranges.length === RANGES_MAX) break;
     }
-    return undefined;
+    return ranges;
   }
 }
 

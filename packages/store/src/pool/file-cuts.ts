@@ -92,7 +92,7 @@ export class FileCuts implements Disposable {
     chunk: { at: number; length: number; index: number },
   ): ChunkHints {
     const { at, length, index } = chunk;
-    const parent =
+    const parents =
       segment.kind === "tensor"
         ? this.#parents?.find(tensor, at - tensor.offset, length)
         : this.#parents?.findRun(segment.tensors, length);
@@ -103,7 +103,7 @@ export class FileCuts implements Disposable {
       lead,
       ...(tensor.affine === undefined ? {} : { affine: tensor.affine }),
       ...(tensor.block === undefined ? {} : { block: tensor.block }),
-      ...(parent === undefined ? {} : { parent }),
+      parents: parents ?? [],
     };
   }
 

@@ -30,9 +30,12 @@ export function recodeBlob({ blob, fileName, parents, from, to }: RecodeInput, r
   let shorter = 0;
   let savedBytes = 0;
   for (const piece of blob.pieces.slice(from, to)) {
-    const hints = isAlone(piece) ? cuts.at(piece.at, piece.span.rawBytes) : undefined;
-    if (hints?.parent === undefined || hints.parent.places.some((place) => needs(place, piece.span.digest)))
-      continue;
+    const known = isAlone(piece) ? cuts.at(piece.at, piece.span.rawBytes) : undefined;
+    const ranges = known?.parents.filter(
+      ({ places }) => !places.some((place) => needs(place, piece.span.digest)),
+    );
+    if (known === undefined || ranges === undefined || ranges.length === 0) continue;
+    const hints = { ...known, parents: ranges };
     const { digest, rawBytes, storedBytes } = piece.span;
     const encoded = recoder.encode(packs.read(piece).slice(), hints);
     tried += 1;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type MessagePort, parentPort, threadId } from "node:worker_threads";
 import { type Digest, hashBytes } from "../objects/digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
+import type { EncodeHints } from "../codecs/codec.ts";
 import { encodeBest } from "../codecs/registry.ts";
 import { isDeltaCodec } from "../pack/delta.ts";
 import type { WrittenPack } from "../pack/writer.ts";
@@ -42,19 +43,28 @@ class Parents implements Disposable {
   /** Task and tensor → the codec that won for the tensor's last chunk. */
   readonly #codecs = new Map<string, number>();
 
-  /** The chunk in its shortest form, with the list of its parents before it when it needs any. */
-  encode(id: number, raw: Uint8Array, { tensor, parent, ...known }: ChunkHints): EncodedRecord {
-    const previous = this.#codecs.get(`${id} ${tensor}`);
-    const bytes = parent === undefined ? undefined : this.#read(parent);
-    const hints = {
-      ...known,
-      ...(previous === undefined ? {} : { previous }),
-      ...(bytes === undefined || parent === undefined ? {} : { parent: { raw: bytes, dtype: parent.dtype } }),
-    };
-    const { codec, stored } = encodeBest(raw, hints);
+  /** The chunk in its shortest form: as a difference to the first of its parents that helps, or alone. */
+  encode(id: number, raw: Uint8Array, { tensor, parents, ...known }: ChunkHints): EncodedRecord {
+    const key = `${id} ${tensor}`;
+    const previous = this.#codecs.get(key);
+    const hints = { ...known, ...(previous === undefined ? {} : { previous }) };
+    let best: EncodedRecord | undefined;
+    for (const parent of parents) {
+      best = this.#encodeAgainst(parent, raw, hints) ?? best;
+      if (best?.delta !== undefined) break;
+    }
+    best ??= encodeBest(raw, hints);
     if (this.#codecs.size >= TENSORS_KEPT_MAX) this.#codecs.clear();
-    this.#codecs.set(`${id} ${tensor}`, codec);
-    if (parent === undefined || !isDeltaCodec(codec)) return { codec, stored };
+    this.#codecs.set(key, best.codec);
+    return best;
+  }
+
+  /** Undefined when the parent cannot be read. */
+  #encodeAgainst(parent: ParentRange, raw: Uint8Array, hints: EncodeHints): EncodedRecord | undefined {
+    const bytes = this.#read(parent);
+    if (bytes === undefined) return undefined;
+    const { codec, stored } = encodeBest(raw, { ...hints, parent: { raw: bytes, dtype: parent.dtype } });
+    if (!isDeltaCodec(codec)) return { codec, stored };
     const { depth, offset, length, places } = parent;
     return {
       codec,

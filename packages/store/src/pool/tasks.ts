@@ -73,7 +73,8 @@ export interface ParentRange {
 export interface ChunkHints extends Omit<EncodeHints, "previous" | "parent"> {
   /** The same for all chunks of one tensor. */
   readonly tensor: number;
-  readonly parent?: ParentRange;
+  /** The likelier first. */
+  readonly parents: readonly ParentRange[];
 }
 
 export interface RecodeInput {
