@@ -3,7 +3,7 @@
  * elements, and blocks of elements that are decoded one by one. Described in docs/design/format.md.
  */
 import { SmcError } from "../errors.ts";
-import { isKernelMemory, type Kernels, openKernels, runKernels } from "./kernels.ts";
+import { type Kernels, openKernels, outsideKernels, runKernels } from "./kernels.ts";
 
 /** The largest record that is coded in blocks: a whole chunk. */
 export const CHUNK_BYTES_MAX = 4 * 1024 * 1024;
@@ -94,8 +94,8 @@ export function encodeInBlocks(job: EncodeJob): Uint8Array | undefined {
   return runKernels(kernels, () =>
     writePayload(kernels, {
       ...job,
-      raw: isKernelMemory(kernels, raw) ? new Uint8Array(raw) : raw,
-      parent: job.parent && isKernelMemory(kernels, job.parent) ? new Uint8Array(job.parent) : job.parent,
+      raw: outsideKernels(raw),
+      parent: job.parent && outsideKernels(job.parent),
     }),
   );
 }

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import { acceptIfRight, encodeBest } from "./choose.ts";
 import type { Codec, EncodeHints, ParentBytes } from "./codec.ts";
+import { PLN as PLN_CODEC } from "./pln.ts";
 import { decodeStored } from "./registry.ts";
 import { LAYOUTS_TESTED, numbers, randomNumbers, toBf16, weights } from "./testing/numbers.ts";
 
@@ -93,6 +94,17 @@ test("encodeBest() never throws and always decodes, whatever the hints say", () 
     }),
     { numRuns: 200 },
   );
+});
+
+test("encodeBest() takes bytes and a parent that lie in memory of a codec", () => {
+  const decode = (raw: Uint8Array): Uint8Array =>
+    PLN_CODEC.decode(PLN_CODEC.encode(raw, { dtype: "f32" })?.slice() ?? Buffer.of(), raw.length);
+  const [raw, noise] = [bytes(next), new Uint8Array(randomBytes(400_000))];
+  const delta = encodeBest(decode(raw), { dtype: "f32", parent: f32(old) });
+  expect(Buffer.compare(decodeStored(FXD, delta.stored.slice(), raw.length, bytes(old)), raw)).toBe(0);
+  expect(Buffer.compare(encodeBest(decode(noise), { dtype: "f32" }).stored, noise)).toBe(0);
+  const parent = { raw: decode(bytes(old)), dtype: "f32" } as const;
+  expect(encodeBest(raw, { dtype: "f32", parent }).codec).toBe(FXD);
 });
 
 test("a delta that does not give its chunk back is not taken", () => {

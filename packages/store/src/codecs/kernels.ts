@@ -78,7 +78,7 @@ export function runKernels<T>(kernels: Kernels, run: (kernels: Kernels) => T): T
   }
 }
 
-/** True for bytes in the memory of these kernels: the next call may change them. */
-export function isKernelMemory({ memory }: Kernels, bytes: Uint8Array): boolean {
-  return bytes.buffer === memory.buffer;
+/** The bytes, copied when they lie in the memory of the kernels, which the next call may change. */
+export function outsideKernels(bytes: Uint8Array): Uint8Array {
+  return instance !== undefined && bytes.buffer === instance.memory.buffer ? new Uint8Array(bytes) : bytes;
 }

@@ -13,6 +13,11 @@ const SCALE_BYTES_MAX = 15;
 const STRIDE_BYTES_MAX = 1024;
 const ROTATED = 1;
 const WIDTHS = [1, 2, 4, 8];
+/** Bytes of the real part of a complex number. */
+const HALVES: ReadonlyMap<Dtype, number> = new Map([
+  ["c64", 4],
+  ["c128", 8],
+]);
 
 /** Elements of `width` bytes; or, when it is 0, records of `strideBytes`. */
 export interface Layout {
@@ -38,8 +43,8 @@ export function isLead(lead: number, width: number): boolean {
  */
 export function layoutOfDtype(dtype: Dtype | undefined, lead = 0): Layout | undefined {
   if (dtype === undefined) return undefined;
-  const half = { c64: 4, c128: 8 }[dtype as string];
-  const layout = layoutOfWidth(half ?? widthOf(dtype) ?? 0, lead);
+  const half = HALVES.get(dtype);
+  const layout = layoutOfWidth(half ?? widthOf(dtype) ?? 0, half === undefined ? lead : lead % half);
   return layout.width > 0 && isValid(layout) ? layout : undefined;
 }
 
