@@ -31,7 +31,7 @@ export interface PickleId {
 
 const STACK_MAX = 1_000_000;
 const MEMO_MAX = 1_000_000;
-/** A tensor takes about 14. */
+/** Objects, and parts that were added to them. A tensor takes about 15. */
 const OBJECTS_MAX = 1_000_000;
 const TEXT_BYTES_MAX = 32 * 1024 * 1024;
 const LINE_BYTES_MAX = 64 * 1024;
@@ -54,10 +54,7 @@ export class PickleMachine {
 
   push(value: PickleValue): void {
     if (this.#stack.length >= STACK_MAX) this.reader.fail(`more than ${STACK_MAX} values on the stack`);
-    if (typeof value === "object" && value !== null) {
-      this.#objects += 1;
-      if (this.#objects > OBJECTS_MAX) this.reader.fail(`more than ${OBJECTS_MAX} objects`);
-    }
+    if (typeof value === "object" && value !== null) this.#countObjects(1);
     this.#stack.push(value);
   }
 
@@ -91,8 +88,9 @@ export class PickleMachine {
     else this.pop();
   }
 
-  /** The object on top that gets parts. Parts of a class, a function or a tuple are kept nowhere. */
-  growing(): PickleNode {
+  /** The object on top, which gets `count` parts. Parts of a class, a function or a tuple are kept nowhere. */
+  growing(count: number): PickleNode {
+    this.#countObjects(count);
     const value = this.top();
     const isNode = typeof value === "object" && value !== null && "items" in value;
     if (isNode && value.kind !== "tuple" && value.kind !== "opaque") return value;
@@ -142,6 +140,11 @@ export class PickleMachine {
       if (codes.length >= LINE_BYTES_MAX) this.reader.fail(`a line of more than ${LINE_BYTES_MAX} bytes`);
       codes.push(byte);
     }
+  }
+
+  #countObjects(count: number): void {
+    this.#objects += count;
+    if (this.#objects > OBJECTS_MAX) this.reader.fail(`more than ${OBJECTS_MAX} objects`);
   }
 
   #countText(length: number): void {

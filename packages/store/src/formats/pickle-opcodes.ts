@@ -88,7 +88,7 @@ const tuple =
 
 function addItems(machine: PickleMachine): void {
   const items = machine.popMark();
-  const { items: all } = machine.growing();
+  const { items: all } = machine.growing(items.length);
   for (const item of items) all.push(item);
 }
 
@@ -183,18 +183,18 @@ const CONTAINERS: Readonly<Record<number, Run>> = {
   0x64: dict, // DICT
   0x61: (machine) => {
     const item = machine.pop();
-    machine.growing().items.push(item);
+    machine.growing(1).items.push(item);
   }, // APPEND
   0x65: addItems, // APPENDS
   0x90: addItems, // ADDITEMS
   0x73: (machine) => {
     const value = machine.pop();
     const key = machine.pop();
-    machine.growing().entries.push([key, value]);
+    machine.growing(1).entries.push([key, value]);
   }, // SETITEM
   0x75: (machine) => {
     const flat = machine.popMark();
-    addEntries(machine.growing(), flat, machine);
+    addEntries(machine.growing(flat.length / 2), flat, machine);
   }, // SETITEMS
 };
 
@@ -239,7 +239,7 @@ const OBJECTS: Readonly<Record<number, Run>> = {
   }, // OBJ
   0x62: (machine) => {
     const state = machine.pop();
-    machine.growing().state = state;
+    machine.growing(1).state = state;
   }, // BUILD
   0x50: (machine) => machine.push({ kind: "id", id: machine.line() }), // PERSID
   0x51: (machine) => machine.push({ kind: "id", id: machine.pop() }), // BINPERSID
