@@ -15,6 +15,8 @@ export interface ZipMember {
   readonly storedBytes: number;
   readonly sizeBytes: number;
   readonly crc32: number;
+  /** Where the archive says this CRC: in its directory, and before or after the data. */
+  readonly crcOffsets: readonly number[];
 }
 
 /** A list of them has about 100 MB. */
@@ -35,6 +37,9 @@ const U16_ALL = 0xffff;
 const U32_ALL = 0xffffffff;
 const STORED = 0;
 const DEFLATED = 8;
+/** Of the CRC in a directory entry and in the header before the data. */
+const CENTRAL_CRC = 16;
+const LOCAL_CRC = 14;
 const FLAG_DESCRIPTOR = 0x0008;
 /** Encrypted, patch data, strongly encrypted, masked headers. */
 const FLAGS_REFUSED = 0x0001 | 0x0020 | 0x0040 | 0x2000;
@@ -58,6 +63,7 @@ interface Header {
 
 interface Listed extends Header {
   readonly name: string;
+  readonly centralOffset: number;
   headerOffset: number;
 }
 
@@ -203,6 +209,7 @@ function readDirectory(reader: BoundedReader, directory: Directory): Listed[] {
 }
 
 function readCentral(reader: BoundedReader, index: number): Listed {
+  const centralOffset = reader.offset;
   if (reader.u32() !== CENTRAL_SIGNATURE) reader.fail(`no directory entry for member ${index}`);
   reader.skip(4);
   const header = readHeader(reader);
@@ -213,7 +220,7 @@ function readCentral(reader: BoundedReader, index: number): Listed {
   reader.skip(6);
   const headerOffset = reader.u32();
   const name = readName(reader, nameLength, index);
-  const member = { ...header, name, headerOffset };
+  const member = { ...header, name, centralOffset, headerOffset };
   fillZip64(reader, reader.bytes(extraLength).slice(), member, name);
   reader.skip(commentLength);
   if ((member.flags & FLAGS_REFUSED) !== 0) reader.fail(`member ${quoted(name)} is encrypted or patched`);
@@ -300,12 +307,22 @@ function readLocal(
   const offset = reader.offset;
   let end = offset + storedBytes;
   if (end > directoryOffset) reader.fail(`member ${quoted(name)} runs into the directory`);
-  if (isLater) end += descriptorBytes(reader, listed, { at: end, end: directoryOffset });
-  return { member: { name, method, offset, storedBytes, sizeBytes, crc32: listed.crc32 }, end };
+  const crcOffsets = [listed.centralOffset + CENTRAL_CRC];
+  if (!isLater || local.crc32 !== 0) crcOffsets.push(listed.headerOffset + LOCAL_CRC);
+  if (isLater) {
+    const descriptor = readDescriptor(reader, listed, { at: end, end: directoryOffset });
+    crcOffsets.push(end + descriptor.crcAt);
+    end += descriptor.sizeBytes;
+  }
+  return { member: { name, method, offset, storedBytes, sizeBytes, crc32: listed.crc32, crcOffsets }, end };
 }
 
-/** Length of the data descriptor: with or without signature, with sizes of 32 or 64 bits. */
-function descriptorBytes(reader: BoundedReader, listed: Listed, room: { at: number; end: number }): number {
+/** Length of the data descriptor and where its CRC is: with or without signature, with sizes of 32 or 64 bits. */
+function readDescriptor(
+  reader: BoundedReader,
+  listed: Listed,
+  room: { at: number; end: number },
+): { sizeBytes: number; crcAt: number } {
   reader.seek(room.at);
   const bytes = Buffer.from(reader.bytes(Math.min(DESCRIPTOR_BYTES_MAX, room.end - room.at)));
   for (const start of [4, 0]) {
@@ -313,13 +330,13 @@ function descriptorBytes(reader: BoundedReader, listed: Listed, room: { at: numb
     if (bytes.length < start + 12 || bytes.readUInt32LE(start) !== listed.crc32) continue;
     const sizes = bytes.subarray(start + 4);
     if (sizes.readUInt32LE(0) === listed.storedBytes && sizes.readUInt32LE(4) === listed.sizeBytes)
-      return start + 12;
+      return { sizeBytes: start + 12, crcAt: start };
     if (
       sizes.length >= 16 &&
       sizes.readBigUInt64LE(0) === BigInt(listed.storedBytes) &&
       sizes.readBigUInt64LE(8) === BigInt(listed.sizeBytes)
     )
-      return start + 20;
+      return { sizeBytes: start + 20, crcAt: start };
   }
   return reader.fail(`the data descriptor of member ${quoted(listed.name)} differs from the directory`);
 }
