@@ -24,6 +24,7 @@ test("smc rev-parse resolves every form of revision", async () => {
     ["v1.0.0^{commit}", one],
     ["1.0.0^{commit}", one],
     ["main@{1}", one],
+    [":/on", one],
     ["HEAD:dir/a.txt", file],
   ];
   const rows = await box.json<{ rows: { digest: string }[] }>("rev-parse", ...forms.map(([form]) => form));
@@ -58,6 +59,10 @@ test.each([
   [["rev-parse", ""], 2],
   [["rev-parse", "HEAD~99"], 3],
   [["rev-parse", "HEAD@{99}"], 3],
+  [["rev-parse", "@{-1}"], 3],
+  [["rev-parse", "main@{-1}"], 2],
+  [["rev-parse", ":/nowhere"], 3],
+  [["rev-parse", ":/"], 2],
   [["rev-parse", "--short=3", "HEAD"], 2],
 ] as const)("smc %j is refused", async (words, exit) => {
   const found = await box.refused(...words);

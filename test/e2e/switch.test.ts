@@ -21,6 +21,14 @@ test("smc switch --json tells branch and digest", async () => {
   await box.ok("switch", "main");
 });
 
+test("smc switch - goes back to the branch before, smc checkout - as well", async () => {
+  await box.ok("switch", "experiment");
+  expect(await box.ok("switch", "-q", "-")).toBe("main\n");
+  expect(await box.ok("rev-parse", "--abbrev-ref", "@{-1}")).toBe("experiment\n");
+  expect(await box.json("checkout", "-")).toMatchObject({ branch: "experiment" });
+  expect(await box.ok("switch", "-q", "@{-1}")).toBe("main\n");
+});
+
 test("smc switch refuses to overwrite changes", async () => {
   box.write("a.txt", "local");
   expect(await box.refused("switch", "experiment")).toMatchObject({ exit: 5, code: "WOULD_OVERWRITE" });

@@ -51,6 +51,8 @@ const REVISIONS: readonly (readonly [string, string])[] = [
   ["A^, A^2", "first parent, second parent of a merge"],
   ["main@{1}", "where main was one change ago"],
   ["main@{2026-01-15}", "where main was at that moment"],
+  ["@{-1}, @{-2}", 'the branch that was left last, the one before; "-" in checkout and switch'],
+  [":/text", "the newest commit with this text in its message"],
   ["origin/main", "refs/remotes/origin/main"],
   ["A..B", "commits of B that A does not have"],
   ["A...B", "commits of one of them; for diff: since they parted"],

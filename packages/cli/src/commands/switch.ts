@@ -22,6 +22,7 @@ export const command = defineCommand({
   },
   examples: [
     ["smc switch main", "go to a branch"],
+    ["smc switch -", "back to the branch before"],
     ["smc switch -c experiment", "make a branch and go to it"],
     ["smc switch --detach v1.0.0", "look at a release"],
   ],

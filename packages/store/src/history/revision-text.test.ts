@@ -56,6 +56,10 @@ test.each([
   [`sha256:${HEX}`, { name: `sha256:${HEX}`, steps: [] }],
   [`sha256:${HEX}:a/b`, { name: `sha256:${HEX}`, steps: [], path: "a/b" }],
   [":a/b", { stagePath: "a/b" }],
+  [":/fix: the loss", { messagePart: "fix: the loss" }],
+  [":/a..b~2", { messagePart: "a..b~2" }],
+  ["@{-1}", { name: "", at: { previous: 1 }, steps: [] }],
+  ["@{-12}~2:a/b", { name: "", at: { previous: 12 }, steps: [{ type: "ancestor", count: 2 }], path: "a/b" }],
   ["user@host", { name: "user@host", steps: [] }],
 ])("parseRevision() reads %s", (text, expected) => {
   expect(parseRevision(text)).toEqual(expected);
@@ -72,7 +76,12 @@ test.each([
   "a^{tree",
   "a~x",
   "a@{}",
+  ":/",
   "a@{-1}",
+  "HEAD@{-1}",
+  "@{-0}",
+  "@{-}x",
+  "@{-99999999}",
   "a@{1",
   "a~1b",
   "a~99999999",

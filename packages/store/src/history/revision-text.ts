@@ -1,4 +1,4 @@
-/** The grammar of revisions (`main~2`, `v1.0.0^{tree}`, `HEAD@{yesterday}:weights/a.bin`, `A..B`) as data. Pure. */
+/** The grammar of revisions (`main~2`, `v1.0.0^{tree}`, `HEAD@{yesterday}:weights/a.bin`, `@{-1}`, `:/text`, `A..B`) as data. Pure. */
 import { SmcError } from "../errors.ts";
 import { show } from "../show.ts";
 
@@ -21,10 +21,15 @@ export type RevisionStep =
 /** `@{n}` or `@{date}` behind the name of a ref. */
 export type ReflogSelector = { readonly nth: number } | { readonly date: string };
 
+/** `@{-n}`: the branch or commit that was left n switches ago. */
+export interface PreviousSelector {
+  readonly previous: number;
+}
+
 export interface RevisionText {
   /** A name or digest; "" before `@{…}` is the current branch. */
   readonly name: string;
-  readonly at?: ReflogSelector;
+  readonly at?: ReflogSelector | PreviousSelector;
   readonly steps: readonly RevisionStep[];
   /** What stands behind `:`. */
   readonly path?: string;
@@ -33,6 +38,11 @@ export interface RevisionText {
 export interface StageText {
   /** `:path`, a file of the stage. */
   readonly stagePath: string;
+}
+
+export interface MessageText {
+  /** `:/text`, the newest commit whose message has the text. */
+  readonly messagePart: string;
 }
 
 export interface RangeText {
@@ -98,10 +108,18 @@ function parseSteps(text: string, whole: string): RevisionStep[] {
   return steps;
 }
 
-function parseSelector(inside: string, text: string): ReflogSelector {
+function parseSelector(
+  { base, inside }: { base: string; inside: string },
+  text: string,
+): ReflogSelector | PreviousSelector {
   if (inside === "") throw invalid(text, "'@{}' says neither a number nor a date");
   if (/^\d{1,8}$/.test(inside)) return { nth: count(inside, text) };
-  if (/^-\d+$/.test(inside)) throw invalid(text, `'@{${show(inside, 20)}}' counts backwards`);
+  if (/^-\d+$/.test(inside)) {
+    if (base !== "") throw invalid(text, `'@{${show(inside, 20)}}' stands without a name before it`);
+    const previous = count(inside.slice(1), text);
+    if (previous === 0) throw invalid(text, "'@{-0}' was never left; the last one is '@{-1}'");
+    return { previous };
+  }
   return { date: inside };
 }
 
@@ -116,13 +134,15 @@ function assertOwnDigest(text: string): void {
 }
 
 /** Reads one revision; ranges are `parseRange`. Throws REVISION_INVALID, DIGEST_INVALID for another algorithm. */
-export function parseRevision(text: string): RevisionText | StageText {
+export function parseRevision(text: string): RevisionText | StageText | MessageText {
   assertLength(text);
   if (text === "") throw invalid(text, "it is empty");
   assertOwnDigest(text);
   const colon = findColon(text);
   if (colon === 0) {
     if (text.length === 1) throw invalid(text, "no path behind ':'");
+    if (text === ":/") throw invalid(text, "no text behind ':/'");
+    if (text.startsWith(":/")) return { messagePart: text.slice(2) };
     return { stagePath: text.slice(1) };
   }
   const revision = colon < 0 ? text : text.slice(0, colon);
@@ -136,7 +156,7 @@ export function parseRevision(text: string): RevisionText | StageText {
     return { name: base === "@" ? "HEAD" : base, steps: parseSteps(rest, text), ...path };
   }
   rest = rest.slice(selector[0].length);
-  const at = parseSelector(selector[1] ?? "", text);
+  const at = parseSelector({ base, inside: selector[1] ?? "" }, text);
   return { name: base === "@" ? "HEAD" : base, at, steps: parseSteps(rest, text), ...path };
 }
 

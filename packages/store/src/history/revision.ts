@@ -23,6 +23,7 @@ import {
   type RevisionStep,
   type RevisionText,
 } from "./revision-text.ts";
+import { findByMessage, findPrevious } from "./revision-past.ts";
 import { show } from "../show.ts";
 import type { Store } from "../store.ts";
 import { findPath, rootPath } from "../trees/tree-find.ts";
@@ -169,12 +170,11 @@ async function resolveBase(
   revision: RevisionText,
 ): Promise<{ digest: Digest; kind: RevisionKind; ref?: RefName }> {
   const { store } = repository;
+  const { at, name } = revision;
   let found: { digest: Digest; ref?: RefName };
-  if (revision.at === undefined) found = await resolveName(repository, revision.name);
-  else
-    found = {
-      digest: await readReflogAt(repository, await refOfLog(repository, revision.name), revision.at),
-    };
+  if (at === undefined) found = await resolveName(repository, name);
+  else if ("previous" in at) found = await findPrevious(repository, at.previous);
+  else found = { digest: await readReflogAt(repository, await refOfLog(repository, name), at) };
   const kind = await statKind(store, found.digest);
   if (kind !== undefined) return { ...found, kind };
   if (found.ref === undefined && revision.at === undefined) {
@@ -200,6 +200,8 @@ async function resolveStaged(repository: Repository, text: string): Promise<Reso
 export async function resolveRevision(repository: Repository, text: string, call: Call): Promise<Resolved> {
   const revision = parseRevision(text);
   if ("stagePath" in revision) return resolveStaged(repository, revision.stagePath);
+  if ("messagePart" in revision)
+    return { digest: await findByMessage(repository, revision.messagePart, call), kind: "commit" };
   if (parseRange(text) !== undefined) {
     throw new SmcError("REVISION_INVALID", `'${show(text, 80)}' is a range; one revision is needed here`);
   }

@@ -6,6 +6,7 @@ import { refName, type RefName } from "../objects/names.ts";
 import type { RefChange } from "../refs/refs.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
 import { resolveCommit } from "../history/revision.ts";
+import { findPrevious, moveText } from "../history/revision-past.ts";
 import { show } from "../show.ts";
 import { branchOf, type Head, type HeadTarget, readHead, readHeadFile } from "./head.ts";
 import type { LinkPolicy, SkippedLink } from "./links.ts";
@@ -15,7 +16,7 @@ import { exclusively } from "./worktree.ts";
 
 export interface SwitchRequest {
   readonly op: "checkout" | "switch";
-  /** What the user named; HEAD when it is undefined. */
+  /** What the user named; HEAD when it is undefined. "-" and `@{-n}` are the branch that was left. */
   readonly target: string | undefined;
   /** Name of a branch to make there. */
   readonly create: string | undefined;
@@ -54,21 +55,20 @@ interface Goal {
  */
 export async function switchTo(
   repository: Repository,
-  request: SwitchRequest,
+  asked: SwitchRequest,
   call: Call,
 ): Promise<SwitchResult> {
   const worktree = requireWorktree(repository);
   return exclusively(worktree, call, async () => {
     const before = await readHead(repository);
+    const request = { ...asked, target: await nameTarget(repository, asked.target) };
     const goal = await findGoal(repository, { request, before }, call);
     if (goal.head.kind === "branch" && goal.head.ref !== before.ref)
       await assertFree(repository, goal.head.ref);
-    const name = request.create ?? request.target ?? "HEAD";
-    const reason = reasonOf(
-      repository,
-      request.op,
-      `moving from ${branchOf(before) ?? before.digest ?? ""} to ${name}`,
-    );
+    const reason = {
+      ...reasonOf(repository, request.op, ""),
+      reason: `${request.op}: ${moveText(placeOf(before), nameOf(request, goal))}`,
+    };
     const moved = await moveHead(
       repository,
       {
@@ -91,6 +91,24 @@ export async function switchTo(
       note: noteOf(before, goal),
     };
   });
+}
+
+/** Where HEAD is, as `@{-1}` will name it. */
+function placeOf(head: HeadTarget): string {
+  return head.kind === "detached" ? head.digest : (branchOf(head) ?? "");
+}
+
+function nameOf({ create, target }: SwitchRequest, goal: Goal): string {
+  if (create !== undefined) return create;
+  return target === undefined || target === "HEAD" ? placeOf(goal.head) : target;
+}
+
+/** The branch itself for "-" and `@{-n}`, so that HEAD is on it afterwards. */
+async function nameTarget(repository: Repository, target: string | undefined): Promise<string | undefined> {
+  const nth = target === "-" ? "1" : /^@\{-([1-9]\d{0,6})\}$/.exec(target ?? "")?.[1];
+  if (nth === undefined) return target;
+  const found = await findPrevious(repository, Number(nth));
+  return "ref" in found ? found.ref.slice("refs/heads/".length) : found.digest;
 }
 
 async function findGoal(
