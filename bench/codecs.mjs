@@ -122,8 +122,8 @@ function ofCodec(name) {
 
 /** What BitX does: exclusive or, byte groups, zstd level 1 on each. Needs a Node that has zstd. */
 function bitx(width) {
-  const shift = (raw, parent, group) =>
-    Buffer.from(
+  const changes = (raw, parent, group) =>
+    Uint8Array.from(
       { length: raw.length / width },
       (_, index) => raw[index * width + group] ^ parent[index * width + group],
     );
@@ -132,7 +132,7 @@ function bitx(width) {
       codec: "zstd",
       stored: Buffer.concat(
         Array.from({ length: width }, (_, group) =>
-          zlib.zstdCompressSync(Buffer.from(shift(raw, parent.raw, group)), {
+          zlib.zstdCompressSync(changes(raw, parent.raw, group), {
             params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 },
           }),
         ),
