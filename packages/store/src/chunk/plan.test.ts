@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
+import { FORMATS } from "../formats/formats.ts";
 import type { Dtype, TensorSpan, TensorTable } from "../formats/table.ts";
 import { CHUNK_BYTES_MAX } from "../objects/objects.ts";
-import { cutSegment, planOf, type Segment } from "./plan.ts";
+import { cutSegment, PLAN_IDS, planOf, type Segment } from "./plan.ts";
 
 const KIB = 1024;
 
@@ -86,4 +87,14 @@ test("cutSegment() waits for more bytes while the segment goes on", () => {
   const known = { bytes: new Uint8Array(100), start: 0, end: 100 };
   expect(cutSegment(segment, 1000, known)).toBeUndefined();
   expect(cutSegment(segment, 100, known)).toBe(100);
+});
+
+test("every format that finds tensors has a plan, and no two plans have one number", () => {
+  const withoutTensors = ["safetensors index", "pickle", "TensorFlow.js"];
+  const inArchives = ["PyTorch", "NPZ", "Keras"];
+  const names = FORMATS.map(({ name }) => name).filter(
+    (name) => name !== "ZIP" && !withoutTensors.includes(name),
+  );
+  for (const name of [...names, ...inArchives]) expect(PLAN_IDS.has(name), name).toBe(true);
+  expect(new Set(PLAN_IDS.values()).size).toBe(PLAN_IDS.size);
 });

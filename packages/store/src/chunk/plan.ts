@@ -13,16 +13,17 @@ const GAP_BYTES_MIN = 4 * 1024;
 const RUN_BYTES_MAX = 1024 * 1024;
 
 /** Format → number of its plan. 1 is gear alone. */
-const PLAN_IDS: ReadonlyMap<string, number> = new Map([
+export const PLAN_IDS: ReadonlyMap<string, number> = new Map([
   ["safetensors", 2],
-  ["gguf", 3],
-  ["torch", 4],
-  ["onnx", 5],
-  ["hdf5", 6],
-  ["keras", 7],
-  ["npy", 8],
-  ["npz", 9],
-  ["tfjs", 10],
+  ["GGUF", 3],
+  ["PyTorch", 4],
+  ["ONNX", 5],
+  ["HDF5", 6],
+  ["Keras", 7],
+  ["NPY", 8],
+  ["NPZ", 9],
+  ["TensorFlow.js data", 10],
+  ["ONNX data", 11],
 ]);
 const GEAR_ID = 1;
 

@@ -9,10 +9,13 @@ import { GEAR_MIN_BYTES } from "../chunk/gear.ts";
 import { cutSegment } from "../chunk/plan.ts";
 import type { Digest } from "../objects/digest.ts";
 import { fromErrno } from "../errors.ts";
+import { FileSource } from "../formats/file-source.ts";
+import { describeBySibling } from "../formats/sidecar.ts";
+import type { TensorTable } from "../formats/table.ts";
 import { type Chunk, CHUNK_BYTES_MAX, encodeChunklist } from "../objects/objects.ts";
 import { show } from "../show.ts";
 import type { FileStat, ReadFile } from "../store.ts";
-import { FileCuts, FileSource } from "./file-cuts.ts";
+import { FileCuts } from "./file-cuts.ts";
 import { assertUnchanged, fileStat, openRegular } from "./read-file.ts";
 import type { AddedFile, ChunkHints } from "./tasks.ts";
 
@@ -92,7 +95,10 @@ export class Cutter {
   async addFile({ path, parents }: AddedFile): Promise<void> {
     const { fd, stat } = openRegular(path);
     try {
-      using cuts = new FileCuts(new FileSource(fd, path, stat.sizeBytes), basename(path), parents);
+      // Opened a second time: where a parser reads must not move where the bytes are read.
+      using source = FileSource.open(path);
+      const describe = (): TensorTable | undefined => describeBySibling(path, source.sizeBytes);
+      using cuts = new FileCuts(source, { fileName: basename(path), parents, describe });
       const file = await this.#cutFile(fd, path, { stat, cuts });
       assertUnchanged(path, stat, fileStat(fd), file.sizeBytes);
       this.#files.push(file);

@@ -1,17 +1,17 @@
 /** Where the chunks of one file end and what is known about each: its plan, its tensors, its parents. For workers. */
-import { readSync } from "node:fs";
 import { type KnownParent, Parents } from "../chunk/parents.ts";
 import { type CutPlan, planOf, type Segment } from "../chunk/plan.ts";
-import { fromErrno, isSmcError } from "../errors.ts";
+import { isSmcError } from "../errors.ts";
 import { parseTensors } from "../formats/formats.ts";
 import { type ByteSource, type TensorSpan, type TensorTable, widthOf } from "../formats/table.ts";
 import { OpenPacks } from "../pack/open-packs.ts";
-import { show } from "../show.ts";
 import { BlobSource } from "./blob-source.ts";
 import type { ChunkHints, ParentFile } from "./tasks.ts";
 
 /** Smaller files are not looked into. */
 const PARSE_BYTES_MIN = 64 * 1024;
+
+type Describe = () => TensorTable | undefined;
 
 /** Goes over the segments of a file's plan from front to back. */
 export class FileCuts implements Disposable {
@@ -21,20 +21,33 @@ export class FileCuts implements Disposable {
   #at = 0;
   #index = 0;
 
-  /** Reads the file's header. What cannot be parsed is cut as bytes without structure. */
-  constructor(source: ByteSource, fileName: string, parents: readonly ParentFile[]) {
-    const table = source.sizeBytes < PARSE_BYTES_MIN ? undefined : tableOf(source, fileName);
-    this.plan = planOf(table, source.sizeBytes);
+  /**
+   * Reads the file's header; `describe` tells where the tensors are when the file itself does not. What cannot be parsed
+   * is cut as bytes without structure.
+   */
+  constructor(
+    source: ByteSource,
+    {
+      fileName,
+      parents,
+      describe,
+    }: { fileName: string; parents: readonly ParentFile[]; describe?: Describe },
+  ) {
+    const { sizeBytes } = source;
+    const table = sizeBytes < PARSE_BYTES_MIN ? undefined : (tableOf(source, fileName) ?? describe?.());
+    this.plan = planOf(table, sizeBytes);
     if (table === undefined || parents.length === 0) return;
-    const known = parents.flatMap((parent) => this.#known(parent) ?? []);
+    const known = parents.flatMap((parent) => this.#known(parent, table, sizeBytes) ?? []);
     if (known.length > 0) this.#parents = new Parents(known, table.tensors);
   }
 
-  #known({ blob, fileName }: ParentFile): KnownParent | undefined {
+  /** A parent of the same size that does not say where its tensors are probably has them in the same places. */
+  #known({ blob, fileName }: ParentFile, table: TensorTable, sizeBytes: number): KnownParent | undefined {
     this.#packs ??= new OpenPacks();
     try {
-      const table = tableOf(new BlobSource(this.#packs, blob), fileName);
-      return table === undefined ? undefined : { blob, table };
+      const own = tableOf(new BlobSource(this.#packs, blob), fileName);
+      if (own !== undefined) return { blob, table: own };
+      return blob.sizeBytes === sizeBytes ? { blob, table } : undefined;
     } catch (error) {
       // A damaged parent costs space here; fsck names it.
       if (isSmcError(error, "OBJECT_CORRUPT")) return undefined;
@@ -125,39 +138,10 @@ function largest(tensors: readonly TensorSpan[]): TensorSpan | undefined {
  */
 function tableOf(source: ByteSource, fileName: string): TensorTable | undefined {
   try {
-    return parseTensors(source, fileName);
+    const table = parseTensors(source, fileName);
+    return table === undefined || table.tensors.length === 0 ? undefined : table;
   } catch (error) {
     if (isSmcError(error) && error.code !== "FILE_MALFORMED") throw error;
     return undefined;
-  }
-}
-
-/** A local file that is open. */
-export class FileSource implements ByteSource {
-  readonly sizeBytes: number;
-  readonly #fd: number;
-  readonly #path: string;
-  #memory = new Uint8Array(0);
-
-  constructor(fd: number, path: string, sizeBytes: number) {
-    this.#fd = fd;
-    this.#path = path;
-    this.sizeBytes = sizeBytes;
-  }
-
-  read(offset: number, length: number): Uint8Array {
-    const wanted = Math.max(0, Math.min(length, this.sizeBytes - offset));
-    if (this.#memory.length < wanted) this.#memory = new Uint8Array(wanted);
-    let done = 0;
-    try {
-      while (done < wanted) {
-        const read = readSync(this.#fd, this.#memory, done, wanted - done, offset + done);
-        if (read === 0) break;
-        done += read;
-      }
-    } catch (error) {
-      throw fromErrno(error, `cannot read '${show(this.#path)}'`);
-    }
-    return this.#memory.subarray(0, done);
   }
 }

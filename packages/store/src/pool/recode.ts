@@ -25,7 +25,7 @@ export interface Recoder {
 /** Chunks of a stored file that stand alone, encoded against the file's parents where that is shorter. */
 export function recodeBlob({ blob, fileName, parents, from, to }: RecodeInput, recoder: Recoder): Recoded {
   using packs = new OpenPacks();
-  using cuts = new FileCuts(new BlobSource(packs, blob), fileName, parents);
+  using cuts = new FileCuts(new BlobSource(packs, blob), { fileName, parents });
   let tried = 0;
   let shorter = 0;
   let savedBytes = 0;
