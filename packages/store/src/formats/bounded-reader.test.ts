@@ -53,8 +53,8 @@ test("counts are compared with what is left before anybody believes them", () =>
   expect(() => count(5n, 8)).toThrow(malformed("n 5 cannot fit"));
   expect(() => count(2n ** 64n - 1n, 1)).toThrow(malformed("n 18446744073709551615 cannot fit"));
   bytes.writeBigUInt64LE(2n ** 53n);
-  expect(() => new BoundedReader(new MemorySource(bytes), "test").safeU64("x")).toThrow(
-    malformed("x is 9007199254740992"),
+  expect(() => new BoundedReader(new MemorySource(bytes), "test").safeU64("x", "a")).toThrow(
+    malformed("x of 'a' is 9007199254740992"),
   );
 });
 

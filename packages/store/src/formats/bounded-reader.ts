@@ -116,15 +116,16 @@ export class BoundedReader {
 
   u64(): bigint {
     const low = this.u32();
-    return (BigInt(this.u32()) << 32n) | BigInt(low);
+    return toBigInt(this.u32(), low);
   }
 
-  /** A u64 as a number. Throws FILE_MALFORMED beyond 2^53 - 1: JavaScript would round it. */
-  safeU64(what: string): number {
+  /** A u64 as a number; `of` is whose it is. Throws FILE_MALFORMED beyond 2^53 - 1: JavaScript would round it. */
+  safeU64(what: string, of?: string): number {
     const low = this.u32();
     const high = this.u32();
     const value = high * 2 ** 32 + low;
-    if (!Number.isSafeInteger(value)) this.fail(`${what} is ${(BigInt(high) << 32n) | BigInt(low)}`);
+    if (!Number.isSafeInteger(value))
+      this.fail(`${of === undefined ? what : `${what} of ${quoted(of)}`} is ${toBigInt(high, low)}`);
     return value;
   }
 
@@ -134,7 +135,7 @@ export class BoundedReader {
     const high = this.u32();
     const value = high * 2 ** 32 + low;
     if (value > this.remaining / bytesEach)
-      this.fail(`${what} ${(BigInt(high) << 32n) | BigInt(low)} cannot fit in ${this.remaining} bytes`);
+      this.fail(`${what} ${toBigInt(high, low)} cannot fit in ${this.remaining} bytes`);
     return value;
   }
 
@@ -171,4 +172,8 @@ export class BoundedReader {
     this.#readBytes += wanted;
     if (this.#window.length < length) this.fail(`it ended at ${at + this.#window.length} while it was read`);
   }
+}
+
+function toBigInt(high: number, low: number): bigint {
+  return (BigInt(high) << 32n) | BigInt(low);
 }

@@ -56,11 +56,11 @@ export const gguf: Format = {
     const pairCount = reader.count("n_kv", PAIR_BYTES_MIN);
     if (pairCount > PAIRS_MAX) reader.fail(`n_kv ${pairCount} exceeds ${PAIRS_MAX}`);
     const alignment = readPairs(reader, pairCount);
-    const infos: TensorSpan[] = [];
+    const tensors: Info[] = [];
     const names = new Set<string>();
-    for (let index = 0; index < tensorCount; index += 1) infos.push(readInfo(reader, alignment, names));
+    for (let index = 0; index < tensorCount; index += 1) tensors.push(readInfo(reader, alignment, names));
     const dataStart = Math.ceil(reader.offset / alignment) * alignment;
-    const tensors = infos.map((info) => ({ ...info, offset: info.offset + dataStart }));
+    for (const tensor of tensors) tensor.offset += dataStart;
     return checkedTable(NAME, { tensors }, source.sizeBytes);
   },
 };
@@ -131,8 +131,10 @@ function skipList(reader: BoundedReader, key: string, depth: number): void {
   for (let index = 0; index < count; index += 1) skipValue(reader, { key, kind, depth });
 }
 
+type Info = Omit<TensorSpan, "offset"> & { offset: number };
+
 /** The offset is still from the start of the data. */
-function readInfo(reader: BoundedReader, alignment: number, names: Set<string>): TensorSpan {
+function readInfo(reader: BoundedReader, alignment: number, names: Set<string>): Info {
   const name = readString(reader, "the name of a tensor", NAME_LENGTH_MAX);
   const fail = (problem: string): never => reader.fail(`tensor ${quoted(name)} ${problem}`);
   if (names.has(name)) fail("stands twice");
@@ -140,10 +142,9 @@ function readInfo(reader: BoundedReader, alignment: number, names: Set<string>):
   const rank = reader.u32();
   if (rank === 0 || rank > DIMENSIONS_MAX) fail(`has ${rank} dimensions, not 1 to ${DIMENSIONS_MAX}`);
   const shape: number[] = [];
-  for (let index = 0; index < rank; index += 1)
-    shape.unshift(reader.safeU64(`a dimension of ${quoted(name)}`));
+  for (let index = 0; index < rank; index += 1) shape.unshift(reader.safeU64("a dimension", name));
   const kind = reader.u32();
-  const offset = reader.safeU64(`the offset of ${quoted(name)}`);
+  const offset = reader.safeU64("the offset", name);
   const type = GGML_TYPES.get(kind) ?? fail(`has the unknown type ${kind}`);
   const count = elementCount(shape);
   if (count === undefined || count === 0) return fail(`has shape [${shape.join()}], which no file can hold`);

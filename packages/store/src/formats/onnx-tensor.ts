@@ -87,7 +87,8 @@ interface Fields {
   /** More than one field has values, or one has them one by one. */
   isScattered: boolean;
   isExternal: boolean;
-  readonly entries: Map<string, string>;
+  /** Of external data; made when there are any. */
+  entries: Map<string, string> | undefined;
 }
 
 /** Reads the TensorProto from the cursor to `end`. Throws FILE_MALFORMED when its sizes do not agree. */
@@ -100,19 +101,15 @@ export function readTensor(wire: WireReader, end: number): OnnxTensor {
   const bytes = bits === undefined ? undefined : Math.ceil((count * bits) / 8);
   if (bytes !== undefined && !Number.isSafeInteger(bytes))
     fail(`has shape [${shape.join()}], which no file can hold`);
-  const found = { name, shape };
-  if (fields.isExternal) {
-    const place = externalPlace(wire, fields, bytes);
-    return { ...found, dtype, place, scalar: undefined };
-  }
+  if (fields.isExternal)
+    return { name, dtype, shape, place: externalPlace(wire, fields, bytes), scalar: undefined };
   if (values === undefined || fields.isScattered)
-    return { ...found, dtype, place: undefined, scalar: undefined };
+    return { name, dtype, shape, place: undefined, scalar: undefined };
   const isPlain = values.field === RAW_DATA || (VALUES.get(values.field) ?? []).includes(dtype);
   if (isPlain && bytes !== undefined && bytes !== values.length)
     fail(`of shape [${shape.join()}] needs ${bytes} bytes and has ${values.length}`);
-  const place = { offset: values.offset, length: values.length };
   const scalar = count === 1 ? readScalar(wire, values, dtype) : undefined;
-  return { ...found, dtype: isPlain ? dtype : "opaque", place, scalar };
+  return { name, dtype: isPlain ? dtype : "opaque", shape, place: values, scalar };
 }
 
 function readFields(wire: WireReader, end: number): Fields {
@@ -123,7 +120,7 @@ function readFields(wire: WireReader, end: number): Fields {
     values: undefined,
     isScattered: false,
     isExternal: false,
-    entries: new Map(),
+    entries: undefined,
   };
   while (wire.next(end)) {
     const { field } = wire;
@@ -131,7 +128,7 @@ function readFields(wire: WireReader, end: number): Fields {
     else if (field === DATA_TYPE) fields.dataType = wire.number(end);
     else if (field === NAME) fields.name = wire.text(end, NAME_LENGTH_MAX);
     else if (field === DATA_LOCATION) fields.isExternal = wire.number(end) === EXTERNAL;
-    else if (field === EXTERNAL_DATA) readEntry(wire, wire.open(end), fields.entries);
+    else if (field === EXTERNAL_DATA) readEntry(wire, wire.open(end), (fields.entries ??= new Map()));
     else if (field === RAW_DATA || (VALUES.has(field) && wire.type === BYTES)) takeValues(wire, end, fields);
     else {
       if (VALUES.has(field) || field === STRING_DATA) fields.isScattered = true;
@@ -184,13 +181,13 @@ function externalPlace(
   bytes: number | undefined,
 ): OnnxTensor["place"] {
   const whole = (key: string): number | undefined => {
-    const text = entries.get(key);
+    const text = entries?.get(key);
     if (text === undefined) return undefined;
     const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
     if (!Number.isSafeInteger(value)) reader.fail(`tensor ${quoted(name)} has ${key} ${quoted(text)}`);
     return value;
   };
-  const file = relativeFile(reader.format, entries.get("location") ?? "");
+  const file = relativeFile(reader.format, entries?.get("location") ?? "");
   const offset = whole("offset") ?? 0;
   const length = whole("length") ?? bytes;
   if (length === undefined) return undefined;

@@ -84,7 +84,10 @@ class ModelScan {
   #groups(): WeightGroup[] {
     const groups: WeightGroup[] = [];
     this.#json.openList();
-    while (this.#json.item()) groups.push(this.#group());
+    while (this.#json.item()) {
+      this.#addOne();
+      groups.push(this.#group());
+    }
     return groups;
   }
 
@@ -113,7 +116,7 @@ class ModelScan {
     return { files, weights };
   }
 
-  /** One more file or weight; both are bounded by the number of tensors. */
+  /** One more group, file or weight: all of them together are bounded as tensors are. */
   #addOne(): void {
     assertRoom(NAME, this.#count);
     this.#count += 1;
