@@ -40,6 +40,14 @@ test("a large tensor is a segment; small ones with the gaps between them are a r
   `);
 });
 
+test("a tensor of one byte an element starts a chunk at a quarter of the size", () => {
+  const tensors = [tensor("a", 0, 16 * KIB - 1, "u8"), tensor("b", 16 * KIB - 1, 16 * KIB, "u8")];
+  expect(planOf(table(tensors), 32 * KIB - 1).segments.map(shapeOf)).toEqual([
+    "run 0-16383 a",
+    "tensor 16383-32767 b",
+  ]);
+});
+
 test("segments cover the file without gaps, and no run is longer than a MiB", () => {
   const tensors = Array.from({ length: 100 }, (_, index) => tensor(`t${index}`, 8 + index * 50_000, 49_990));
   const size = 8 + 100 * 50_000 + 7;

@@ -8,6 +8,8 @@ import { gearCut } from "./gear.ts";
 
 /** A tensor of this size starts a chunk; smaller neighbours share one. */
 const TENSOR_BYTES_MIN = 64 * 1024;
+/** The same for elements of one byte: a quantised tensor is short because its sibling has chunks of its own. */
+const NARROW_BYTES_MIN = 16 * 1024;
 /** A gap of this size between tensors is cut by its content; a smaller one belongs to its neighbours. */
 const GAP_BYTES_MIN = 4 * 1024;
 const RUN_BYTES_MAX = 1024 * 1024;
@@ -79,7 +81,7 @@ function segmentsOf(tensors: readonly TensorSpan[], sizeBytes: number): Segment[
   };
   for (const tensor of tensors) {
     if (tensor.length === 0) continue;
-    const isLarge = tensor.length >= TENSOR_BYTES_MIN;
+    const isLarge = tensor.length >= (widthOf(tensor.dtype) === 1 ? NARROW_BYTES_MIN : TENSOR_BYTES_MIN);
     const end = tensor.offset + tensor.length;
     const gap = tensor.offset - at;
     if (isLarge || gap >= GAP_BYTES_MIN || end - runFrom > RUN_BYTES_MAX) endRun();
