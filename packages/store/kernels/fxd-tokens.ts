@@ -148,7 +148,7 @@ function rawBitsOf(token: u32): u32 {
   return token < 8 ? 0 : (token >> 2) - 1;
 }
 
-/** Appends at most 57 bits. */
+/** Appends at most 56 bits. */
 function putBits(bits: u64, count: u32): void {
   const held = bitsHeld | (bits << bitsHeldCount);
   const heldCount = bitsHeldCount + count;
@@ -299,7 +299,8 @@ function tokenise32(
       const r1: u32 = load<u32>(lane, 20);
       let bits = low(load<u32>(lane), r0);
       let bitCount = r0;
-      if (r0 + r1 > 57) {
+      // With 7 held bits 57 more would be a whole word, and a shift by 64 is none.
+      if (r0 + r1 > 56) {
         held |= bits << heldCount;
         heldCount += bitCount;
         store<u64>(at, held);

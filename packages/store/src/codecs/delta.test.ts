@@ -97,14 +97,33 @@ test("DRV gives back elements of every rule from any parent, with and without ke
 });
 
 const old = weights(500_000, 1);
+const random = randomNumbers(2);
 
 test("FXD of a small step is far shorter than the weights, and shorter than XPL", () => {
-  const random = randomNumbers(2);
   const raw = new Uint8Array(old.map((value) => value + (random() - 0.5) * 1e-5).buffer);
   const hints: EncodeHints = { dtype: "f32", parent: { raw: new Uint8Array(old.buffer), dtype: "f32" } };
   const size = roundTrip(FXD, raw, hints) ?? Infinity;
   expect(size).toBeLessThan(raw.length * 0.5);
   expect(size).toBeLessThan((roundTrip(XPL, raw, hints) ?? 0) * 0.9);
+});
+
+test("FXD gives back small steps among large ones, whose raw bits fill whole words", () => {
+  for (const share of [0.02, 0.1, 0.3, 0.6]) {
+    const bits = new Uint32Array(old.slice(0, 50_000).buffer);
+    const raw = bits.map((word) => (random() < share ? random() * 2 ** 32 : word + random() * 3));
+    const parent = { raw: new Uint8Array(old.buffer, 0, 200_000), dtype: "f32" } as const;
+    roundTrip(FXD, new Uint8Array(raw.buffer), { dtype: "f32", parent });
+    const words = new Uint16Array(old.slice(0, 25_000).buffer);
+    const shorts = words.map((word) => (random() < share ? random() * 2 ** 16 : word + random() * 3));
+    const halves = { raw: new Uint8Array(old.buffer, 0, 100_000), dtype: "bf16" } as const;
+    roundTrip(FXD, new Uint8Array(shorts.buffer), { dtype: "bf16", parent: halves });
+    const longs = new BigUint64Array(Float64Array.from(old.subarray(0, 10_000)).buffer);
+    const doubles = longs.map((long) =>
+      random() < share ? BigInt(Math.floor(random() * 2 ** 53)) << 11n : long + 3n,
+    );
+    const wide = { raw: new Uint8Array(longs.buffer), dtype: "f64" } as const;
+    roundTrip(FXD, new Uint8Array(doubles.buffer), { dtype: "f64", parent: wide });
+  }
 });
 
 test("DRV of an exact cast and of an exact quantisation takes next to nothing", () => {
