@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { BoundedReader, decodeUtf8, quoted } from "./bounded-reader.ts";
-import { assertRoom, checkedTable, elementCount } from "./checked-table.ts";
+import { assertRoom, checkedTable, elementCount, TableRoom } from "./checked-table.ts";
 import { PARSE_BYTES_MAX, TENSORS_MAX } from "./table.ts";
 import { MemorySource } from "./testing/memory-source.ts";
 
@@ -109,4 +109,23 @@ test("checkedTable() sorts, and refuses overlaps and what lies outside", () => {
 test("a table has room for a million tensors", () => {
   assertRoom("test", TENSORS_MAX - 1);
   expect(() => assertRoom("test", TENSORS_MAX)).toThrow(malformed("more than 1000000 tensors"));
+  const room = new TableRoom("test");
+  for (let count = 0; count < TENSORS_MAX; count += 1) room.take(40, 4);
+  expect(() => room.take(40, 4)).toThrow(malformed("more than 1000000 tensors"));
+});
+
+test("a table has room for shapes and names of a bounded size", () => {
+  const fill = (nameLength: number, rank: number): number => {
+    const room = new TableRoom("test");
+    for (let count = 0; ; count += 1) {
+      try {
+        room.take(nameLength, rank);
+      } catch (error) {
+        expect(error).toEqual(malformed("names and shapes of its tensors take more than"));
+        return count;
+      }
+    }
+  };
+  expect(fill(10, 64)).toBeLessThan(500_000);
+  expect(fill(4096, 1)).toBeLessThan(100_000);
 });

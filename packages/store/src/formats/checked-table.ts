@@ -19,6 +19,35 @@ export function assertRoom(format: string, count: number): void {
   if (count >= TENSORS_MAX) throw malformed(format, `more than ${TENSORS_MAX} tensors`);
 }
 
+/** Memory that the tensors of one table may take: by far less than a worker has. */
+const TABLE_BYTES_MAX = 320 * 1024 * 1024;
+/** Rough measures of it. */
+const TENSOR_BYTES = 224;
+const DIMENSION_BYTES = 8;
+
+/** Counts what a table is about to hold. */
+export class TableRoom {
+  readonly #format: string;
+  #count = 0;
+  #usedBytes = 0;
+
+  constructor(format: string) {
+    this.#format = format;
+  }
+
+  /** Throws FILE_MALFORMED when one more tensor is one too many, or names and shapes together take too much memory. */
+  take(nameLength: number, rank: number): void {
+    assertRoom(this.#format, this.#count);
+    this.#count += 1;
+    this.#usedBytes += TENSOR_BYTES + nameLength + rank * DIMENSION_BYTES;
+    if (this.#usedBytes > TABLE_BYTES_MAX)
+      throw malformed(
+        this.#format,
+        `names and shapes of its tensors take more than ${TABLE_BYTES_MAX} bytes`,
+      );
+  }
+}
+
 interface Found {
   readonly tensors: TensorSpan[];
   readonly external?: readonly ExternalSpan[];

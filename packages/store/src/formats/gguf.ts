@@ -4,7 +4,7 @@
  * fastest dimension last; the file has it first.
  */
 import { BoundedReader, quoted } from "./bounded-reader.ts";
-import { checkedTable, elementCount } from "./checked-table.ts";
+import { checkedTable, elementCount, TableRoom } from "./checked-table.ts";
 import { GGML_TYPES } from "./gguf-types.ts";
 import { type Format, NAME_LENGTH_MAX, type TensorSpan, TENSORS_MAX } from "./table.ts";
 
@@ -58,7 +58,12 @@ export const gguf: Format = {
     const alignment = readPairs(reader, pairCount);
     const tensors: Info[] = [];
     const names = new Set<string>();
-    for (let index = 0; index < tensorCount; index += 1) tensors.push(readInfo(reader, alignment, names));
+    const room = new TableRoom(NAME);
+    for (let index = 0; index < tensorCount; index += 1) {
+      const info = readInfo(reader, alignment, names);
+      room.take(info.name.length, info.shape.length);
+      tensors.push(info);
+    }
     const dataStart = Math.ceil(reader.offset / alignment) * alignment;
     for (const tensor of tensors) tensor.offset += dataStart;
     return checkedTable(NAME, { tensors }, source.sizeBytes);
@@ -141,8 +146,7 @@ function readInfo(reader: BoundedReader, alignment: number, names: Set<string>):
   names.add(name);
   const rank = reader.u32();
   if (rank === 0 || rank > DIMENSIONS_MAX) fail(`has ${rank} dimensions, not 1 to ${DIMENSIONS_MAX}`);
-  const shape: number[] = [];
-  for (let index = 0; index < rank; index += 1) shape.unshift(reader.safeU64("a dimension", name));
+  const shape = Array.from({ length: rank }, () => reader.safeU64("a dimension", name)).reverse();
   const kind = reader.u32();
   const offset = reader.safeU64("the offset", name);
   const type = GGML_TYPES.get(kind) ?? fail(`has the unknown type ${kind}`);

@@ -35,6 +35,8 @@ const INPUTS = new Map<string, readonly (readonly [number, number, number])[]>([
     ],
   ],
 ]);
+/** Tensors that nodes may name; what later nodes say is not kept, and costs only space. */
+const SOURCES_MAX = 100_000;
 /** Inputs of a node that are looked at. */
 export const INPUTS_MAX = 9;
 
@@ -58,7 +60,8 @@ export class Quantizations {
     for (const [tensor, scale, zeroPoint] of INPUTS.get(kind) ?? []) {
       const name = inputs[tensor];
       const source = { scale: inputs[scale] ?? "", zeroPoint: inputs[zeroPoint] ?? "" };
-      if (name !== undefined && name !== "") this.#sources.set(name, source);
+      if (name !== undefined && name !== "" && this.#sources.size < SOURCES_MAX)
+        this.#sources.set(name, source);
     }
   }
 

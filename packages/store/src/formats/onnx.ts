@@ -3,7 +3,7 @@
  * the graphs inside of nodes. A name that stands twice gets `#2`, `#3` … in the order of the file.
  */
 import { BoundedReader } from "./bounded-reader.ts";
-import { assertRoom, checkedTable } from "./checked-table.ts";
+import { checkedTable, TableRoom } from "./checked-table.ts";
 import { INPUTS_MAX, isQuantized, Quantizations } from "./onnx-quantization.ts";
 import { type OnnxTensor, readTensor } from "./onnx-tensor.ts";
 import { BYTES, WireReader } from "./onnx-wire.ts";
@@ -53,6 +53,7 @@ class Walk {
   readonly #wire: WireReader;
   readonly #tensors: OnnxTensor[] = [];
   readonly #quantizations = new Quantizations();
+  readonly #room = new TableRoom(NAME);
 
   constructor(wire: WireReader) {
     this.#wire = wire;
@@ -149,8 +150,9 @@ class Walk {
   }
 
   #tensor(end: number): void {
-    assertRoom(NAME, this.#tensors.length);
-    this.#tensors.push(readTensor(this.#wire, end));
+    const tensor = readTensor(this.#wire, end);
+    this.#room.take(tensor.name.length, tensor.shape.length);
+    this.#tensors.push(tensor);
   }
 
   table(sizeBytes: number): TensorTable {

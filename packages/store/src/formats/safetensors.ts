@@ -3,7 +3,7 @@
  * Holds the file to every rule of that page, so what passes here is read alike by everybody.
  */
 import { BoundedReader, malformed, quoted } from "./bounded-reader.ts";
-import { assertRoom, checkedTable, elementCount, relativeFile } from "./checked-table.ts";
+import { checkedTable, elementCount, relativeFile, TableRoom } from "./checked-table.ts";
 import { JsonScanner } from "./json-scanner.ts";
 import {
   type ByteSource,
@@ -93,6 +93,7 @@ function readHeader(reader: BoundedReader, dataStart: number): TensorSpan[] {
   const json = new JsonScanner(reader, dataStart);
   const tensors: TensorSpan[] = [];
   const names = new Set<string>();
+  const room = new TableRoom(NAME);
   json.openObject();
   for (let name = json.key(NAME_LENGTH_MAX); name !== undefined; name = json.key(NAME_LENGTH_MAX)) {
     if (names.has(name)) reader.fail(`key ${quoted(name)} stands twice`);
@@ -100,8 +101,9 @@ function readHeader(reader: BoundedReader, dataStart: number): TensorSpan[] {
     if (name === "__metadata__") {
       readMetadata(json);
     } else {
-      assertRoom(NAME, tensors.length);
-      tensors.push(readTensor(reader, json, { name, dataStart }));
+      const tensor = readTensor(reader, json, { name, dataStart });
+      room.take(name.length, tensor.shape.length);
+      tensors.push(tensor);
     }
   }
   json.finish();
@@ -157,7 +159,8 @@ function readIntegers(json: JsonScanner, countMax: number): number[] | undefined
     const value = json.integer();
     if (values.length <= countMax) values.push(value);
   }
-  return values.length > countMax ? undefined : values;
+  // A list that grew has room for many more; a copy has not.
+  return values.length > countMax ? undefined : values.slice();
 }
 
 /** Throws unless the tensors lie one after the other from the first byte of the data to the end of the file. */
@@ -198,12 +201,13 @@ function readWeightMap(json: JsonScanner): ExternalSpan[] {
   const format = safetensorsIndex.name;
   const external: ExternalSpan[] = [];
   const names = new Set<string>();
+  const room = new TableRoom(format);
   json.openObject();
   for (let name = json.key(NAME_LENGTH_MAX); name !== undefined; name = json.key(NAME_LENGTH_MAX)) {
-    assertRoom(format, external.length);
     if (names.has(name)) throw malformed(format, `key ${quoted(name)} stands twice`);
     names.add(name);
     const file = relativeFile(format, json.string(NAME_LENGTH_MAX));
+    room.take(name.length + file.length, 0);
     external.push({ name, file, dtype: "opaque", shape: [], offset: 0, length: 0 });
   }
   return external;

@@ -189,6 +189,7 @@ test("a manifest that stands twice and one nested too deep are refused", () => {
   expect(() => parse(`{"modelTopology":${"[".repeat(1e6)}`)).toThrow(
     malformed("values nested deeper than 128"),
   );
+  expect(() => parse(`[${"{},".repeat(1e6)}{}]`)).toThrow(malformed("more than 1000000 tensors"));
   expect(() => parse('{"modelTopology":"\u0000"}')).toThrow(malformed("expected no control character"));
 });
 

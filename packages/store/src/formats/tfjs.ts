@@ -3,7 +3,7 @@
  * files in which the bytes of each group are.
  */
 import { BoundedReader, quoted } from "./bounded-reader.ts";
-import { assertRoom, checkedTable, elementCount, relativeFile } from "./checked-table.ts";
+import { checkedTable, elementCount, relativeFile, TableRoom } from "./checked-table.ts";
 import { JsonScanner } from "./json-scanner.ts";
 import {
   type ByteSource,
@@ -58,7 +58,8 @@ export function parseTfjs(source: ByteSource, sizeOf: SizeOf = () => undefined):
 class ModelScan {
   readonly #reader: BoundedReader;
   readonly #json: JsonScanner;
-  #count = 0;
+  /** For groups, files and weights together. */
+  readonly #room = new TableRoom(NAME);
 
   constructor(reader: BoundedReader) {
     this.#reader = reader;
@@ -85,7 +86,7 @@ class ModelScan {
     const groups: WeightGroup[] = [];
     this.#json.openList();
     while (this.#json.item()) {
-      this.#addOne();
+      this.#room.take(0, 0);
       groups.push(this.#group());
     }
     return groups;
@@ -100,26 +101,22 @@ class ModelScan {
       if (key === "paths") {
         json.openList();
         while (json.item()) {
-          this.#addOne();
-          files.push(relativeFile(NAME, json.string(NAME_LENGTH_MAX)));
+          const file = relativeFile(NAME, json.string(NAME_LENGTH_MAX));
+          this.#room.take(file.length, 0);
+          files.push(file);
         }
       } else if (key === "weights") {
         json.openList();
         while (json.item()) {
-          this.#addOne();
-          weights.push(this.#weight());
+          const weight = this.#weight();
+          this.#room.take(weight.name.length, weight.shape.length);
+          weights.push(weight);
         }
       } else json.skip();
     }
     if (files.length === 0 && weights.length > 0) this.#reader.fail("a group has weights and no files");
     if (new Set(files).size < files.length) this.#reader.fail("a group names a file twice");
     return { files, weights };
-  }
-
-  /** One more group, file or weight: all of them together are bounded as tensors are. */
-  #addOne(): void {
-    assertRoom(NAME, this.#count);
-    this.#count += 1;
   }
 
   #weight(): Weight {

@@ -12,7 +12,7 @@ import type { Store } from "../store.ts";
 import type { DataFile, Inspection } from "../tensors/inspection.ts";
 
 /** Parsers are quick; a file made to keep one busy is given up. */
-const INSPECT_TIMEOUT_MS = 10_000;
+const INSPECT_TIMEOUT_MS = 30_000;
 
 const DIGEST_OR_CID = /^(?:[0-9a-f]{7,64}|b[a-z2-7]{20,})$/;
 
