@@ -196,7 +196,7 @@ export const api = {
     "repository",
     {
       revision: text,
-      strategy: optional(choice("ours", "theirs")),
+      strategies: optional(texts),
       noFf: optional(flag),
       ffOnly: optional(flag),
       message: optional(message),

@@ -9,6 +9,7 @@ import { type CommitMeta, encodeCommit } from "../objects/objects.ts";
 import type { RefChange } from "../refs/refs.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
 import { show } from "../show.ts";
+import type { WriteSession } from "../store.ts";
 import { writeTree } from "../trees/tree-write.ts";
 import type { Head } from "../worktree/head.ts";
 import { moveHead } from "../worktree/move-head.ts";
@@ -61,6 +62,8 @@ export interface CommitInput {
   readonly parents: readonly Digest[];
   readonly message: string;
   readonly meta?: CommitMeta;
+  /** Already holds what is new in the files; finished here. */
+  readonly session?: WriteSession;
 }
 
 /** Stores trees and commit, durable when it returns; no ref names it yet. Throws NAME_COLLISION, MESSAGE_INVALID. */
@@ -72,7 +75,7 @@ export async function storeCommit(
   assertMessage(input.message);
   const { parents, message, meta = {} } = input;
   const now = momentAt(Date.now());
-  await using session = repository.store.write(input.op);
+  await using session = input.session ?? repository.store.write(input.op);
   const tree = await writeTree(session, input.files, call);
   const persons = { author: repository.actor, authored: now, committer: repository.actor, committed: now };
   const digest = await session.putObject(

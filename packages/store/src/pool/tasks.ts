@@ -13,7 +13,14 @@ import type { ComposeCounts } from "../tensors/compose.ts";
 import type { RangeDifference } from "../tensors/differences.ts";
 import type { Inspection } from "../tensors/inspection.ts";
 import type { TensorMatch } from "../tensors/subset.ts";
-import type { CompareInput, ComposePart, InspectInput, LocalFile, SubsetInput } from "./tensor-tasks.ts";
+import type {
+  CompareInput,
+  ComposePart,
+  InspectInput,
+  LocalFile,
+  SealInput,
+  SubsetInput,
+} from "./tensor-tasks.ts";
 
 /** Where a write session keeps its packs until they are published. */
 export interface SessionFolder {
@@ -150,6 +157,8 @@ export interface TaskTable {
   writeSubset: { input: SubsetInput; output: { sizeBytes: number } };
   /** Writes a part of a file that is made of stored ones. */
   compose: { input: ComposePart; output: ComposeCounts };
+  /** Makes a composed archive's checksums right. */
+  sealArchive: { input: SealInput; output: undefined };
 }
 
 export type TaskType = keyof TaskTable;

@@ -14,6 +14,7 @@ import { composeBytes, type ComposeCounts, type Segment, segmentLength } from ".
 import { compareRanges, type RangeDifference, type RangePair } from "../tensors/differences.ts";
 import { type Inspection, inspectSource } from "../tensors/inspection.ts";
 import { subsetSegments, type SubsetTensor } from "../tensors/subset.ts";
+import { checksumPatches } from "../tensors/zip-checksums.ts";
 import { BlobSource } from "./blob-source.ts";
 import type { PiecedBlob } from "./tasks.ts";
 
@@ -95,6 +96,25 @@ export function composePart(
       onWritten(bytes.length);
     }
     return counts;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A composed file and where bytes of it are not those of the file that it was made from. */
+export interface SealInput {
+  readonly path: string;
+  readonly replaced: readonly { readonly offset: number; readonly length: number }[];
+}
+
+/** Makes the checksums of an archive right; another file stays as it is. Throws FILE_MALFORMED, and as `onRead`. */
+export function sealArchive({ path, replaced }: SealInput, onRead: (bytes: number) => void): void {
+  using source = FileSource.open(path);
+  const patches = checksumPatches(source, replaced, onRead);
+  if (patches.length === 0) return;
+  const fd = openFileSync(path);
+  try {
+    for (const { offset, bytes } of patches) writePartsSync(fd, path, [bytes], offset);
   } finally {
     closeSync(fd);
   }

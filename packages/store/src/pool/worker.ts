@@ -11,7 +11,14 @@ import { BlobSource } from "./blob-source.ts";
 import { exportPart, hashPieces } from "./export.ts";
 import { hashFile } from "./read-file.ts";
 import { matchTensors } from "../tensors/subset.ts";
-import { compareTensors, composePart, inspectFile, localTensors, writeSubset } from "./tensor-tasks.ts";
+import {
+  compareTensors,
+  composePart,
+  inspectFile,
+  localTensors,
+  sealArchive,
+  writeSubset,
+} from "./tensor-tasks.ts";
 import {
   type FromWorker,
   type SessionFolder,
@@ -215,6 +222,10 @@ const RUNNERS: TaskRunners = {
   async compose(input, running) {
     using packs = new OpenPacks();
     return composePart(packs, input, (bytes) => running.onBytes(bytes));
+  },
+  async sealArchive(input, running) {
+    sealArchive(input, (bytes) => running.onBytes(bytes));
+    return undefined;
   },
 };
 

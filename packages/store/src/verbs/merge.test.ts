@@ -141,7 +141,7 @@ test.each([
         });
         expect(await desk.read()).toEqual(before);
         expect(await status(desk.repository, {}, QUIET)).toMatchObject({ head: sides.ours, ...CLEAN });
-        const result = await merge(desk.repository, { revision: "side", strategy }, QUIET);
+        const result = await merge(desk.repository, { revision: "side", strategies: [strategy] }, QUIET);
         expect(result.settled).toEqual(conflicts);
         expect(await desk.read()).toEqual(expected);
         expect(await status(desk.repository, {}, QUIET)).toMatchObject({ head: result.digest, ...CLEAN });
@@ -198,7 +198,7 @@ test("merge() of unrelated histories needs a strategy", async () => {
     await expect(merge(desk.repository, { revision: other }, QUIET)).rejects.toMatchObject({
       code: "MERGE_CONFLICT",
     });
-    const result = await merge(desk.repository, { revision: other, strategy: "ours" }, QUIET);
+    const result = await merge(desk.repository, { revision: other, strategies: ["ours"] }, QUIET);
     expect(result.parents).toEqual([mine, other]);
     expect(await desk.read()).toEqual({ a: "1", b: "2" });
   });

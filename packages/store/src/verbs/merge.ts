@@ -5,11 +5,16 @@ import { SmcError } from "../errors.ts";
 import { isAncestor, mergeBases, readCommit } from "../history/graph.ts";
 import { advance, assertNothingStaged, mergeConflict, storeCommit } from "../history/join-commits.ts";
 import { mergeFiles } from "../trees/merge-files.ts";
+import { assertMessage } from "../objects/names.ts";
 import type { CommitMeta, MetaMap } from "../objects/objects.ts";
 import { shortRefName } from "../refs/ref-find.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
 import { resolveCommit } from "../history/revision.ts";
 import { show } from "../show.ts";
+import type { WriteSession } from "../store.ts";
+import { type JoinedFile, type JoinedFiles, joinFiles } from "../tensors/join-files.ts";
+import { joinsTensors, type MergeStrategy, parseStrategies } from "../tensors/strategy.ts";
+import { flattenTree } from "../trees/tree-read.ts";
 import { diffTrees, groupChanges } from "../trees/tree-diff.ts";
 import type { Head } from "../worktree/head.ts";
 import { readTip } from "../worktree/state.ts";
@@ -18,8 +23,11 @@ import { assertNotMoved } from "./commit.ts";
 
 export interface MergeOptions {
   readonly revision: string;
-  /** Where both sides changed a file, whose bytes are taken. Files that one side changed are taken from it. */
-  readonly strategy?: "ours" | "theirs";
+  /**
+   * `ours` or `theirs`: whose bytes are taken where both sides changed a file. `average`, `weighted:SHARE` (of theirs, 0 to
+   * 1), `take=GLOB:ours`, `take=GLOB:theirs`: files of weights that differ are joined tensor by tensor, patterns first.
+   */
+  readonly strategies?: readonly string[];
   /** Makes a merge commit also where the branch could move forward. */
   readonly noFf?: boolean;
   /** Refuses to make a merge commit. */
@@ -41,8 +49,10 @@ export interface MergeResult {
   readonly ref: string;
   /** Where HEAD was; null before the first commit. */
   readonly from: Digest | null;
-  /** Files that the strategy decided. */
+  /** Files that `ours` or `theirs` decided. */
   readonly settled: readonly string[];
+  /** Files that were joined tensor by tensor. */
+  readonly joined: readonly JoinedFile[];
   readonly files: { readonly added: number; readonly modified: number; readonly deleted: number };
 }
 
@@ -53,14 +63,21 @@ interface Sides {
 }
 
 /**
- * Moves forward when HEAD has nothing of its own, else makes a merge commit. Throws MERGE_CONFLICT with the paths when
- * both sides changed a file and no strategy says who wins, NOT_FAST_FORWARD with `ffOnly`, WOULD_OVERWRITE,
- * WORKTREE_DIRTY, NAME_COLLISION, REF_CHANGED, and as resolveCommit; nothing is changed then.
+ * Moves forward when HEAD has nothing of its own, else makes a merge commit; weights are joined in a merge commit only.
+ * Throws MERGE_CONFLICT with the paths when both sides changed a file and no strategy says who wins, and as joinFiles,
+ * NOT_FAST_FORWARD with `ffOnly`, WOULD_OVERWRITE, WORKTREE_DIRTY, NAME_COLLISION, REF_CHANGED, and as resolveCommit;
+ * nothing is changed then.
  */
 export async function merge(repository: Repository, options: MergeOptions, call: Call): Promise<MergeResult> {
   if (options.ffOnly === true && options.noFf === true) {
     throw new SmcError("ARGUMENT_INVALID", "--ff-only and --no-ff exclude each other");
   }
+  const strategy = parseStrategies(options.strategies ?? []);
+  const joins = joinsTensors(strategy);
+  if (joins && options.ffOnly === true)
+    throw new SmcError("ARGUMENT_INVALID", "--ff-only makes no new files, and joining weights does");
+  if (joins && Object.hasOwn(options.meta ?? {}, "lineage"))
+    throw new SmcError("ARGUMENT_INVALID", "meta 'lineage' tells what was joined; it cannot be given");
   const worktree = requireWorktree(repository);
   return exclusively(worktree, call, async () => {
     const tip = await readTip(repository);
@@ -73,7 +90,7 @@ export async function merge(repository: Repository, options: MergeOptions, call:
       return describe(repository, { sides, digest: ours, outcome: "up-to-date" }, call);
     }
     const isAhead = await isAncestor(repository.store, { ancestor: ours, descendant: theirs }, call);
-    if (isAhead && options.noFf !== true) return fastForward(repository, sides, options, call);
+    if (isAhead && options.noFf !== true && !joins) return fastForward(repository, sides, options, call);
     if (options.ffOnly === true) {
       throw new SmcError(
         "NOT_FAST_FORWARD",
@@ -84,7 +101,7 @@ export async function merge(repository: Repository, options: MergeOptions, call:
       );
     }
     await assertNothingStaged(repository, tip, call);
-    return mergeTrue(repository, { ...sides, ours }, options, call);
+    return mergeTrue(repository, { sides: { ...sides, ours }, strategy, options }, call);
   });
 }
 
@@ -99,18 +116,20 @@ async function fastForward(
   return describe(repository, { sides, digest: sides.theirs, outcome: "fast-forward" }, call);
 }
 
-async function mergeTrue(
-  repository: Repository,
-  sides: Sides & { ours: Digest },
-  options: MergeOptions,
-  call: Call,
-): Promise<MergeResult> {
+interface Merging {
+  readonly sides: Sides & { readonly ours: Digest };
+  readonly strategy: MergeStrategy;
+  readonly options: MergeOptions;
+}
+
+async function mergeTrue(repository: Repository, merging: Merging, call: Call): Promise<MergeResult> {
   const { store } = repository;
+  const { sides, strategy, options } = merging;
   const { ours, theirs, head } = sides;
   const bases = await mergeBases(store, ours, theirs, call);
   // Of several bases the newest is taken: what it does not settle is a conflict, never a silent choice.
   const [base] = bases;
-  if (base === undefined && options.strategy === undefined) {
+  if (base === undefined && strategy.text === "") {
     throw new SmcError(
       "MERGE_CONFLICT",
       `HEAD and '${show(options.revision, 80)}' have no commit in common`,
@@ -125,19 +144,58 @@ async function mergeTrue(
     ours: await treeOf(ours),
     theirs: await treeOf(theirs),
   };
-  const { files, conflicts } = await mergeFiles(store.objects, trees, { prefer: options.strategy }, call);
-  if (conflicts.length > 0 && options.strategy === undefined) {
-    throw mergeConflict(
-      conflicts,
-      "weights are not mixed: say who wins with --strategy ours or --strategy theirs",
-    );
-  }
   const message = options.message ?? defaultMessage(head, options.revision);
-  const input = { op: "merge", files, parents: [ours, theirs], message, meta: metaOf(options) } as const;
+  assertMessage(message);
+  const meta = { ...metaOf(options), ...lineageOf(merging) };
+  const { files, conflicts } = await mergeFiles(store.objects, trees, { prefer: strategy.prefer }, call);
+  await using session = store.write("merge");
+  const joined = await joinWeights(repository, { trees, strategy, session }, call);
+  const settled = conflicts.filter((path) => !joined.files.has(path));
+  if (settled.length > 0 && strategy.prefer === undefined) throw unsettled(settled, joined);
+  const all = new Map(files);
+  for (const [path, entry] of joined.files)
+    all.set(path, { ...entry, mode: files.get(path)?.mode ?? entry.mode });
+  const input = { op: "merge", files: all, parents: [ours, theirs], message, meta, session } as const;
   const made = await storeCommit(repository, input, call);
-  const reason = `${show(options.revision, 100)}: Merge made by ${options.strategy ?? "files"}`;
+  const how = strategy.text === "" ? "files" : show(strategy.text, 200);
+  const reason = `${show(options.revision, 100)}: Merge made by ${how}`;
   await advance(repository, { head, to: made.digest, op: "merge", reason }, call);
-  return describe(repository, { sides, digest: made.digest, outcome: "merge", settled: conflicts }, call);
+  const merged = { sides, digest: made.digest, outcome: "merge", settled, joined: joined.joined } as const;
+  return await describe(repository, merged, call);
+}
+
+/** Joins the files of weights that differ; nothing when no strategy asks for it. */
+async function joinWeights(
+  { store }: Repository,
+  joining: {
+    trees: { ours: Digest; theirs: Digest };
+    strategy: MergeStrategy;
+    session: WriteSession;
+  },
+  call: Call,
+): Promise<JoinedFiles> {
+  const { trees, strategy, session } = joining;
+  if (!joinsTensors(strategy)) return { files: new Map(), joined: [], unreadable: new Map() };
+  const sides = {
+    ours: await flattenTree(store.objects, trees.ours, call),
+    theirs: await flattenTree(store.objects, trees.theirs, call),
+  };
+  return joinFiles(store, { sides, strategy, session }, call);
+}
+
+function unsettled(paths: readonly string[], { unreadable }: JoinedFiles): SmcError {
+  const broken = paths.find((path) => unreadable.has(path));
+  const why =
+    broken === undefined ? "" : ` ('${show(broken, 80)}' cannot be joined: ${unreadable.get(broken)})`;
+  const hint =
+    "say who wins with --strategy ours or --strategy theirs; weights can be mixed with --strategy average";
+  return mergeConflict(paths, `${hint}${why}`);
+}
+
+/** What a commit of joined weights says about where they are from. */
+function lineageOf({ strategy, sides }: Merging): CommitMeta {
+  if (!joinsTensors(strategy)) return {};
+  return { lineage: { merge: strategy.text, ours: sides.ours, theirs: sides.theirs } };
 }
 
 function metaOf(options: MergeOptions): CommitMeta {
@@ -161,10 +219,16 @@ function defaultMessage(head: Head, revision: string): string {
 
 async function describe(
   repository: Repository,
-  merged: { sides: Sides; digest: Digest; outcome: MergeResult["outcome"]; settled?: readonly string[] },
+  merged: {
+    sides: Sides;
+    digest: Digest;
+    outcome: MergeResult["outcome"];
+    settled?: readonly string[];
+    joined?: readonly JoinedFile[];
+  },
   call: Call,
 ): Promise<MergeResult> {
-  const { sides, digest, outcome, settled = [] } = merged;
+  const { sides, digest, outcome, settled = [], joined = [] } = merged;
   const { store } = repository;
   const { tree, parents } = await readCommit(store, digest);
   const before = sides.ours === undefined ? undefined : (await readCommit(store, sides.ours)).tree;
@@ -182,6 +246,7 @@ async function describe(
     ref: sides.head.ref ?? "HEAD",
     from: sides.ours ?? null,
     settled,
+    joined,
     files,
   };
 }

@@ -54,7 +54,7 @@ test("revert() refuses conflicts, merges without a parent, and what is undone al
       code: "NOTHING_TO_COMMIT",
     });
     const side = await desk.history.commit({ files: { a: "1", b: "side" }, parents: [first] });
-    const merged = await merge(desk.repository, { revision: side, strategy: "theirs" }, QUIET);
+    const merged = await merge(desk.repository, { revision: side, strategies: ["theirs"] }, QUIET);
     await expect(revert(desk.repository, { revision: "HEAD" }, QUIET)).rejects.toMatchObject({
       code: "REVISION_INVALID",
     });
