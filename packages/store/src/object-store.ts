@@ -69,7 +69,7 @@ export class PackedObjects implements ObjectStore {
         `object ${digest} is a ${place.kind === "chunk" ? "blob" : place.kind}, not a ${kind}`,
       );
     }
-    return this.#readPlace(digest, place);
+    return await this.#readPlace(digest, place);
   }
 
   /** Tries every copy of a damaged record before it gives up. */
@@ -130,7 +130,7 @@ export class PackedObjects implements ObjectStore {
   async tensors(digest: Digest, fileName: string, call: Call): Promise<TensorTable | undefined> {
     using _ = this.readers.enter();
     const blob = await this.blob(digest);
-    return this.#context.pool.run("tensors", { blob, fileName }, { signal: call.signal });
+    return await this.#context.pool.run("tensors", { blob, fileName }, { signal: call.signal });
   }
 
   /** Size and chunks of a blob. Throws OBJECT_NOT_FOUND, OBJECT_MISSING for a chunk that is not there. */
@@ -267,7 +267,7 @@ export class PackedObjects implements ObjectStore {
       await Promise.allSettled(stats);
       throw error;
     }
-    return settled(stats);
+    return await settled(stats);
   }
 
   async #exportSlice(

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { GEAR_MAX_BYTES, GEAR_MIN_BYTES, gearCut } from "./gear.ts";
+import { GEAR_MAX_BYTES, GEAR_MIN_BYTES, gearCut, scanPlainly } from "./gear.ts";
 
 /** Bytes that look random and are the same on every machine. */
 function noise(sizeBytes: number, seed: string): Buffer {
@@ -73,5 +73,14 @@ test("gearCut() cuts alike at every place in memory", () => {
     moved.set(bytes);
     expect(cutAll(moved), `moved by ${shift}`).toEqual(expected);
     expect(gearCut(moved, 3, moved.length)).toBe(gearCut(bytes, 3, bytes.length));
+  }
+});
+
+test("gearCut() cuts alike with and without kernels", () => {
+  const bytes = noise(9 * 1024 * 1024, "plain");
+  for (let at = 0; at < bytes.length;) {
+    const length = gearCut(bytes, at, bytes.length, scanPlainly);
+    expect(gearCut(bytes, at, bytes.length)).toBe(length);
+    at += length;
   }
 });

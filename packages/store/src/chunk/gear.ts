@@ -3,6 +3,7 @@
  * (Xia et al., USENIX ATC 2016). Frozen: another table, mask or size would lose all dedup with stored data.
  */
 import { createHash } from "node:crypto";
+import { scanGear } from "../codecs/gear-scan.ts";
 
 export const GEAR_MIN_BYTES = 256 * 1024;
 export const GEAR_NORMAL_BYTES = 1024 * 1024;
@@ -57,7 +58,15 @@ function scanWords(words: Int32Array, mask: number, seed: number): Scanned {
 
 const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 
-function scan(bytes: Uint8Array, range: { from: number; to: number }, mask: number, seed: number): Scanned {
+type Scan = (
+  bytes: Uint8Array,
+  range: { from: number; to: number },
+  mask: number,
+  seed: number,
+) => Scanned;
+
+/** Without kernels. */
+export const scanPlainly: Scan = (bytes, range, mask, seed) => {
   const { from, to } = range;
   if (!IS_LITTLE_ENDIAN) return scanBytes(bytes, range, mask, seed);
   const start = Math.min(to, from + (-(bytes.byteOffset + from) & 3));
@@ -67,13 +76,16 @@ function scan(bytes: Uint8Array, range: { from: number; to: number }, mask: numb
   const middle = scanWords(words, mask, head.hash);
   if (middle.at >= 0) return { at: start + middle.at, hash: middle.hash };
   return scanBytes(bytes, { from: start + words.length * 4, to }, mask, middle.hash);
-}
+};
+
+const scanFast: Scan = (bytes, { from, to }, mask, seed) =>
+  scanGear(bytes, { from, to, mask, seed, table: GEAR }) ?? scanPlainly(bytes, { from, to }, mask, seed);
 
 /**
  * Length of the chunk that starts at `start`. `end` is where the known bytes end: either the end of the data
  * or at least GEAR_MAX_BYTES after `start`.
  */
-export function gearCut(bytes: Uint8Array, start: number, end: number): number {
+export function gearCut(bytes: Uint8Array, start: number, end: number, scan: Scan = scanFast): number {
   const available = end - start;
   if (available <= GEAR_MIN_BYTES) return available;
   const normal = start + Math.min(available, GEAR_NORMAL_BYTES);

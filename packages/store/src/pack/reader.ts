@@ -183,9 +183,9 @@ export interface PackProblem {
 
 export interface VerifyOptions {
   /** Told how far it is. */
-  onBytes(done: number): void;
+  readonly onBytes: (done: number) => void;
   /** Raw bytes of the parents of a record that is a difference, one after the other. Throws what reading them throws. */
-  parentOf(digest: Digest): Uint8Array | undefined;
+  readonly parentOf: (digest: Digest) => Uint8Array | undefined;
 }
 
 /** Reads every byte of a pack: records, padding, footer. */

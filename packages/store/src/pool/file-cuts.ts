@@ -109,7 +109,8 @@ export class FileCuts implements Disposable {
       segment.kind === "tensor"
         ? this.#parents?.find(tensor, at - tensor.offset, length)
         : this.#parents?.findRun(segment.tensors, length);
-    const lead = segment.kind === "tensor" ? 0 : (tensor.offset - at) % (widthOf(tensor.dtype) ?? 1);
+    const unit = tensor.block?.strideBytes ?? widthOf(tensor.dtype) ?? 1;
+    const lead = segment.kind === "tensor" ? 0 : (tensor.offset - at) % unit;
     return {
       tensor: index,
       dtype: tensor.dtype,

@@ -7,8 +7,8 @@ import type { OwnedStore } from "../open-store.ts";
 import { ADA, createHistory } from "../testing/history.ts";
 import { commitSeries, type Version } from "../testing/series.ts";
 import { QUIET, withStore } from "../testing/testing.ts";
-import { fsck } from "../verbs/fsck.ts";
-import { repack } from "../verbs/repack.ts";
+import { fsck } from "./fsck.ts";
+import { repack } from "./repack.ts";
 import { encodeCommit } from "../objects/objects.ts";
 
 async function assertAllThere(
