@@ -5,6 +5,9 @@ import { ClosingLine } from "./scripts/closing-line.mjs";
 const resolve = { conditions: ["source"] };
 const ssr = { resolve: { conditions: ["source"] } };
 
+// Limits are for tests that hang: one that is slow on a crowded machine must pass.
+const hookTimeout = 240_000;
+
 export default defineConfig({
   test: {
     reporters: ["default", new ClosingLine()],
@@ -15,7 +18,8 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["packages/*/src/**/*.test.ts"],
-          testTimeout: 30_000,
+          testTimeout: 120_000,
+          hookTimeout,
           sequence: { groupOrder: 0 },
         },
       },
@@ -26,7 +30,8 @@ export default defineConfig({
           name: "whole",
           include: ["test/**/*.test.ts"],
           exclude: ["**/node_modules/**", "test/faults/**", "test/engines/**"],
-          testTimeout: 60_000,
+          testTimeout: 240_000,
+          hookTimeout,
           sequence: { groupOrder: 1 },
         },
       },
@@ -38,6 +43,7 @@ export default defineConfig({
           name: "faults",
           include: ["test/faults/*.test.ts"],
           testTimeout: 600_000,
+          hookTimeout,
           fileParallelism: false,
           sequence: { groupOrder: 2 },
         },

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "vitest";
 import { createSandbox, sha256 } from "./sandbox.ts";
 
 const box = await createSandbox();
-afterAll(() => box[Symbol.asyncDispose](), 30_000);
+afterAll(() => box[Symbol.asyncDispose]());
 
 test("smc cat writes the very bytes of a file", async () => {
   const bytes = Buffer.alloc(9 * 1024 * 1024, "weights ");

@@ -4,7 +4,7 @@ import { safetensorsFile, weights } from "../../packages/store/src/testing/tenso
 import { createSandbox } from "./sandbox.ts";
 
 const box = await createSandbox();
-afterAll(() => box[Symbol.asyncDispose](), 30_000);
+afterAll(() => box[Symbol.asyncDispose]());
 
 const body = { dtype: "bf16", shape: [300, 400], values: weights(120_000, 1) } as const;
 const head = { dtype: "f32", shape: [2, 2], values: [1, 2, 3, 4] } as const;

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "vitest";
 import { createSandbox } from "./sandbox.ts";
 
 const box = await createSandbox();
-afterAll(() => box[Symbol.asyncDispose](), 30_000);
+afterAll(() => box[Symbol.asyncDispose]());
 
 test("smc checkout brings back the bytes of a tag, and the branch again", async () => {
   const old = box.write("weights/best.pt", "release one");

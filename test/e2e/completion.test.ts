@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "vitest";
 import { createSandbox } from "./sandbox.ts";
 
 const box = await createSandbox({ init: false });
-afterAll(() => box[Symbol.asyncDispose](), 30_000);
+afterAll(() => box[Symbol.asyncDispose]());
 
 test.each(["bash", "zsh", "fish"])("smc completion %s prints a script", async (shell) => {
   const script = await box.ok("completion", shell);

@@ -3,7 +3,7 @@ import { safetensorsFile, weights } from "../../packages/store/src/testing/tenso
 import { createSandbox } from "./sandbox.ts";
 
 const box = await createSandbox();
-afterAll(() => box[Symbol.asyncDispose](), 30_000);
+afterAll(() => box[Symbol.asyncDispose]());
 
 const body = { dtype: "bf16", shape: [100, 400], values: weights(40_000, 1) } as const;
 

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "vitest";
 import { createSandbox } from "./sandbox.ts";
 
 const box = await createSandbox();
-afterAll(() => box[Symbol.asyncDispose](), 30_000);
+afterAll(() => box[Symbol.asyncDispose]());
 
 test("smc env tells versions, store, variables and settings; secrets are masked", async () => {
   const ran = await box.smc(["env"], { env: { SMC_TOKEN: "hunter2" } });

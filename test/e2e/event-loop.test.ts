@@ -159,7 +159,7 @@ test(
   },
 );
 
-test("the probe tells a loop that works from one that waits", { timeout: 60_000 }, async ({ skip }) => {
+test("the probe tells a loop that works from one that waits", async ({ skip }) => {
   skip(cannotProbe, NEEDS_SCHEDSTAT);
   await using sandbox = await createSandbox({ init: false });
   const turns = async (block: string): Promise<Turn[]> => {

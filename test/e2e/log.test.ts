@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "vitest";
 import { createSandbox } from "./sandbox.ts";
 
 const box = await createSandbox();
-afterAll(() => box[Symbol.asyncDispose](), 30_000);
+afterAll(() => box[Symbol.asyncDispose]());
 
 interface Row {
   readonly digest: string;
@@ -34,7 +34,7 @@ test("smc log --json is an array, newest first", async () => {
   });
   expect(rows[1]).toMatchObject({ digest: one, parents: [], metrics: { acc: 0.5 }, params: { lr: 0.1 } });
   expect(rows[1]?.refs).toContain("refs/tags/v1.0.0");
-  expect(Math.abs(Date.parse(rows[0]?.date ?? "") - Date.now())).toBeLessThan(60_000);
+  expect(Math.abs(Date.parse(rows[0]?.date ?? "") - Date.now())).toBeLessThan(600_000);
 });
 
 test("smc log prints decorations, author, date, metrics and the whole message", async () => {

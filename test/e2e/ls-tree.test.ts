@@ -3,7 +3,7 @@ import { safetensorsFile } from "../../packages/store/src/testing/tensors.ts";
 import { createSandbox } from "./sandbox.ts";
 
 const box = await createSandbox();
-afterAll(() => box[Symbol.asyncDispose](), 30_000);
+afterAll(() => box[Symbol.asyncDispose]());
 
 test("smc ls-tree lists a folder of a revision", async () => {
   const digest = box.write("a.txt", "a");

@@ -4,7 +4,7 @@ import { safetensorsFile } from "../../packages/store/src/testing/tensors.ts";
 import { createSandbox } from "./sandbox.ts";
 
 const box = await createSandbox();
-afterAll(() => box[Symbol.asyncDispose](), 30_000);
+afterAll(() => box[Symbol.asyncDispose]());
 
 async function fork(name: string, files: Readonly<Record<string, string>>): Promise<string> {
   await box.ok("switch", "-q", "-c", name, "main");

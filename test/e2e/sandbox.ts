@@ -7,7 +7,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const BIN = fileURLToPath(new URL("../../packages/cli/dist/bin.js", import.meta.url));
-const TIMEOUT_MS = 30_000;
+/** Far more than any command takes, also where hundreds of processes want the processor. */
+const TIMEOUT_MS = 180_000;
 
 export interface Ran {
   readonly stdout: string;
@@ -21,7 +22,7 @@ export interface RunOptions {
   readonly in?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly stdin?: string | Uint8Array;
-  /** After which the process is killed; default 30 s. */
+  /** After which the process is killed; default 180 s. */
   readonly timeoutMs?: number;
 }
 

@@ -3,7 +3,7 @@ import { safetensorsFile, weights } from "../../packages/store/src/testing/tenso
 import { createSandbox } from "./sandbox.ts";
 
 const box = await createSandbox();
-afterAll(() => box[Symbol.asyncDispose](), 30_000);
+afterAll(() => box[Symbol.asyncDispose]());
 
 test("smc show tells a commit and what it changed", async () => {
   await box.commit("one", { "a.txt": "1", "dir/b.txt": "b" }, "--metric", "acc=0.5");

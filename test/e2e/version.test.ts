@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "vitest";
 import { createSandbox } from "./sandbox.ts";
 
 const box = await createSandbox({ init: false });
-afterAll(() => box[Symbol.asyncDispose](), 30_000);
+afterAll(() => box[Symbol.asyncDispose]());
 
 import { existsSync } from "node:fs";
 

@@ -80,7 +80,7 @@ test("add on a full disk says so, changes nothing, and works when there is space
 
 test(
   "commit at every amount of space from none upwards is done or refused, never half",
-  { timeout: 300_000 },
+  { timeout: 1_200_000 },
   async ({ skip }) => {
     skip(cannotMount, NEEDS_ROOT);
     await using small = new SmallDisk();

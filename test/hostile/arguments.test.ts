@@ -26,7 +26,7 @@ function shell(
     cwd: sandbox.work,
     env: { ...sandbox.env, ...env },
     encoding: "utf8",
-    timeout: 30_000,
+    timeout: 180_000,
   });
   return { code: ran.status, stdout: ran.stdout, stderr: ran.stderr };
 }

@@ -135,7 +135,7 @@ test("A13: an unreadable file or folder is named, and the others are not half st
       cwd: sandbox.work,
       env: sandbox.env,
       encoding: "utf8",
-      timeout: 30_000,
+      timeout: 180_000,
     });
     return { code: ran.status ?? 128, stdout: ran.stdout, stderr: ran.stderr };
   };

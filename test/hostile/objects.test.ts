@@ -269,7 +269,7 @@ test(
       const started = performance.now();
       const refused = await sandbox.refused(...words);
       expect(refused, words.join(" ")).toMatchObject({ code: "LIMIT_EXCEEDED", exit: 5 });
-      expect(performance.now() - started).toBeLessThan(10_000);
+      expect(performance.now() - started).toBeLessThan(60_000);
     }
     expect(sandbox.read("a")).toBe("a");
     const status = await sandbox.json<{ daemon: { rssBytes: number } }>("daemon", "status");

@@ -94,7 +94,7 @@ test("blobs come back byte for byte, named by their SHA-256, by export and by st
     }
     expect((await store.objects.hashFiles(paths, QUIET)).map(({ digest }) => digest)).toEqual(digests);
   });
-}, 60_000);
+}, 240_000);
 
 test("what is stored already is not stored again", async () => {
   await withStore(async (store, folder) => {
@@ -112,7 +112,7 @@ test("what is stored already is not stored again", async () => {
     const last = store.index.packs().at(-1);
     expect(last?.sizeBytes).toBeLessThan(6 * MIB);
   });
-}, 60_000);
+}, 240_000);
 
 test("nothing of a session that was not finished is visible or left behind", async () => {
   await withStore(async (store, folder) => {
@@ -127,7 +127,7 @@ test("nothing of a session that was not finished is visible or left behind", asy
     expect(readdirSync(join(store.path, "incoming"))).toEqual([]);
     expect(await store.objects.stat(hashBytes(encodeTree([])))).toBeUndefined();
   });
-}, 60_000);
+}, 240_000);
 
 test("files that cannot be stored are refused by kind, and the session with them", async () => {
   await withStore(async (store, folder) => {
@@ -168,7 +168,7 @@ test("a stopped command throws CANCELED and leaves nothing", async () => {
     }
     expect(readdirSync(join(store.path, "incoming"))).toEqual([]);
   });
-}, 60_000);
+}, 240_000);
 
 test("a damaged record is never delivered: stream, export and read say OBJECT_CORRUPT", async () => {
   await withStore(async (store, folder) => {

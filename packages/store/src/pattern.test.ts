@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { matchesPattern } from "./pattern.ts";
+import { processorMs } from "./testing/testing.ts";
 
 test("matchesPattern() agrees with a regular expression", () => {
   const text = fc.string({ unit: fc.constantFrom("a", "b", "/"), maxLength: 8 });
@@ -15,7 +16,7 @@ test("matchesPattern() agrees with a regular expression", () => {
 });
 
 test("matchesPattern() takes no time over a pattern made to take long", () => {
-  const start = performance.now();
+  const start = processorMs();
   expect(matchesPattern(`${"*a".repeat(500)}b`, "a".repeat(4000))).toBe(false);
-  expect(performance.now() - start).toBeLessThan(500);
+  expect(processorMs() - start).toBeLessThan(500);
 });

@@ -95,7 +95,7 @@ test("aheadBehind() counts what each side has alone", async () => {
   });
 });
 
-test("walks agree with sets of ancestors on random graphs", { timeout: 30_000 }, async () => {
+test("walks agree with sets of ancestors on random graphs", { timeout: 240_000 }, async () => {
   const seed = Date.now() % 2 ** 31;
   let state = seed;
   const random = (below: number): number => {
@@ -145,7 +145,7 @@ test("walks agree with sets of ancestors on random graphs", { timeout: 30_000 },
 
 test(
   "a history of 100,000 commits is walked without deep calls and without holding up others",
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async () => {
     const commits = new Map<Digest, Uint8Array>();
     const person = { name: "Ada", email: "ada@example.org" };

@@ -1,3 +1,3 @@
 /** What tests of other packages use. */
 export { commitSeries, type Version } from "./series.ts";
-export { QUIET, withFolder, withStore } from "./testing.ts";
+export { QUIET, withFolder, withStore, processorMs } from "./testing.ts";

@@ -9,6 +9,12 @@ export { withFolder };
 /** A call without progress that is never canceled. */
 export const QUIET: Call = { signal: new AbortController().signal, onProgress: () => undefined };
 
+/** Processor time of this process so far: a clock that stands still while others have the processor. */
+export function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /** Runs with a new store (below `folder`/store) that is closed and removed afterwards. */
 export async function withStore<T>(run: (store: OwnedStore, folder: string) => Promise<T>): Promise<T> {
   return withFolder(async (folder) => {

@@ -164,3 +164,16 @@ test("branch() renames the current branch and HEAD follows", async () => {
     expect((await run({})).branches.map((row) => row.name)).toEqual(["main", "third"]);
   });
 });
+
+test("branch() that loses the race for a name says that it exists", async () => {
+  await withHistory(async (history) => {
+    const { repository } = history;
+    await history.point("refs/heads/main", await history.commit());
+    const attempts = Array.from({ length: 20 }, () => branch(repository, { name: "wanted" }, QUIET));
+    const codes = (await Promise.allSettled(attempts)).map((attempt) =>
+      attempt.status === "fulfilled" ? "made" : (attempt.reason as { code?: string }).code,
+    );
+    expect(codes.toSorted()).toEqual([...Array.from({ length: 19 }, () => "ALREADY_EXISTS"), "made"]);
+    expect(await repository.store.refs.log("demo", parseRefName("refs/heads/wanted"))).toHaveLength(1);
+  });
+});

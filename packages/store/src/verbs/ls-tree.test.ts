@@ -40,7 +40,7 @@ test("lsTree() lists folders and files with sizes", async () => {
 
 test(
   "lsTree() and diffTrees() refuse trees that stand for any number of paths, or are too deep",
-  { timeout: 30_000 },
+  { timeout: 240_000 },
   async () => {
     await withHistory(async (history) => {
       const { store, repository } = history;

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Call } from "../call.ts";
+import { processorMs } from "../testing/testing.ts";
 import { makeSocket } from "../testing/worktree.ts";
 import { parseRules } from "./ignore.ts";
 import { scan, type ScanOptions, TrackedPaths } from "./scan.ts";
@@ -154,10 +155,10 @@ test("parseRules() matches the worst allowed rules in milliseconds", () => {
   const long = "a".repeat(255);
   for (const rule of ["**/a/**/b", "*?*?*?*?*?*b", "*a*a*a*a*a*b", "[a-z]*[a-z]*[a-z]*[a-z]*b", "a**a**b"]) {
     const rules = parseRules(rule, ".smcignore");
-    const start = performance.now();
+    const start = processorMs();
     rules.test(long);
     rules.test(deep);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(processorMs() - start).toBeLessThan(1000);
   }
 });
 

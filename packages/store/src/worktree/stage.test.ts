@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Digest, hashBytes } from "../objects/digest.ts";
 import { isSmcError } from "../errors.ts";
 import type { FileStat } from "../store.ts";
+import { processorMs } from "../testing/testing.ts";
 import {
   cacheOf,
   comparePaths,
@@ -137,10 +138,10 @@ test("readStage() takes 10,000 entries in well under a tenth of a second", async
   await writeStage(root, stage, { durable: false });
   let ms = Number.POSITIVE_INFINITY;
   for (let round = 0; round < 10; round += 1) {
-    const start = performance.now();
+    const start = processorMs();
     expect((await readStage(root))?.entries.size).toBe(10_000);
-    // The machine may be busy; the best of ten is what the code costs.
-    ms = Math.min(ms, performance.now() - start);
+    // The best of ten is what the code costs.
+    ms = Math.min(ms, processorMs() - start);
   }
   expect(ms).toBeLessThan(100);
 });
