@@ -9,6 +9,7 @@ export const READING_VERBS: ReadonlySet<string> = new Set([
   "cat-file",
   "diff",
   "doctor",
+  "du",
   "env",
   "hash-object",
   "inspect",
