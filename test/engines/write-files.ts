@@ -35,15 +35,18 @@ const TIMEOUT_MS = 180_000;
  * scripts/engines.mjs has not run.
  */
 export function writeFiles(folder: string): ExpectedFile[] {
-  if (!existsSync(RECORD)) throw new Error('the libraries are not there; run "node scripts/engines.mjs"');
-  const engines = JSON.parse(readFileSync(RECORD, "utf8")) as Record<"files" | "torch", Engine>;
   return (["files", "torch"] as const).flatMap((name) => {
-    run(engines[name], [join(import.meta.dirname, `write_${name}.py`), folder]);
+    runEngine(name, [`write_${name}.py`, folder]);
     return JSON.parse(readFileSync(join(folder, `${name}.json`), "utf8")) as ExpectedFile[];
   });
 }
 
-function run({ command, env }: Engine, args: readonly string[]): void {
+/** Runs a program of this folder with the libraries. Throws when it fails, or when scripts/engines.mjs has not run. */
+export function runEngine(name: "files" | "torch", [script = "", ...words]: readonly string[]): void {
+  if (!existsSync(RECORD)) throw new Error('the libraries are not there; run "node scripts/engines.mjs"');
+  const engines = JSON.parse(readFileSync(RECORD, "utf8")) as Record<"files" | "torch", Engine>;
+  const { command, env } = engines[name];
+  const args = [join(import.meta.dirname, script), ...words];
   const { status, error, stdout, stderr } = spawnSync(command, args, {
     encoding: "utf8",
     timeout: TIMEOUT_MS,
