@@ -10,9 +10,8 @@ import { formatTensorName } from "../tensor-text.ts";
 export const command = defineCommand({
   usage: ["merge [options] REV"],
   description: [
-    "Joins another branch into the current one. When the current branch has nothing of its own it moves forward;",
-    "else a merge commit is made. Where both sides changed a file, --strategy says who wins. Weights are mixed only",
-    "when it says how: then every file of weights that differs is joined tensor by tensor.",
+    "Joins another branch into the current one: moves it forward where it has nothing of its own, else makes a merge commit.",
+    "Where both sides changed a file, --strategy says who wins. Weights are mixed, tensor by tensor, only when it says how.",
   ],
   positionals: [{ name: "REV", summary: "branch, tag or commit", required: true, completes: "refs" }],
   options: {
