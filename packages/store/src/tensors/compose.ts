@@ -3,6 +3,8 @@ import { type ByteSource, widthOf } from "../formats/table.ts";
 import { type FloatDtype, readElements, writeElements } from "./elements.ts";
 
 const BLOCK_BYTES = 512 * 1024;
+/** Elements that one call of the innermost function mixes: see RUN_ELEMENTS of differences.ts. */
+const RUN_ELEMENTS = 2048;
 
 /** A place in one of the sources. */
 export interface Place {
@@ -99,14 +101,32 @@ function mixBlock(
   const [values, others] = [new Float64Array(count), new Float64Array(count)];
   readElements(dtype, ours, values);
   readElements(dtype, theirs, others);
-  for (let index = 0; index < count; index++) {
-    const a = values[index] ?? 0;
-    const b = others[index] ?? 0;
-    const mixed = a === b ? a : (1 - weight) * a + weight * b;
-    if (!Number.isFinite(mixed)) counts.nonFiniteCount += 1;
-    values[index] = mixed;
+  for (let start = 0; start < count; start += RUN_ELEMENTS) {
+    const end = Math.min(start + RUN_ELEMENTS, count);
+    counts.nonFiniteCount += mixRun({ values, others, start, end }, weight);
   }
   const bytes = new Uint8Array(ours.length);
   writeElements(dtype, values, bytes);
   return bytes;
+}
+
+interface Run {
+  /** Ours, and then the mixture. */
+  readonly values: Float64Array;
+  readonly others: Float64Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** How many results are not finite. */
+function mixRun({ values, others, start, end }: Run, weight: number): number {
+  let nonFiniteCount = 0;
+  for (let index = start; index < end; index++) {
+    const a = values[index] ?? 0;
+    const b = others[index] ?? 0;
+    const mixed = a === b ? a : (1 - weight) * a + weight * b;
+    if (mixed - mixed !== 0) nonFiniteCount += 1;
+    values[index] = mixed;
+  }
+  return nonFiniteCount;
 }

@@ -58,28 +58,45 @@ function valuesOf(format: HalfFormat): Float32Array {
   return values;
 }
 
-const double = new DataView(new ArrayBuffer(8));
+const single = new Float32Array(1);
+const singleBits = new Uint32Array(single.buffer);
 
-/** Rounds to nearest, ties to even, in one step. NaN becomes the quiet NaN of its sign. */
-function encodeHalf(value: number, { mantissaBits, bias, top }: HalfFormat): number {
-  double.setFloat64(0, value);
-  const high = double.getUint32(0);
-  const sign = (high >>> 16) & 0x8000;
-  const infinity = top << mantissaBits;
-  if (Number.isNaN(value)) return sign | infinity | (1 << (mantissaBits - 1));
-  const exponent = ((high >>> 20) & 0x7ff) - 1023 + bias;
-  if (exponent >= top) return sign | infinity;
-  // 21 bits of the mantissa with its leading one; what is below them only matters when all else is a tie.
-  const mantissa = (high & 0xfffff) | 0x100000;
-  const shift = 20 - mantissaBits + Math.max(0, 1 - exponent);
-  if (shift > 21) return sign;
-  const isSticky = double.getUint32(4) !== 0;
+/**
+ * The bits of a 32-bit float that stands for the number in every rounding to at most 22 bits: cut off, and odd when
+ * anything was cut (S. Boldo, G. Melquiond, "When double rounding is odd", 2005).
+ */
+function roundToOdd(value: number): number {
+  single[0] = value;
+  const rounded = single[0];
+  const bits = singleBits[0] ?? 0;
+  if (rounded === value || (bits & 1) === 1) return bits;
+  return Math.abs(rounded) < Math.abs(value) ? bits + 1 : bits - 1;
+}
+
+/** Rounds to nearest, ties to even, in one step. NaN becomes a quiet NaN. */
+function encodeBf16(value: number): number {
+  if (Number.isNaN(value)) return 0x7fc0;
+  const bits = roundToOdd(value);
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+}
+
+/** The same. */
+function encodeF16(value: number): number {
+  if (Number.isNaN(value)) return 0x7e00;
+  const bits = roundToOdd(value);
+  const sign = (bits >>> 16) & 0x8000;
+  const exponent = ((bits >>> 23) & 0xff) - 127 + F16.bias;
+  if (exponent >= F16.top) return sign | 0x7c00;
+  // What is below 2^-25 is nothing; 32-bit numbers without the leading one are far below it.
+  const shift = 13 + Math.max(0, 1 - exponent);
+  if (shift > 24) return sign;
+  const mantissa = (bits & 0x7fffff) | 0x800000;
   const kept = mantissa >>> shift;
   const rest = mantissa & ((1 << shift) - 1);
   const tie = 1 << (shift - 1);
-  const isUp = rest > tie || (rest === tie && (isSticky || (kept & 1) === 1));
+  const isUp = rest > tie || (rest === tie && (kept & 1) === 1);
   // The leading one of a normal number adds one to the exponent; a carry out of the mantissa does, too.
-  return sign | ((Math.max(exponent - 1, 0) << mantissaBits) + kept + (isUp ? 1 : 0));
+  return sign | ((Math.max(exponent - 1, 0) << F16.mantissaBits) + kept + (isUp ? 1 : 0));
 }
 
 /**
@@ -126,9 +143,11 @@ export function writeElements(dtype: FloatDtype, values: Float64Array, into: Uin
     for (let index = 0; index < values.length; index++) view.setFloat64(index * 8, values[index] ?? 0, true);
   } else if (dtype === "f32") {
     for (let index = 0; index < values.length; index++) view.setFloat32(index * 4, values[index] ?? 0, true);
-  } else {
-    const format = dtype === "f16" ? F16 : BF16;
+  } else if (dtype === "f16") {
     for (let index = 0; index < values.length; index++)
-      view.setUint16(index * 2, encodeHalf(values[index] ?? 0, format), true);
+      view.setUint16(index * 2, encodeF16(values[index] ?? 0), true);
+  } else {
+    for (let index = 0; index < values.length; index++)
+      view.setUint16(index * 2, encodeBf16(values[index] ?? 0), true);
   }
 }
