@@ -14,20 +14,18 @@ import { refName } from "./objects/names.ts";
 const SIZES = { "layer.weight": 3_000_000, "head.weight": 100_000, "norm.weight": 500, "norm.bias": 500 };
 const BY = { op: "test", reason: "test", actor: "Ada <ada@example.org>" };
 
-/** Stores the file against `parent` and points the branch `name` at it. */
+/** Stores the file against its parents and points the branch `name` at it. */
 async function put(
   store: OwnedStore,
-  {
-    folder,
-    bytes,
-    parent,
-    name,
-  }: { folder: string; bytes: Buffer; parent?: Digest | undefined; name: string },
+  input: { folder: string; bytes: Buffer; parents: readonly (Digest | undefined)[]; name: string },
 ): Promise<Digest> {
+  const { folder, bytes, name } = input;
   const path = join(folder, "model.safetensors");
   writeFileSync(path, bytes);
   await using session = store.write("test");
-  const parents = parent === undefined ? [] : [{ digest: parent, fileName: "model.safetensors" }];
+  const parents = input.parents.flatMap((digest) =>
+    digest === undefined ? [] : [{ digest, fileName: "model.safetensors" }],
+  );
   const [file] = await session.addFiles([{ path, sizeBytes: bytes.length, parents }], QUIET);
   if (file === undefined) throw new Error("nothing was added");
   const entry = {
@@ -58,7 +56,7 @@ async function series(
   let weights = model(SIZES, 1);
   for (let index = 0; index < count; index += 1) {
     const bytes = safetensors(weights);
-    const digest = await put(store, { folder, bytes, parent: versions.at(-1)?.digest, name: `v${index}` });
+    const digest = await put(store, { folder, bytes, parents: [versions.at(-1)?.digest], name: `v${index}` });
     expect(digest).toBe(hashBytes(bytes));
     versions.push({ digest, bytes });
     weights = nudge(weights, index);
@@ -126,7 +124,7 @@ test("a damaged parent is named with its dependents, and never becomes wrong byt
     if (first === undefined) throw new Error("no version");
     const before = new Set(packs(store));
     const bytes = safetensors(nudge(model(SIZES, 1), 0));
-    const second = await put(store, { folder, bytes, parent: first.digest, name: "v1" });
+    const second = await put(store, { folder, bytes, parents: [first.digest], name: "v1" });
     const largest = [...before].sort((a, b) => statSync(b).size - statSync(a).size)[0] ?? "";
     const fd = openSync(largest, "r+");
     writeSync(fd, Buffer.from("damage"), 0, 6, Math.floor(statSync(largest).size / 2));
@@ -157,7 +155,30 @@ test("a parent that is gone is OBJECT_MISSING for its dependents; a new version 
       code: "OBJECT_MISSING",
     });
     const bytes = safetensors(nudge(model(SIZES, 1), 5));
-    const third = await put(reopened, { folder, bytes, parent: last.digest, name: "v2" });
+    const third = await put(reopened, { folder, bytes, parents: [last.digest], name: "v2" });
     expect(Buffer.compare(await exported(reopened, third, join(folder, "out3")), bytes)).toBe(0);
+  });
+});
+
+test("an unrelated parent and one that is damaged leave the file whole", async () => {
+  await withStore(async (store, folder) => {
+    const unrelated = safetensors(model(SIZES, 9));
+    const stranger = await put(store, { folder, bytes: unrelated, parents: [], name: "stranger" });
+    const base = await put(store, { folder, bytes: safetensors(model(SIZES, 1)), parents: [], name: "base" });
+    const before = new Set(packs(store));
+    // Reading it decodes its own parent before the damage is met.
+    const next = safetensors(nudge(model(SIZES, 1), 2));
+    const damaged = await put(store, { folder, bytes: next, parents: [base], name: "damaged" });
+    for (const pack of packs(store).filter((path) => !before.has(path))) {
+      const bytes = await readFile(pack);
+      // Not the header chunk, which comes first: the parser must still find the tensors.
+      for (let at = 100_000; at < bytes.length - 10_000; at += 50_000) bytes[at] = (bytes[at] ?? 0) ^ 0xff;
+      writeFileSync(pack, bytes);
+    }
+    const bytes = safetensors(nudge(model(SIZES, 1), 3));
+    const digest = await put(store, { folder, bytes, parents: [stranger, damaged], name: "new" });
+    expect(Buffer.compare(await exported(store, digest, join(folder, "out")), bytes)).toBe(0);
+    const { pieces } = await store.objects.blob(digest);
+    expect(pieces.every(({ parents }) => parents === undefined)).toBe(true);
   });
 });

@@ -48,15 +48,16 @@ class Parents implements Disposable {
     const key = `${id} ${tensor}`;
     const previous = this.#codecs.get(key);
     const hints = { ...known, ...(previous === undefined ? {} : { previous }) };
-    let best: EncodedRecord | undefined;
+    // What a codec gives lies in its memory until the next call: only the last result may be kept.
+    let last: EncodedRecord | undefined;
     for (const parent of parents) {
-      best = this.#encodeAgainst(parent, raw, hints) ?? best;
-      if (best?.delta !== undefined) break;
+      last = this.#encodeAgainst(parent, raw, hints);
+      if (last?.delta !== undefined) break;
     }
-    best ??= encodeBest(raw, hints);
+    last ??= encodeBest(raw, hints);
     if (this.#codecs.size >= TENSORS_KEPT_MAX) this.#codecs.clear();
-    this.#codecs.set(key, best.codec);
-    return best;
+    this.#codecs.set(key, last.codec);
+    return last;
   }
 
   /** Undefined when the parent cannot be read. */
