@@ -100,8 +100,8 @@ export function median(numbers) {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-export function isInstalled(program) {
-  return spawnSync(program, ["version"], { stdio: "ignore" }).error === undefined;
+export function isInstalled(program, word = "version") {
+  return spawnSync(program, [word], { stdio: "ignore" }).error === undefined;
 }
 
 /** Installs Debian packages when we may; otherwise says what is missing. */

@@ -2,7 +2,16 @@
 import { parseArgs } from "node:util";
 import { machine } from "./lab.mjs";
 
-const QUESTIONS = ["start", "small-files", "large-file", "memory", "codecs"];
+const QUESTIONS = [
+  "start",
+  "small-files",
+  "large-file",
+  "memory",
+  "codecs",
+  "series",
+  "models",
+  "large-model",
+];
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: "string", default: "5" }, "size-mib": { type: "string", default: "1024" } },
