@@ -10,7 +10,13 @@ import { parseTfjs, tfjs } from "../formats/tfjs.ts";
 import { openFileSync, writePartsSync } from "../fs.ts";
 import type { OpenPacks } from "../pack/open-packs.ts";
 import { show } from "../show.ts";
-import { composeBytes, type ComposeCounts, type Segment, segmentLength } from "../tensors/compose.ts";
+import {
+  compareSegments,
+  composeBytes,
+  type ComposeCounts,
+  type Segment,
+  segmentLength,
+} from "../tensors/compose.ts";
 import { compareRanges, type RangeDifference, type RangePair } from "../tensors/differences.ts";
 import { type Inspection, inspectSource } from "../tensors/inspection.ts";
 import { subsetSegments, type SubsetTensor } from "../tensors/subset.ts";
@@ -85,20 +91,35 @@ export function composePart(
   { path, at, sources, segments }: ComposePart,
   onWritten: (bytes: number) => void,
 ): ComposeCounts {
-  const counts = { nonFiniteCount: 0 };
+  const readers = sources.map((source) => new BlobSource(packs, source));
   const fd = openFileSync(path);
   try {
-    let position = at;
-    const readers = sources.map((source) => new BlobSource(packs, source));
-    for (const bytes of composeBytes(readers, segments, counts)) {
-      writePartsSync(fd, path, [bytes], position);
-      position += bytes.length;
-      onWritten(bytes.length);
-    }
-    return counts;
+    return writeSegments(fd, { path, at, readers, segments }, onWritten);
   } finally {
     closeSync(fd);
   }
+}
+
+interface OpenPart {
+  readonly path: string;
+  readonly at: number;
+  readonly readers: readonly ByteSource[];
+  readonly segments: readonly Segment[];
+}
+
+function writeSegments(
+  fd: number,
+  { path, at, readers, segments }: OpenPart,
+  onWritten: (bytes: number) => void,
+): ComposeCounts {
+  const counts = { nonFiniteCount: 0 };
+  let position = at;
+  for (const bytes of composeBytes(readers, segments, counts)) {
+    writePartsSync(fd, path, [bytes], position);
+    position += bytes.length;
+    onWritten(bytes.length);
+  }
+  return counts;
 }
 
 /** A composed file and where bytes of it are not those of the file that it was made from. */
@@ -134,9 +155,22 @@ export function writeSubset(
   { path, sources, tensors, metadata }: SubsetInput,
   onWritten: (bytes: number) => void,
 ): { sizeBytes: number } {
-  const segments = subsetSegments(tensors, metadata);
-  composePart(packs, { path, at: 0, sources, segments }, onWritten);
-  return { sizeBytes: segments.reduce((sum, segment) => sum + segmentLength(segment), 0) };
+  let sizeBytes = 0;
+  const placed = subsetSegments(tensors, metadata).map((segment) => {
+    sizeBytes += segmentLength(segment);
+    return { segment, at: sizeBytes - segmentLength(segment) };
+  });
+  // In the order of the sources: small tensors share chunks, and the next one is likely in the chunk read last.
+  placed.sort((a, b) => compareSegments(a.segment, b.segment));
+  const readers = sources.map((source) => new BlobSource(packs, source));
+  const fd = openFileSync(path);
+  try {
+    for (const { segment, at } of placed)
+      writeSegments(fd, { path, at, readers, segments: [segment] }, onWritten);
+    return { sizeBytes };
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** A file to look into: a stored one, or a local one and the folder where a model may describe it. */

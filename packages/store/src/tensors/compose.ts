@@ -57,6 +57,14 @@ export function cutSegment(segment: Segment, from: number, to: number): Segment 
   return { ...segment, ours: move(segment.ours), theirs: move(segment.theirs), length };
 }
 
+/** Orders segments by what they read first, source by source; those that read nothing come first. */
+export function compareSegments(a: Segment, b: Segment): number {
+  const [left, right] = [placesOf(a)[0], placesOf(b)[0]];
+  if (left === undefined || right === undefined)
+    return (left === undefined ? 0 : 1) - (right === undefined ? 0 : 1);
+  return left.source - right.source || left.offset - right.offset;
+}
+
 /** The places a segment reads. */
 export function placesOf(segment: Segment): readonly Place[] {
   if (segment.kind === "bytes") return [];

@@ -90,9 +90,10 @@ export function compareRanges(
   const types = comparableTypes(pair);
   if (types === undefined) return { isEqual: hasEqualBytes(sources, pair, onBytes), sums: null };
   const total = emptySums();
-  const blocks = [new Float64Array(BLOCK_ELEMENTS), new Float64Array(BLOCK_ELEMENTS)] as const;
   const widths = [widthOf(types[0]) ?? 1, widthOf(types[1]) ?? 1] as const;
   const count = pair.from.length / widths[0];
+  const room = Math.min(count, BLOCK_ELEMENTS);
+  const blocks = [new Float64Array(room), new Float64Array(room)] as const;
   let isEqual = types[0] === types[1];
   for (let first = 0; first < count; first += BLOCK_ELEMENTS) {
     const length = Math.min(BLOCK_ELEMENTS, count - first);
