@@ -118,6 +118,7 @@ export function series() {
   return {
     record: JSON.parse(readFileSync(join(folder, "series.json"), "utf8")),
     base: path("base"),
+    f32: path("base-f32"),
     tunes: [1, 2, 3, 4, 5].map((version) => path(`tune-${version}`)),
     heads: [1, 2].map((version) => path(`head-${version}`)),
   };

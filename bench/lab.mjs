@@ -84,6 +84,17 @@ export class Lab {
   }
 }
 
+/** Runs with a lab whose `work` is a new repository. */
+export function inRepository(measure) {
+  const lab = new Lab();
+  try {
+    lab.smc("init");
+    return measure(lab);
+  } finally {
+    lab.close();
+  }
+}
+
 /** A file of random bytes: new every time, and no program can shrink it. */
 export function writeRandom(path, sizeBytes) {
   const piece = Buffer.alloc(Math.min(PIECE_BYTES, sizeBytes));

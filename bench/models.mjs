@@ -1,13 +1,15 @@
 /** What do single real models take on disk, beside others on the same files? */
 import { basename } from "node:path";
 import { f32Models, givenCheckpoints, isnet, series } from "./data.mjs";
-import { installPeers, Lab } from "./lab.mjs";
+import { inRepository, installPeers } from "./lab.mjs";
 import { fileBytes, otherSizes, percent, smcSizes } from "./sizes.mjs";
 
 /** Name → files of the model, and the most that smc may take. */
 function findModels() {
-  const models = f32Models().map((paths) => [`f32, ${basename(paths[0])}`, paths, "at most 83.5 %"]);
-  const [checkpoint = series()?.base] = givenCheckpoints();
+  const models = f32Models().map((paths) => [`f32, ${basename(paths[0])}`, paths, "small tensors"]);
+  const trained = series();
+  if (trained !== undefined) models.unshift(["f32, base of the series", [trained.f32], "at most 83.5 %"]);
+  const [checkpoint = trained?.base] = givenCheckpoints();
   if (checkpoint !== undefined)
     models.push([`bf16, ${basename(checkpoint)}`, [checkpoint], "at most 66.5 %"]);
   const found = isnet();
@@ -17,20 +19,9 @@ function findModels() {
 
 const versionOf = (paths) => Object.fromEntries(paths.map((path) => [basename(path), path]));
 
-/** Runs with a new repository. */
-function inLab(measure) {
-  const lab = new Lab();
-  try {
-    lab.smc("init");
-    return measure(lab);
-  } finally {
-    lab.close();
-  }
-}
-
 function modelRows([title, paths, target]) {
   const raw = fileBytes(paths);
-  return inLab((lab) => {
+  return inRepository((lab) => {
     const [stored] = smcSizes(lab, [versionOf(paths)]);
     const others = otherSizes(lab, [versionOf(paths)]);
     return [
@@ -44,15 +35,15 @@ function modelRows([title, paths, target]) {
 function quantisedRows({ f16, u8 }) {
   const raw = fileBytes([u8]);
   const versions = [versionOf([f16]), versionOf([u8])];
-  const [alone] = inLab((lab) => smcSizes(lab, [versionOf([u8])]));
+  const [alone] = inRepository((lab) => smcSizes(lab, [versionOf([u8])]));
   const rows = [["u8 sibling, alone: smc", percent(alone, raw), ""]];
   for (const base of [false, true]) {
-    const [before, after] = inLab((lab) => smcSizes(lab, versions, { base }));
+    const [before, after] = inRepository((lab) => smcSizes(lab, versions, { base }));
     const how = base ? ", with --base" : "";
     rows.push([`u8 sibling beside f16${how}: smc`, percent(after - before, raw), base ? "at most 2 %" : ""]);
   }
-  const single = inLab((lab) => otherSizes(lab, [versions[0]]));
-  const both = inLab((lab) => otherSizes(lab, versions));
+  const single = inRepository((lab) => otherSizes(lab, [versions[0]]));
+  const both = inRepository((lab) => otherSizes(lab, versions));
   for (const [name, bytes] of both)
     rows.push([`u8 sibling beside f16: ${name}`, percent(bytes - single.get(name), raw), ""]);
   return rows;

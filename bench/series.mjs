@@ -1,25 +1,15 @@
 /** What does a series of fine-tunes take on disk, beside others on the same files? Real checkpoints in bf16. */
 import { givenCheckpoints, series } from "./data.mjs";
-import { installPeers, Lab } from "./lab.mjs";
+import { inRepository, installPeers } from "./lab.mjs";
 import { fileBytes, folderBytes, otherSizes, percent, smcSizes, xorPlanesBytes } from "./sizes.mjs";
 import { join } from "node:path";
 
 const NAME = "model.safetensors";
 const BF16_BYTES = 2;
 
-function inLab(measure) {
-  const lab = new Lab();
-  try {
-    lab.smc("init");
-    return measure(lab);
-  } finally {
-    lab.close();
-  }
-}
-
 /** Bytes after each version, and once more after `smc repack`. */
 function smcSeries(paths) {
-  return inLab((lab) => {
+  return inRepository((lab) => {
     const sizes = smcSizes(
       lab,
       paths.map((path) => ({ [NAME]: path })),
@@ -36,7 +26,7 @@ function wholeRows(title, paths, target) {
     [`${title}: smc`, percent(sizes.at(-1), raw), target],
     [`${title}: smc, repacked`, percent(repacked, raw), ""],
   ];
-  const others = inLab((lab) => {
+  const others = inRepository((lab) => {
     const found = otherSizes(
       lab,
       paths.map((path) => ({ [NAME]: path })),

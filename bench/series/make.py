@@ -6,8 +6,8 @@ file. The fine-tunes start from the rounded base, as everyone does who loads a r
 
     python make.py --mail FOLDER --book FOLDER --out FOLDER
 
-writes base.safetensors, tune-1 to tune-5 (all weights, one after the other), head-1 and head-2 (only the last matrix and
-the last norm), and series.json with the losses. About 11.4 million parameters; 5 to 10 minutes on two processors.
+writes base.safetensors (and base-f32, before it is rounded), tune-1 to tune-5 (all weights, one after the other), head-1
+and head-2 (only the last matrix and the last norm), and series.json with the losses. About 11.4 million parameters; 5 to 10 minutes on two processors.
 """
 
 import argparse
@@ -237,13 +237,13 @@ def widen(values):
     return (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
-def write_safetensors(path, weights):
+def write_safetensors(path, weights, dtype="BF16"):
     """Names in order, no gaps, the header padded to 8 bytes."""
     header, offset, parts = {"__metadata__": {"format": "pt"}}, 0, []
     for name in sorted(weights):
-        values = round_bf16(weights[name])
+        values = round_bf16(weights[name]) if dtype == "BF16" else weights[name].astype("<f4")
         parts.append(values.tobytes())
-        header[name] = {"dtype": "BF16", "shape": list(values.shape), "data_offsets": [offset, offset + values.nbytes]}
+        header[name] = {"dtype": dtype, "shape": list(values.shape), "data_offsets": [offset, offset + values.nbytes]}
         offset += values.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -297,6 +297,7 @@ def make(options, log):
 
     train(weights, shape, mail, {"name": "pretraining", "steps": steps, "decay": 0.1, "rate": pretrain_rate}, log)
     save("base", weights, steps)
+    write_safetensors(out / "base-f32.safetensors", weights, "F32")
     (out / "start.safetensors").unlink()
     base = {name: widen(round_bf16(value)) for name, value in weights.items()}
     for kind, versions, rate in (("tune", 5, 1e-5), ("head", 2, 1e-4)):
