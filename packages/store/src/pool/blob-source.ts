@@ -3,12 +3,16 @@ import type { ByteSource } from "../formats/table.ts";
 import type { OpenPacks } from "../pack/open-packs.ts";
 import type { Piece, PiecedBlob } from "./tasks.ts";
 
-/** Keeps the chunk that was read last: a parser goes from front to back. */
+/** Chunks kept: a parser goes from front to back, two files with their tensors in different orders jump about. */
+const CHUNKS_MAX = 4;
+
+/** The chunks that were read last are kept. */
 export class BlobSource implements ByteSource {
   readonly sizeBytes: number;
   readonly #packs: OpenPacks;
   readonly #pieces: readonly Piece[];
-  #last: { readonly index: number; readonly raw: Uint8Array } | undefined;
+  /** The least recently used first. */
+  readonly #kept = new Map<number, Uint8Array>();
 
   constructor(packs: OpenPacks, { sizeBytes, pieces }: PiecedBlob) {
     this.sizeBytes = sizeBytes;
@@ -35,12 +39,19 @@ export class BlobSource implements ByteSource {
   }
 
   #chunk(index: number): Uint8Array {
-    if (this.#last?.index === index) return this.#last.raw;
+    const known = this.#kept.get(index);
+    if (known !== undefined) {
+      this.#kept.delete(index);
+      this.#kept.set(index, known);
+      return known;
+    }
     const piece = this.#pieces[index];
     if (piece === undefined) throw new Error("a blob without the chunk that was asked for");
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size >= CHUNKS_MAX && oldest !== undefined) this.#kept.delete(oldest);
     // A copy: what the packs give is good until their next read only.
     const raw = this.#packs.read(piece).slice();
-    this.#last = { index, raw };
+    this.#kept.set(index, raw);
     return raw;
   }
 }
