@@ -2,7 +2,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomFillSync } from "node:crypto";
 import { once } from "node:events";
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -114,6 +123,16 @@ function writeModel(path: string): void {
   closeSync(fd);
 }
 
+/** Moves the numbers of some tensors a little. */
+function changeModel(path: string): void {
+  const fd = openSync(path, "r+");
+  const bytes = Buffer.alloc(32 * MIB);
+  readSync(fd, bytes, 0, bytes.length, 100 * MIB);
+  for (let at = 0; at < bytes.length; at += 2) bytes[at] = (bytes[at] ?? 0) ^ 1;
+  writeSync(fd, bytes, 0, bytes.length, 100 * MIB);
+  closeSync(fd);
+}
+
 /** Not Linux, or a kernel that keeps no such account. */
 const cannotProbe = !(Number.parseInt(readProcessorTime(), 10) > 0);
 const NEEDS_SCHEDSTAT = "needs /proc/self/schedstat";
@@ -146,6 +165,11 @@ test(
     await daemon.run("add", "-A");
     await daemon.run("commit", "-m", "model");
     await daemon.run("status");
+    changeModel(sandbox.path("model.safetensors"));
+    await daemon.run("commit", "-a", "-m", "fine-tune");
+    await daemon.run("diff", "--tensors", "HEAD~1", "HEAD");
+    await daemon.run("show", "--tensors", "HEAD:model.safetensors");
+    await daemon.run("du");
     await daemon.run("log");
     await daemon.run("diff", "start", "main");
     await daemon.run("checkout", "start");
@@ -155,6 +179,7 @@ test(
     await daemon.run("checkout", "-f", "main");
     await daemon.run("fsck");
     await daemon.run("fsck", "--full");
+    await daemon.run("repack");
     expect(daemon.longTurns).toEqual([]);
   },
 );

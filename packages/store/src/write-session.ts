@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import type { Call } from "./call.ts";
+import { breathe, type Call, throwIfCanceled } from "./call.ts";
 import { type Digest, hashBytes } from "./objects/digest.ts";
 import { assert, isSmcError, SmcError } from "./errors.ts";
 import { createFolder, removeEmptyFolder, removeTree, renamePath, syncFile, syncFolder } from "./fs.ts";
@@ -28,6 +28,8 @@ const LARGE_BYTES_MIN = 24 * 1024 * 1024;
 const PARENT_FILES_MAX = 4;
 /** Chunks of one task of `recode`: a quarter of a second of work. */
 const RECODED_PIECES = 16;
+/** Such tasks that a storer has waiting. */
+const RECODED_AT_ONCE = 2;
 /** A smaller file helps nobody to become shorter. */
 const PARENT_BYTES_MIN = 64 * 1024;
 
@@ -162,11 +164,17 @@ export class PackSession implements WriteSession {
     const signal = AbortSignal.any([call.signal, stop.signal]);
     const tasks: Promise<Recoded>[] = [];
     for (let from = 0; from < blob.pieces.length && parents.length > 0; from += RECODED_PIECES) {
+      // Each message copies the pieces of all these files: it takes milliseconds, and memory until it is read.
+      await breathe();
+      await tasks[tasks.length - RECODED_AT_ONCE * pool.size]?.catch(() => undefined);
+      if (signal.aborted) break;
       const input = { ...session, blob, fileName: file.fileName, parents, from, to: from + RECODED_PIECES };
       tasks.push(this.#run("recode", input, { signal, storer: tasks.length % pool.size }));
     }
     const none = { tried: 0, shorter: 0, savedBytes: 0 };
-    return (await this.#settle(tasks, stop)).reduce(
+    const done = await this.#settle(tasks, stop);
+    throwIfCanceled(call);
+    return done.reduce(
       (sum, { tried, shorter, savedBytes }) => ({
         tried: sum.tried + tried,
         shorter: sum.shorter + shorter,

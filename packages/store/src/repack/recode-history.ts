@@ -13,6 +13,8 @@ import { type FlatEntry, type FlatTree, flattenTree } from "../trees/tree-read.t
 const FILE_BYTES_MIN = 64 * 1024;
 /** Siblings of a file in its own commit that are tried: the same weights in another precision. */
 const SIBLINGS_MAX = 3;
+/** Of one extension, so many are looked at for each file. */
+const CANDIDATES_MAX = 256;
 const COMMITS_MAX = 1_000_000;
 
 export interface RecodedHistory extends Recoded {
@@ -103,12 +105,15 @@ async function changedFiles(store: OwnedStore, digest: Digest, call: Call): Prom
     older.push(await treeOfCommit(store, parent, call));
   }
   const changed: ChangedFile[] = [];
+  const pace = createPacer(call);
+  const byExtension = await largeFiles(files, call);
   for (const [path, entry] of files) {
+    await pace();
     if (entry.mode === "120000" || entry.sizeBytes < FILE_BYTES_MIN) continue;
     if (older[0]?.get(path)?.digest === entry.digest) continue;
     const parents = [
       ...older.flatMap((tree) => nameOf(path, tree.get(path)) ?? []),
-      ...siblingsOf(path, entry, files),
+      ...siblingsOf(path, entry, byExtension.get(extname(path)) ?? []),
     ].filter((parent) => parent.digest !== entry.digest);
     if (parents.length > 0) changed.push({ digest: entry.digest, fileName: fileName(path), parents });
   }
@@ -121,16 +126,27 @@ async function treeOfCommit(store: OwnedStore, digest: Digest, call: Call): Prom
   return flattenTree(store.objects, (await readCommit(store, digest)).tree, call);
 }
 
+/** Extension → the first files of it that are worth a look. */
+async function largeFiles(files: FlatTree, call: Call): Promise<Map<string, [string, FlatEntry][]>> {
+  const byExtension = new Map<string, [string, FlatEntry][]>();
+  const pace = createPacer(call);
+  for (const file of files) {
+    await pace();
+    const [path, { mode, sizeBytes }] = file;
+    if (mode === "120000" || sizeBytes < FILE_BYTES_MIN) continue;
+    const others = byExtension.get(extname(path)) ?? [];
+    byExtension.set(extname(path), others);
+    if (others.length < CANDIDATES_MAX) others.push(file);
+  }
+  return byExtension;
+}
+
 /** Larger files of the same extension: a quantised one follows from the one with more bits, never the other way. */
-function siblingsOf(path: string, entry: FlatEntry, files: FlatTree): Parent[] {
-  return [...files]
+function siblingsOf(path: string, entry: FlatEntry, files: readonly [string, FlatEntry][]): Parent[] {
+  return files
     .filter(
-      ([other, { sizeBytes, mode }]) =>
-        other !== path &&
-        mode !== "120000" &&
-        extname(other) === extname(path) &&
-        sizeBytes > entry.sizeBytes * 1.2 &&
-        sizeBytes < entry.sizeBytes * 5,
+      ([other, { sizeBytes }]) =>
+        other !== path && sizeBytes > entry.sizeBytes * 1.2 && sizeBytes < entry.sizeBytes * 5,
     )
     .slice(0, SIBLINGS_MAX)
     .map(([other, { digest }]) => ({ digest, fileName: fileName(other) }));
