@@ -58,12 +58,7 @@ function scanWords(words: Int32Array, mask: number, seed: number): Scanned {
 
 const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 
-type Scan = (
-  bytes: Uint8Array,
-  range: { from: number; to: number },
-  mask: number,
-  seed: number,
-) => Scanned;
+type Scan = (bytes: Uint8Array, range: { from: number; to: number }, mask: number, seed: number) => Scanned;
 
 /** Without kernels. */
 export const scanPlainly: Scan = (bytes, range, mask, seed) => {
