@@ -169,11 +169,24 @@ class LevelDb implements Db {
   async #batch(changes: readonly DbChange[], options: { sync: boolean }): Promise<void> {
     if (changes.length === 0) return;
     if (options.sync && this.#isLockHeld?.() === false) this.#writeFailed = true;
+    const isNew = this.#writeFailed || this.#level === undefined;
     if (this.#writeFailed) await this.#reopen();
-    const level = await this.#usable();
     const sealed = changes.map((change) =>
       change.type === "del" ? change : { ...change, value: sealValue(change.key, change.value) },
     );
+    try {
+      await this.#write(sealed, options);
+    } catch (error) {
+      // LevelDB hands the failure of an old compaction to the next write, when there may be room again long since. Opened
+      // anew it reads its log; the same rows once more change nothing.
+      if (isNew) throw error;
+      await this.#reopen();
+      await this.#write(sealed, options);
+    }
+  }
+
+  async #write(sealed: DbChange[], options: { sync: boolean }): Promise<void> {
+    const level = await this.#usable();
     try {
       await level.batch(sealed, { sync: options.sync });
     } catch (error) {
