@@ -93,8 +93,18 @@ test("a full chain is not made longer: the nearest ancestor with room takes the 
     [true, 2],
     [true, 3],
     [true, 4],
-    [false, 3],
+    [false, 4],
   ]);
+});
+
+test("after a full chain went on from far away, the next one starts two steps lower", () => {
+  const chain = [place("v0", MIB)];
+  for (const name of ["v1", "v2", "v3"]) chain.push(place(name, MIB, [chain.at(-1) as ChunkPlace]));
+  const near = place("v5", MIB, [chain[3] as ChunkPlace]);
+  const far = { ...near, span: { ...near.span, storedBytes: near.span.storedBytes * 1.2 } };
+  const now = tensor("w", 0, MIB);
+  const [found] = new Parents([parentOf([far], [now])], [now]).find(now, 0, MIB);
+  expect(found).toMatchObject({ depth: 3, places: [{ span: { digest: chain[2]?.span.digest } }] });
 });
 
 test("a chain that stores more than it saves is not made longer", () => {

@@ -6,8 +6,11 @@ import type { ChunkPlace } from "../pack/open-packs.ts";
 import { indexAt } from "../pool/blob-source.ts";
 import type { ParentRange, PiecedBlob } from "../pool/tasks.ts";
 
-/** When the chain of a parent is full, the new chunk is stored against an ancestor with at most this depth. */
-const DEPTH_AFTER_FULL = 2;
+/** When the chain of a parent is full, the new chunk is stored against an ancestor with at most this depth … */
+const DEPTH_AFTER_FULL = 3;
+/** … or this one when the parent took this much more than its own: it was such a chunk itself, and too far already. */
+const DEPTH_AFTER_FAR = 2;
+const FAR_SHARE = 1.15;
 /** A chain that stores more than this share of what it decodes to is not made longer. */
 const CHAIN_SHARE_MAX = 1.25;
 /** Ranges that are tried for a chunk, the second only when the first does not help. */
@@ -181,12 +184,14 @@ function chainBytes(place: ChunkPlace): number {
 function shorten(place: ChunkPlace): ChunkPlace | undefined {
   const isFull = depthOf(place) >= DEPTH_MAX || chainBytes(place) > place.span.rawBytes * CHAIN_SHARE_MAX;
   if (!isFull) return place;
+  const before = place.parents?.[0]?.span.storedBytes ?? 0;
+  const depthMax = place.span.storedBytes > before * FAR_SHARE ? DEPTH_AFTER_FAR : DEPTH_AFTER_FULL;
   for (let at: ChunkPlace | undefined = place; at !== undefined;) {
     const [parent, ...others]: readonly ChunkPlace[] = at.parents ?? [];
     if (parent === undefined || others.length > 0 || parent.span.rawBytes !== place.span.rawBytes) {
       return undefined;
     }
-    if (depthOf(parent) <= DEPTH_AFTER_FULL) return parent;
+    if (depthOf(parent) <= depthMax) return parent;
     at = parent;
   }
   return undefined;
