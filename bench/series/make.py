@@ -275,44 +275,58 @@ def check(seed=3):
     print("make.py: the gradients are right")
 
 
-def make(options, log):
-    shape = {"width": options.width, "heads": 8, "layers": 4, "rows": 12, "length": 128}
-    mail, book = Text(options.mail, "", 1), Text(options.book, ".txt", 2)
-    out = pathlib.Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
-    weights = new_weights(shape, 0)
-    record = {"parameters": sum(value.size for value in weights.values()), "shape": shape, "checkpoints": []}
+class Series:
+    """Trains the checkpoints into a folder, and keeps a record of their losses."""
 
-    def save(name, weights, step):
-        write_safetensors(out / f"{name}.safetensors", weights)
-        losses = {"mail": held_out_loss(weights, shape, mail), "book": held_out_loss(weights, shape, book)}
-        record["checkpoints"].append({"name": name, "step": step, "held_out_loss": losses})
-        log(f"{name}: {losses}")
+    def __init__(self, options, log):
+        self.shape = {"width": options.width, "heads": 8, "layers": 4, "rows": 12, "length": 128}
+        self.mail, self.book = Text(options.mail, "", 1), Text(options.book, ".txt", 2)
+        self.out, self.log = pathlib.Path(options.out), log
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.checkpoints = []
 
-    steps = options.pretrain_steps
-    save("start", weights, 0)
+    def note(self, name, weights, step):
+        losses = {text: held_out_loss(weights, self.shape, getattr(self, text)) for text in ("mail", "book")}
+        self.checkpoints.append({"name": name, "step": step, "held_out_loss": losses})
+        self.log(f"{name}: {losses}")
 
-    def pretrain_rate(step):
-        return 1e-3 * min(1, (step + 1) / 20) * (0.55 + 0.45 * np.cos(np.pi * step / steps))
+    def pretrain(self, steps):
+        """Warm-up, then a cosine down to a tenth."""
+        weights = new_weights(self.shape, 0)
+        self.note("start", weights, 0)
 
-    train(weights, shape, mail, {"name": "pretraining", "steps": steps, "decay": 0.1, "rate": pretrain_rate}, log)
-    save("base", weights, steps)
-    write_safetensors(out / "base-f32.safetensors", weights, "F32")
-    (out / "start.safetensors").unlink()
-    base = {name: widen(round_bf16(value)) for name, value in weights.items()}
-    for kind, versions, rate in (("tune", 5, 1e-5), ("head", 2, 1e-4)):
+        def rate(step):
+            return 1e-3 * min(1, (step + 1) / 20) * (0.55 + 0.45 * np.cos(np.pi * step / steps))
+
+        train(weights, self.shape, self.mail, {"name": "pretraining", "steps": steps, "decay": 0.1, "rate": rate}, self.log)
+        self.note("base", weights, steps)
+        write_safetensors(self.out / "base-f32.safetensors", weights, "F32")
+        write_safetensors(self.out / "base.safetensors", weights)
+        return {name: widen(round_bf16(value)) for name, value in weights.items()}
+
+    def tune(self, base, kind, plan):
+        """Warm-up, then in a line down to nothing at the last step, as trainers do by default."""
         weights = {name: value.copy() for name, value in base.items()}
-        plan = {
-            "name": kind,
-            "steps": options.tune_steps,
-            "decay": 0.01,
-            "head_only": kind == "head",
-            "rate": lambda step, rate=rate: rate * min(1, (step + 1) / 5),
-        }
-        for version in range(1, versions + 1):
-            train(weights, shape, book, plan, log)
-            save(f"{kind}-{version}", weights, version * options.tune_steps)
-    (out / "series.json").write_text(json.dumps(record, indent=2) + "\n")
+        total = plan["versions"] * plan["steps"]
+
+        def rate(step):
+            return plan["peak"] * min(1, (step + 1) / 5) * (1 - step / (total + 1))
+
+        run = {"name": kind, "steps": plan["steps"], "decay": 0.01, "head_only": kind == "head", "rate": rate}
+        for version in range(1, plan["versions"] + 1):
+            train(weights, self.shape, self.book, run, self.log)
+            self.note(f"{kind}-{version}", weights, version * plan["steps"])
+            write_safetensors(self.out / f"{kind}-{version}.safetensors", weights)
+
+
+def make(options, log):
+    series = Series(options, log)
+    base = series.pretrain(options.pretrain_steps)
+    series.tune(base, "tune", {"versions": 5, "steps": options.tune_steps, "peak": 1e-5})
+    series.tune(base, "head", {"versions": 2, "steps": options.tune_steps, "peak": 1e-4})
+    parameters = sum(value.size for value in base.values())
+    record = {"parameters": parameters, "shape": series.shape, "checkpoints": series.checkpoints}
+    (series.out / "series.json").write_text(json.dumps(record, indent=2) + "\n")
 
 
 def main():
