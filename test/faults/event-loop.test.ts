@@ -15,7 +15,7 @@ import {
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { createSandbox, type Sandbox } from "./sandbox.ts";
+import { createSandbox, type Sandbox } from "../e2e/sandbox.ts";
 
 const PROBE = fileURLToPath(new URL("./loop-probe.mjs", import.meta.url));
 const DAEMON = fileURLToPath(new URL("../../packages/daemon/dist/bin.js", import.meta.url));
