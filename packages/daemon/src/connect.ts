@@ -14,8 +14,10 @@ const OWNER_MS_MAX = 5_000;
 /** Between sends of one request: a daemon may be leaving while another starts, or have no place in its queue. */
 const RETRY_MS = 20;
 const RETRY_MS_MAX = 200;
-const POLL_MS_MIN = 15;
-const POLL_MS_MAX = 60;
+/** Between looks at a daemon that another process starts: hundreds who look often leave it no processor to start on. */
+const POLL_MS = 30;
+const POLL_MS_MAX = 2_000;
+const POLL_GROWTH = 1.5;
 
 export interface Link {
   /** The store as the user wrote it; it may not exist yet. */
@@ -63,6 +65,7 @@ function isNotAccepted(error: unknown): boolean {
 export async function ensureDaemon(presence: Presence, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + READY_MS_MAX;
   const patience = performance.now() + OWNER_MS_MAX;
+  let pollMs = POLL_MS;
   do {
     if (await answers(presence)) return;
     const { tryStart } = await import("./start.ts");
@@ -72,7 +75,8 @@ export async function ensureDaemon(presence: Presence, signal: AbortSignal): Pro
       // The owner may be a daemon that was started a moment ago and does not listen yet.
       if (!isSmcError(error, "STORE_LOCKED") || performance.now() > patience) throw error;
     }
-    await pause(POLL_MS_MIN + Math.random() * (POLL_MS_MAX - POLL_MS_MIN), signal);
+    await pause(pollMs * (0.5 + Math.random()), signal);
+    pollMs = Math.min(pollMs * POLL_GROWTH, POLL_MS_MAX);
   } while (performance.now() < deadline);
   throw new SmcError("DAEMON_UNREACHABLE", `the daemon was not ready within ${READY_MS_MAX / 1000} s`);
 }

@@ -1,5 +1,5 @@
 /** Starts a daemon: detached, in its own session, and only after it said that it is ready. Loaded when needed. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { statSync } from "node:fs";
 import { dirname, parse } from "node:path";
 import type { Readable } from "node:stream";
@@ -8,14 +8,16 @@ import { type ErrorJson, fromErrno, isSmcError, SmcError } from "@smc/store/erro
 import { createFolder, openLog, renamePath } from "@smc/store/fs";
 import { acquireLock, readLockHolder } from "@smc/store/lock";
 import { show } from "@smc/store/show";
-import { answers, READY_MS_MAX } from "./connect.ts";
+import { answers, pause, READY_MS_MAX } from "./connect.ts";
 import { isSafeFolder, type Presence } from "./presence.ts";
-import { canceled } from "./request.ts";
 
 /** A log of this size is set aside as `daemon.log.1` when the next daemon starts. */
 export const LOG_BYTES_MAX = 8 * 1024 * 1024;
 const READY_LINE_BYTES_MAX = 64 * 1024;
 const READY_FD = 3;
+const LOOK_MS = 1_000;
+/** A daemon that has not even taken the store by then never will. */
+const STUCK_MS = 30_000;
 /** The only variables of the user's environment that a daemon gets. */
 const ENVIRONMENT = new Set(
   (
@@ -24,7 +26,7 @@ const ENVIRONMENT = new Set(
   ).split(" "),
 );
 
-/** False when another process is starting one now. Throws what the daemon throws while it opens the store. */
+/** False when another process is starting one now, or our try came to nothing. Throws what the daemon throws while it opens the store. */
 export async function tryStart(presence: Presence, signal: AbortSignal): Promise<boolean> {
   if ((await readLockHolder(presence.startLock)) !== undefined) return false;
   await createFolder(presence.runFolder);
@@ -39,14 +41,14 @@ export async function tryStart(presence: Presence, signal: AbortSignal): Promise
   }
   try {
     // Another one may have been started between our knock and the lock.
-    if (!(await answers(presence))) await startDaemon(presence, signal);
-    return true;
+    return (await answers(presence)) || (await startDaemon(presence, signal));
   } finally {
     await lock.release();
   }
 }
 
-async function startDaemon(presence: Presence, signal: AbortSignal): Promise<void> {
+/** False when the process hung before it took the store: it is ended, and another try is safe. */
+async function startDaemon(presence: Presence, signal: AbortSignal): Promise<boolean> {
   await rotate(presence.logFile);
   const log = await openLog(presence.logFile);
   try {
@@ -61,17 +63,7 @@ async function startDaemon(presence: Presence, signal: AbortSignal): Promise<voi
       windowsHide: true,
     });
     child.unref();
-    const failed = new Promise<never>((_, reject) => {
-      child.once("error", (error) => {
-        reject(
-          new SmcError("DAEMON_UNREACHABLE", `the daemon cannot be started: ${error.message}`, {
-            cause: error,
-          }),
-        );
-      });
-    });
-    const pipe = child.stdio[READY_FD] as Readable;
-    await Promise.race([failed, readReadiness(pipe, presence, signal)]);
+    return await becomesReady(child, presence, signal);
   } finally {
     await log.close();
   }
@@ -86,13 +78,31 @@ async function rotate(logFile: string): Promise<void> {
   }
 }
 
-/** Waits for the one line that a daemon writes when it listens, or when it cannot. */
-async function readReadiness(pipe: Readable, presence: Presence, signal: AbortSignal): Promise<void> {
-  const timeout = setTimeout(() => pipe.destroy(), READY_MS_MAX);
-  const abort = (): void => {
+/** Its own line on the pipe says how a start ended; whether the socket answers is looked at as well. */
+async function becomesReady(child: ChildProcess, presence: Presence, signal: AbortSignal): Promise<boolean> {
+  const failed = new Promise<never>((_, reject) => {
+    child.once("error", (error) => {
+      const message = `the daemon cannot be started: ${error.message}`;
+      reject(new SmcError("DAEMON_UNREACHABLE", message, { cause: error }));
+    });
+  });
+  const pipe = child.stdio[READY_FD] as Readable;
+  const ended = new AbortController();
+  const waiting = AbortSignal.any([signal, ended.signal]);
+  try {
+    return await Promise.race([
+      failed,
+      readReadiness(pipe, child, presence),
+      watch(child, presence, waiting),
+    ]);
+  } finally {
+    ended.abort();
     pipe.destroy();
-  };
-  signal.addEventListener("abort", abort, { once: true });
+  }
+}
+
+/** Waits for the one line that a daemon writes when it listens, or when it cannot. */
+async function readReadiness(pipe: Readable, child: ChildProcess, presence: Presence): Promise<boolean> {
   let text = "";
   try {
     pipe.setEncoding("utf8");
@@ -101,19 +111,35 @@ async function readReadiness(pipe: Readable, presence: Presence, signal: AbortSi
       if (text.includes("\n") || text.length > READY_LINE_BYTES_MAX) break;
     }
   } catch (error) {
-    // Destroyed by the time-out or the signal.
+    // Destroyed when the wait ended otherwise.
     if (!pipe.destroyed) throw error;
-  } finally {
-    clearTimeout(timeout);
-    signal.removeEventListener("abort", abort);
-    pipe.destroy();
   }
-  if (signal.aborted) throw canceled();
-  if (!text.includes("\n")) {
-    throw new SmcError("DAEMON_UNREACHABLE", "the daemon ended, or took too long, before it was ready", {
-      hint: `see '${show(presence.logFile)}'`,
-    });
-  }
+  if (!text.includes("\n")) throw notReady(`process ${child.pid ?? 0} ended before it was ready`, presence);
   const message = JSON.parse(text) as { ready?: boolean; error?: ErrorJson };
   if (message.error !== undefined) throw SmcError.fromJSON(message.error);
+  return true;
+}
+
+async function watch(child: ChildProcess, presence: Presence, signal: AbortSignal): Promise<boolean> {
+  const startMs = performance.now();
+  for (;;) {
+    await pause(LOOK_MS, signal);
+    if (await answers(presence)) return true;
+    const waitedMs = performance.now() - startMs;
+    // One that has the store recovers it, and that may take its time.
+    if (waitedMs > STUCK_MS && (await readLockHolder(presence.ownerLock))?.pid !== child.pid) {
+      child.kill("SIGKILL");
+      return false;
+    }
+    if (waitedMs > READY_MS_MAX) {
+      const what = `process ${child.pid ?? 0} has the store and is not ready after ${READY_MS_MAX / 1000} s`;
+      throw notReady(what, presence);
+    }
+  }
+}
+
+function notReady(what: string, presence: Presence): SmcError {
+  return new SmcError("DAEMON_UNREACHABLE", `the daemon did not start: ${what}; nothing was changed`, {
+    hint: `see '${show(presence.logFile)}'`,
+  });
 }
