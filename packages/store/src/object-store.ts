@@ -8,7 +8,7 @@ import type { ObjectIndex, Place } from "./db/object-index.ts";
 import { measureUsage, type StoreUsage } from "./db/usage.ts";
 import type { TensorTable } from "./formats/table.ts";
 import { type Chunklist, decodeChunklist, type ObjectKind } from "./objects/objects.ts";
-import { DEPTH_MAX } from "./pack/delta.ts";
+import { CHAIN_MAX } from "./pack/delta.ts";
 import { packPath } from "./pack/folder.ts";
 import type { RecordRow } from "./pack/format.ts";
 import type { ChunkPlace } from "./pack/open-packs.ts";
@@ -178,10 +178,10 @@ export class PackedObjects implements ObjectStore {
     blob = digests[0],
     depth = 0,
   ): Promise<ChunkPlace[]> {
-    if (depth > DEPTH_MAX)
+    if (depth > CHAIN_MAX)
       throw new SmcError(
         "OBJECT_CORRUPT",
-        `a chunk of ${blob} has a chain of more than ${DEPTH_MAX} parents`,
+        `a chunk of ${blob} has a chain of more than ${CHAIN_MAX} parents`,
       );
     const needed = [...new Set(found.flatMap((place) => place?.parents ?? []))];
     const parents = new Map<Digest, ChunkPlace>();

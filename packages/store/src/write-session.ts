@@ -15,7 +15,7 @@ import type { RecordRow } from "./pack/format.ts";
 import type { WrittenPack } from "./pack/writer.ts";
 import type { PackedObjects } from "./object-store.ts";
 import type { Pool, TaskOptions } from "./pool/pool.ts";
-import type { AddedFile, ParentFile, Recoded, TaskInput, TaskOutput } from "./pool/tasks.ts";
+import type { AddedFile, ParentFile, PiecedBlob, Recoded, TaskInput, TaskOutput } from "./pool/tasks.ts";
 import type { NewFile, ReadFile, StoredBlob, WriteSession } from "./store.ts";
 
 const FILES_PER_TASK_MAX = 256;
@@ -28,6 +28,8 @@ const LARGE_BYTES_MIN = 24 * 1024 * 1024;
 const PARENT_FILES_MAX = 4;
 /** Chunks of one task of `recode`: a quarter of a second of work. */
 const RECODED_PIECES = 16;
+/** Digests asked of the index at a time. */
+const LOOKUP_MAX = 4096;
 /** Such tasks that a storer has waiting. */
 const RECODED_AT_ONCE = 2;
 /** A smaller file helps nobody to become shorter. */
@@ -163,12 +165,14 @@ export class PackSession implements WriteSession {
     const stop = new AbortController();
     const signal = AbortSignal.any([call.signal, stop.signal]);
     const tasks: Promise<Recoded>[] = [];
-    for (let from = 0; from < blob.pieces.length && parents.length > 0; from += RECODED_PIECES) {
+    const numbers = await this.#recodable(blob, parents);
+    for (let from = 0; from < numbers.length; from += RECODED_PIECES) {
       // Each message copies the pieces of all these files: it takes milliseconds, and memory until it is read.
       await breathe();
       await tasks[tasks.length - RECODED_AT_ONCE * pool.size]?.catch(() => undefined);
       if (signal.aborted) break;
-      const input = { ...session, blob, fileName: file.fileName, parents, from, to: from + RECODED_PIECES };
+      const wanted = numbers.slice(from, from + RECODED_PIECES);
+      const input = { ...session, blob, fileName: file.fileName, parents, wanted };
       tasks.push(this.#run("recode", input, { signal, storer: tasks.length % pool.size }));
     }
     const none = { tried: 0, shorter: 0, savedBytes: 0 };
@@ -182,6 +186,27 @@ export class PackSession implements WriteSession {
       }),
       none,
     );
+  }
+
+  /**
+   * Numbers of the pieces that stand alone and that nothing is stored against, now or in this session: a chunk that
+   * the parents have as well may become a parent, so no two chunks can come to need each other.
+   */
+  async #recodable({ pieces }: PiecedBlob, parents: readonly ParentFile[]): Promise<number[]> {
+    if (parents.length === 0) return [];
+    const fixed = new Set(parents.flatMap(({ blob }) => blob.pieces.map(({ span }) => span.digest)));
+    const alone = [...pieces.keys()].filter((number) => {
+      const piece = pieces[number];
+      return piece !== undefined && piece.parents === undefined && !fixed.has(piece.span.digest);
+    });
+    const wanted: number[] = [];
+    for (let from = 0; from < alone.length; from += LOOKUP_MAX) {
+      const part = alone.slice(from, from + LOOKUP_MAX);
+      const digests = part.map((number) => pieces[number]?.span.digest as Digest);
+      const needed = await this.#owner.index.neededMany(digests);
+      wanted.push(...part.filter((_, index) => needed[index] !== true));
+    }
+    return wanted;
   }
 
   /** Stores records of a pack again, as they are, each verified. Throws OBJECT_CORRUPT, PACK_CORRUPT. */

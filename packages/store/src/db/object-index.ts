@@ -41,7 +41,7 @@ const BATCH_ROWS = 1000;
 const PLACE_BYTES = 24;
 const DIGEST_BYTES = 32;
 
-const TAG = { place: 0x6f, copy: 0x4f, blob: 0x62, pack: 0x70, recoded: 0x73 } as const;
+const TAG = { place: 0x6f, copy: 0x4f, blob: 0x62, pack: 0x70, recoded: 0x73, needed: 0x6e } as const;
 
 function key(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat([Uint8Array.of(tag), ...parts]);
@@ -232,7 +232,18 @@ export class ObjectIndex {
       }
       return [{ type: "put", key: copyKey(digest, no), value: encodePlace(place) }];
     });
+    for (const parent of new Set(rows.flatMap(({ parents }) => parents ?? [])))
+      changes.push({ type: "put", key: key(TAG.needed, digestToBytes(parent)), value: Uint8Array.of(1) });
     await this.#db.batch(changes, { sync: false });
+  }
+
+  /**
+   * Which of these a difference is, or was, stored against. Such a chunk must stay as it is: were it to become a
+   * difference itself, chains would grow beyond their limit, and two chunks could come to need each other.
+   */
+  async neededMany(digests: readonly Digest[]): Promise<boolean[]> {
+    const values = await this.#db.getMany(digests.map((digest) => key(TAG.needed, digestToBytes(digest))));
+    return values.map((value) => value !== undefined);
   }
 
   /** How many records of each pack are those that are read, and how many bytes they take. */

@@ -7,6 +7,8 @@ import { SmcError } from "../errors.ts";
 
 /** Decoding a chunk reads at most this many chunks below it in a row. */
 export const DEPTH_MAX = 4;
+/** What readers follow: a chunk may be stored against a parent while that parent is stored anew against others. */
+export const CHAIN_MAX = 16;
 /** A chunk of one byte an element needs four chunks of an f32 sibling, five when they are not aligned. */
 export const PARENTS_MAX = 5;
 /** Codecs with these ids need the bytes of parents. */

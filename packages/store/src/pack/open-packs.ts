@@ -2,7 +2,7 @@
 import { closeSync } from "node:fs";
 import { SmcError } from "../errors.ts";
 import { CHUNK_BYTES_MAX } from "../objects/objects.ts";
-import { DELTA_PREFIX_BYTES_MAX, DEPTH_MAX } from "./delta.ts";
+import { DELTA_PREFIX_BYTES_MAX, CHAIN_MAX } from "./delta.ts";
 import { RECORD_HEADER_BYTES } from "./format.ts";
 import { damaged, openPack, readRecordSync, type RecordSpan } from "./reader.ts";
 
@@ -29,10 +29,10 @@ export class OpenPacks implements Disposable {
   }
 
   #read(place: ChunkPlace, depth: number): Uint8Array {
-    if (depth > DEPTH_MAX) {
+    if (depth > CHAIN_MAX) {
       throw new SmcError(
         "OBJECT_CORRUPT",
-        `${place.span.digest} has a chain of more than ${DEPTH_MAX} parents`,
+        `${place.span.digest} has a chain of more than ${CHAIN_MAX} parents`,
       );
     }
     const parent = place.parents === undefined ? undefined : this.readAll(place.parents, depth);

@@ -9,7 +9,7 @@ import { openPack, openRecord } from "../pack/reader.ts";
 import type { EncodedRecord, NewRecord } from "../pack/writer.ts";
 import { BlobSource } from "./blob-source.ts";
 import { FileCuts } from "./file-cuts.ts";
-import type { ChunkHints, Piece, RecodeInput, Recoded } from "./tasks.ts";
+import type { ChunkHints, RecodeInput, Recoded } from "./tasks.ts";
 
 /** A new form has to save this share of the stored bytes. */
 const SAVED_SHARE_MIN = 0.05;
@@ -23,19 +23,16 @@ export interface Recoder {
 }
 
 /** Chunks of a stored file that stand alone, encoded against the file's parents where that is shorter. */
-export function recodeBlob({ blob, fileName, parents, from, to }: RecodeInput, recoder: Recoder): Recoded {
+export function recodeBlob({ blob, fileName, parents, wanted }: RecodeInput, recoder: Recoder): Recoded {
   using packs = new OpenPacks();
   using cuts = new FileCuts(new BlobSource(packs, blob), { fileName, parents });
   let tried = 0;
   let shorter = 0;
   let savedBytes = 0;
-  for (const piece of blob.pieces.slice(from, to)) {
-    const known = isAlone(piece) ? cuts.at(piece.at, piece.span.rawBytes) : undefined;
-    const ranges = known?.parents.filter(
-      ({ places }) => !places.some((place) => needs(place, piece.span.digest)),
-    );
-    if (known === undefined || ranges === undefined || ranges.length === 0) continue;
-    const hints = { ...known, parents: ranges };
+  for (const number of wanted) {
+    const piece = blob.pieces[number];
+    const hints = piece === undefined ? undefined : cuts.at(piece.at, piece.span.rawBytes);
+    if (piece === undefined || hints === undefined || hints.parents.length === 0) continue;
     const { digest, rawBytes, storedBytes } = piece.span;
     const encoded = recoder.encode(packs.read(piece).slice(), hints);
     tried += 1;
@@ -46,15 +43,6 @@ export function recodeBlob({ blob, fileName, parents, from, to }: RecodeInput, r
     savedBytes += storedBytes - encoded.stored.length;
   }
   return { tried, shorter, savedBytes };
-}
-
-function isAlone(piece: Piece): boolean {
-  return piece.parents === undefined;
-}
-
-/** A chunk must never need itself. */
-function needs(place: ChunkPlace, digest: Digest): boolean {
-  return place.span.digest === digest || (place.parents ?? []).some((parent) => needs(parent, digest));
 }
 
 interface CopyInput {

@@ -88,9 +88,8 @@ export interface RecodeInput {
   readonly blob: PiecedBlob;
   readonly fileName: string;
   readonly parents: readonly ParentFile[];
-  /** Which of its pieces. */
-  readonly from: number;
-  readonly to: number;
+  /** Numbers of the pieces that may become differences. */
+  readonly wanted: readonly number[];
 }
 
 export interface Recoded {
