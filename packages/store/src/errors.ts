@@ -67,6 +67,7 @@ export const ERRORS = {
   LIMIT_EXCEEDED: { exit: 5, http: 409 },
   FORMAT_UNSUPPORTED: { exit: 5, http: 409, hint: "use a newer smc" },
   STORE_LOCKED: { exit: 9, http: 503 },
+  STORE_BUSY: { exit: 9, http: 503, hint: "run the command again later" },
   DAEMON_UNREACHABLE: { exit: 9, http: 503, hint: 'see "smc daemon logs"' },
   DAEMON_INCOMPATIBLE: { exit: 9, http: 503, hint: 'run "smc daemon restart"' },
   DAEMON_STOPPING: { exit: 9, http: 503, hint: "run the command again" },

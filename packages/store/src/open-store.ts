@@ -11,6 +11,8 @@ import { ObjectIndex } from "./db/object-index.ts";
 import { PackedObjects } from "./object-store.ts";
 import { type LostPacks, packFolders, reconcile } from "./pack/folder.ts";
 import { Pool } from "./pool/pool.ts";
+import { Pins } from "./gc/pins.ts";
+import { Readers } from "./readers.ts";
 import { createRefStore, type StoredRefs } from "./refs/ref-store.ts";
 import { show } from "./show.ts";
 import type { Store, WriteSession } from "./store.ts";
@@ -40,6 +42,7 @@ interface Parts {
   readonly db: Db;
   readonly index: ObjectIndex;
   readonly refs: StoredRefs;
+  readonly pins: Pins;
 }
 
 /** A store that this process owns. */
@@ -47,6 +50,8 @@ export class OwnedStore implements Store {
   readonly path: string;
   readonly id: string;
   readonly #parts: Parts;
+  /** Commands that may rely on something that only they know of; gc waits for those that began before it. */
+  readonly calls = new Readers();
   #alone: Promise<unknown> = Promise.resolve();
   readonly objects: PackedObjects;
   recovery: Recovery;
@@ -73,6 +78,10 @@ export class OwnedStore implements Store {
 
   get pool(): Pool {
     return this.#parts.pool;
+  }
+
+  get pins(): Pins {
+    return this.#parts.pins;
   }
 
   get readOnlyReason(): string | undefined {
@@ -238,11 +247,12 @@ async function openParts(
     const signal = new AbortController().signal;
     journal = await openJournal(join(root, "journal"), { storeId, signal, applied: await db.applied() });
     const index = await ObjectIndex.open(db);
-    const refs = await createRefStore({ db, journal });
+    const pins = new Pins();
+    const refs = await createRefStore({ db, journal, pins });
     const rebuild = options.rebuild === true || opened.rebuilt !== undefined || !(await isWhole(index, db));
     const lost = await reconcile({ path: root, index, pool }, { rebuild });
     const rebuilt = opened.rebuilt ?? (rebuild ? "rows of the object index were missing" : undefined);
-    return new OwnedStore(root, format, { lock, db, journal, pool, index, refs }, { ...lost, rebuilt });
+    return new OwnedStore(root, format, { lock, db, journal, pool, index, refs, pins }, { ...lost, rebuilt });
   } catch (error) {
     await pool[Symbol.asyncDispose]();
     await journal?.[Symbol.asyncDispose]();

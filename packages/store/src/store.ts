@@ -1,5 +1,6 @@
 /** A store: everything below one `$SMC_HOME`. One process owns it at a time. */
 import type { Call } from "./call.ts";
+import type { Pins } from "./gc/pins.ts";
 import type { StoreUsage } from "./db/usage.ts";
 import type { Digest } from "./objects/digest.ts";
 import type { TensorTable } from "./formats/table.ts";
@@ -97,6 +98,8 @@ export interface Store extends AsyncDisposable {
   readonly refs: RefStore;
   /** For work that reads much or burns CPU. */
   readonly pool: Pick<Pool, "run" | "size">;
+  /** For what a verb relies on although no ref names it: it stays while gc runs. */
+  readonly pins: Pick<Pins, "add">;
   /** `op` names the verb; it is part of the temporary folder's name. */
   write(op: string): WriteSession;
   /** Undefined while the store takes writes, else why it does not. */

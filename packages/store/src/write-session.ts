@@ -8,6 +8,7 @@ import { breathe, type Call, throwIfCanceled } from "./call.ts";
 import { type Digest, hashBytes } from "./objects/digest.ts";
 import { assert, isSmcError, SmcError } from "./errors.ts";
 import { createFolder, removeEmptyFolder, removeTree, renamePath, syncFile, syncFolder } from "./fs.ts";
+import type { Pins } from "./gc/pins.ts";
 import type { ObjectIndex } from "./db/object-index.ts";
 import { CHUNK_BYTES_MAX, OBJECT_BYTES_MAX } from "./objects/objects.ts";
 import { indexPack, packPath } from "./pack/folder.ts";
@@ -43,6 +44,7 @@ export interface SessionOwner {
   readonly pool: Pool;
   readonly index: ObjectIndex;
   readonly objects: PackedObjects;
+  readonly pins: Pins;
   /** Throws when the store takes no writes. */
   assertWritable(): void;
 }
@@ -98,6 +100,7 @@ export class PackSession implements WriteSession {
       files.map(async ({ path, parents = [] }) => {
         const found: ParentFile[] = [];
         for (const { digest, fileName } of parents.slice(0, PARENT_FILES_MAX)) {
+          this.#owner.pins.add([digest]);
           const blob = await this.#owner.objects.blob(digest).catch((error: unknown) => {
             if (isSmcError(error) && (error.exit === 4 || error.exit === 3)) return undefined;
             throw error;
@@ -219,6 +222,7 @@ export class PackSession implements WriteSession {
 
   /** One byte a digest: 1 = neither the store nor this session has it. */
   async #claim(digests: readonly Digest[]): Promise<Uint8Array> {
+    this.#owner.pins.add(digests);
     const places = await this.#owner.index.findMany(digests);
     return Uint8Array.from(digests, (digest, index) => {
       if (places[index] !== undefined || this.#claimed.has(digest)) return 0;

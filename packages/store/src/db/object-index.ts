@@ -6,20 +6,20 @@ import { breathe, type Call, createPacer } from "../call.ts";
 import type { Db, DbChange } from "./db.ts";
 import { type Digest, digestFromBytes, digestToBytes } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
+import {
+  copyKey,
+  decodePlace,
+  DIGEST_BYTES,
+  encodeNameAndSizes,
+  encodePlace,
+  key,
+  packBytes,
+  type Place,
+  TAG,
+} from "./object-rows.ts";
 import { recordBytes, type RecordKind, type RecordRow } from "../pack/format.ts";
 
-/** One copy of a record. */
-export interface Place {
-  readonly pack: number;
-  readonly offset: number;
-  readonly storedBytes: number;
-  readonly rawBytes: number;
-  readonly kind: RecordKind;
-  readonly codec: number;
-  /** Of a record that is a difference: the chunks it needs, and how long the longest chain below it is. */
-  readonly parents?: readonly Digest[];
-  readonly depth?: number;
-}
+export type { Place } from "./object-rows.ts";
 
 export interface IndexedPack {
   readonly no: number;
@@ -35,80 +35,15 @@ export interface ChunklistPlace {
   readonly sizeBytes: number;
 }
 
-const KINDS: readonly RecordKind[] = ["chunk", "chunklist", "tree", "commit", "tag"];
 /** Rows in one LevelDB batch: small enough not to hold up the event loop. */
 const BATCH_ROWS = 1000;
-const PLACE_BYTES = 24;
-const DIGEST_BYTES = 32;
-
-const TAG = { place: 0x6f, copy: 0x4f, blob: 0x62, pack: 0x70, recoded: 0x73, needed: 0x6e } as const;
-
-function key(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
-  return Buffer.concat([Uint8Array.of(tag), ...parts]);
-}
-
-function packBytes(no: number): Uint8Array {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(no);
-  return bytes;
-}
-
-function copyKey(digest: Uint8Array, no: number): Uint8Array {
-  return key(TAG.copy, digest, packBytes(no));
-}
-
-function encodePlace(place: Place): Uint8Array {
-  const parents = place.parents ?? [];
-  const bytes = Buffer.alloc(PLACE_BYTES + parents.length * DIGEST_BYTES);
-  bytes.writeUInt32BE(place.pack, 0);
-  bytes.writeUIntBE(place.offset, 4, 6);
-  bytes.writeUInt32BE(place.storedBytes, 10);
-  bytes.writeUInt32BE(place.rawBytes, 14);
-  bytes.writeUInt8(KINDS.indexOf(place.kind), 18);
-  bytes.writeUInt8(place.codec, 19);
-  bytes.writeUInt8(place.depth ?? 0, 20);
-  bytes.writeUInt8(parents.length, 21);
-  for (const [index, parent] of parents.entries())
-    bytes.set(digestToBytes(parent), PLACE_BYTES + index * DIGEST_BYTES);
-  return bytes;
-}
-
-function decodePlace(raw: Uint8Array): Place {
-  const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length);
-  const count = bytes.length < PLACE_BYTES ? 0 : bytes.readUInt8(21);
-  const isWhole = bytes.length === PLACE_BYTES + count * DIGEST_BYTES;
-  const kind = isWhole ? KINDS[bytes.readUInt8(18)] : undefined;
-  if (kind === undefined) throw new SmcError("INDEX_CORRUPT", "a row of the object index is damaged");
-  return {
-    pack: bytes.readUInt32BE(0),
-    offset: bytes.readUIntBE(4, 6),
-    storedBytes: bytes.readUInt32BE(10),
-    rawBytes: bytes.readUInt32BE(14),
-    kind,
-    codec: bytes.readUInt8(19),
-    ...(count === 0 ? {} : { depth: bytes.readUInt8(20), parents: decodeParents(bytes) }),
-  };
-}
-
-function decodeParents(bytes: Buffer): Digest[] {
-  const parents: Digest[] = [];
-  for (let at = PLACE_BYTES; at < bytes.length; at += DIGEST_BYTES)
-    parents.push(digestFromBytes(bytes.subarray(at, at + DIGEST_BYTES)));
-  return parents;
-}
-
-function encodeNameAndSizes(name: Digest, sizeBytes: number, count: number): Uint8Array {
-  const bytes = Buffer.alloc(44);
-  bytes.set(digestToBytes(name), 0);
-  bytes.writeUIntBE(sizeBytes, 32, 6);
-  bytes.writeUInt32BE(count, 38);
-  return bytes;
-}
 
 export class ObjectIndex {
   readonly #db: Db;
   readonly #packs = new Map<number, IndexedPack>();
+  readonly #condemned = new Set<number>();
   #nextPack = 1;
+  #changes: Promise<unknown> = Promise.resolve();
 
   private constructor(db: Db) {
     this.#db = db;
@@ -143,8 +78,22 @@ export class ObjectIndex {
   }
 
   async findMany(digests: readonly Digest[]): Promise<(Place | undefined)[]> {
+    return (await this.#rows(digests)).map((place) =>
+      place === undefined || this.#condemned.has(place.pack) ? undefined : place,
+    );
+  }
+
+  /** Condemned packs included. */
+  async #rows(digests: readonly Digest[]): Promise<(Place | undefined)[]> {
     const values = await this.#db.getMany(digests.map((digest) => key(TAG.place, digestToBytes(digest))));
     return values.map((value) => (value === undefined ? undefined : decodePlace(value)));
+  }
+
+  /** One after the other: what was read is still so when the rows that follow from it are written. */
+  #exclusive<T>(action: () => Promise<T>): Promise<T> {
+    const done = this.#changes.then(action);
+    this.#changes = done.catch(() => undefined);
+    return done;
   }
 
   /** Further copies of a record, for when its first one is damaged. */
@@ -155,7 +104,7 @@ export class ObjectIndex {
     for await (const [, value] of this.#db.iterate({ gte: key(TAG.copy, prefix), lt: end })) {
       places.push(decodePlace(value));
     }
-    return places;
+    return places.filter(({ pack }) => !this.#condemned.has(pack));
   }
 
   async findChunklist(blob: Digest): Promise<{ digest: Digest; sizeBytes: number } | undefined> {
@@ -214,11 +163,15 @@ export class ObjectIndex {
       key: key(TAG.pack, packBytes(no)),
       value: encodeNameAndSizes(name, sizeBytes, count),
     });
-    await this.#db.batch(changes, { sync: false });
+    await this.#exclusive(() => this.#db.batch(changes, { sync: false }));
     this.#packs.set(no, { no, name, sizeBytes, count });
   }
 
-  async #addRows(no: number, rows: readonly RecordRow[], replace: boolean): Promise<void> {
+  #addRows(no: number, rows: readonly RecordRow[], replace: boolean): Promise<void> {
+    return this.#exclusive(() => this.#putRows(no, rows, replace));
+  }
+
+  async #putRows(no: number, rows: readonly RecordRow[], replace: boolean): Promise<void> {
     const known = await this.findMany(rows.map(({ digest }) => digest));
     const changes = rows.flatMap((row, index): DbChange[] => {
       const digest = digestToBytes(row.digest);
@@ -264,6 +217,11 @@ export class ObjectIndex {
    * forgets nothing, when one of `rows`, which are all of its records, is still read from it.
    */
   async removePack(no: number, rows: readonly RecordRow[]): Promise<void> {
+    await this.#exclusive(() => this.#removeRows(no, rows));
+    this.#packs.delete(no);
+  }
+
+  async #removeRows(no: number, rows: readonly RecordRow[]): Promise<void> {
     const places = await this.findMany(rows.map(({ digest }) => digest));
     const kept = rows.find((_, index) => places[index] === undefined || places[index].pack === no);
     if (kept !== undefined)
@@ -274,7 +232,90 @@ export class ObjectIndex {
     }));
     changes.push({ type: "del", key: key(TAG.pack, packBytes(no)) });
     await this.#db.batch(changes, { sync: true });
+  }
+
+  /** From now on, and at once, nothing is found in these packs; who has found something there already may read it. */
+  condemn(packs: readonly number[]): void {
+    for (const no of packs) this.#condemned.add(no);
+  }
+
+  /** Takes `condemn` back. */
+  pardon(packs: readonly number[]): void {
+    for (const no of packs) this.#condemned.delete(no);
+  }
+
+  /**
+   * Forgets a condemned pack, whatever is in it; durable when it returns. `digests` are those of all of its records;
+   * a record that has a copy in another pack is read from there. A list of chunks goes together with its blob (from
+   * `condemnedLists`): one that is stored again is found only when it is not there.
+   */
+  async forgetPack(
+    no: number,
+    digests: readonly Digest[],
+    lists: ReadonlyMap<Digest, Digest>,
+  ): Promise<void> {
+    for (let from = 0; from < digests.length; from += BATCH_ROWS) {
+      await this.#exclusive(() => this.#forgetRows(no, digests.slice(from, from + BATCH_ROWS), lists));
+      await breathe();
+    }
+    await this.#db.batch([{ type: "del", key: key(TAG.pack, packBytes(no)) }], { sync: true });
     this.#packs.delete(no);
+    this.#condemned.delete(no);
+  }
+
+  async #forgetRows(
+    no: number,
+    digests: readonly Digest[],
+    lists: ReadonlyMap<Digest, Digest>,
+  ): Promise<void> {
+    const places = await this.#rows(digests);
+    const changes: DbChange[] = [];
+    for (const [index, digest] of digests.entries()) {
+      const bytes = digestToBytes(digest);
+      changes.push({ type: "del", key: copyKey(bytes, no) });
+      if (places[index]?.pack !== no) continue;
+      const [copy] = await this.findCopies(digest);
+      if (copy === undefined) {
+        changes.push({ type: "del", key: key(TAG.place, bytes) });
+        const blob = lists.get(digest);
+        if (blob !== undefined) changes.push({ type: "del", key: key(TAG.blob, digestToBytes(blob)) });
+      } else {
+        changes.push({ type: "put", key: key(TAG.place, bytes), value: encodePlace(copy) });
+        changes.push({ type: "del", key: copyKey(bytes, copy.pack) });
+      }
+    }
+    await this.#db.batch(changes, { sync: false });
+  }
+
+  /** The lists of chunks in condemned packs, and the blobs they describe. */
+  async condemnedLists(call: Call): Promise<Map<Digest, Digest>> {
+    const lists = new Map<Digest, Digest>();
+    const pace = createPacer(call);
+    let part: { blob: Digest; list: Digest }[] = [];
+    const look = async (): Promise<void> => {
+      const places = await this.#rows(part.map(({ list }) => list));
+      for (const [index, { blob, list }] of part.entries())
+        if (this.#condemned.has(places[index]?.pack ?? 0)) lists.set(list, blob);
+      part = [];
+    };
+    for await (const [blobKey, value] of this.#db.iterate({ gte: key(TAG.blob), lt: key(TAG.blob + 1) })) {
+      part.push({ blob: digestFromBytes(blobKey.subarray(1)), list: digestFromBytes(value.subarray(0, 32)) });
+      if (part.length >= BATCH_ROWS) await look();
+      await pace();
+    }
+    await look();
+    return lists;
+  }
+
+  /** Digests of the records that are in a pack as far as the index knows. */
+  async digestsIn(no: number, call: Call): Promise<Digest[]> {
+    const digests: Digest[] = [];
+    const pace = createPacer(call);
+    for await (const { pack, digest } of this.places()) {
+      if (pack === no) digests.push(digest);
+      await pace();
+    }
+    return digests;
   }
 
   /** Blobs that repack has looked at with the parents it knew then. */
@@ -292,10 +333,11 @@ export class ObjectIndex {
   }
 
   /** Every record that the packs hold, further copies last. */
-  async *places(): AsyncIterable<Place> {
+  async *places(): AsyncIterable<Place & { readonly digest: Digest; readonly isCopy: boolean }> {
     for (const tag of [TAG.place, TAG.copy]) {
-      for await (const [, value] of this.#db.iterate({ gte: key(tag), lt: key(tag + 1) })) {
-        yield decodePlace(value);
+      for await (const [rowKey, value] of this.#db.iterate({ gte: key(tag), lt: key(tag + 1) })) {
+        const digest = digestFromBytes(rowKey.subarray(1, 1 + DIGEST_BYTES));
+        yield { ...decodePlace(value), digest, isCopy: tag === TAG.copy };
       }
     }
   }
@@ -320,6 +362,7 @@ export class ObjectIndex {
       await this.#db.batch(changes, { sync: false });
     }
     this.#packs.clear();
+    this.#condemned.clear();
     this.#nextPack = 1;
   }
 }

@@ -160,3 +160,15 @@ export function parseMoment(text: string, nowMs: number = Date.now()): Moment {
 export function parseDate(text: string, nowMs: number = Date.now()): number {
   return parseMoment(text, nowMs).ms;
 }
+
+const SPAN = /^(\d{1,9}) ?(s|seconds?|min|minutes?|h|hours?|d|days?|w|weeks?)$/;
+const SPAN_UNITS = ["second", "minute", "hour", "day", "week"];
+
+/** Milliseconds of a span of time: `30 days`, `12h`, `0`. Throws DATE_INVALID. */
+export function parseSpan(text: string): number {
+  if (text.trim() === "0") return 0;
+  const [, count = "", unit = ""] = SPAN.exec(text.trim().toLowerCase()) ?? [];
+  const name = SPAN_UNITS.find((each) => each.startsWith(unit.slice(0, 1)));
+  if (count === "" || name === undefined) throw invalid(text, "use '30 days', '12h' or '0'");
+  return Number(count) * (UNIT_MS[name] ?? 0);
+}

@@ -175,6 +175,7 @@ async function resolveBase(
   if (at === undefined) found = await resolveName(repository, name);
   else if ("previous" in at) found = await findPrevious(repository, at.previous);
   else found = { digest: await readReflogAt(repository, await refOfLog(repository, name), at) };
+  store.pins.add([found.digest]);
   const kind = await statKind(store, found.digest);
   if (kind !== undefined) return { ...found, kind };
   if (found.ref === undefined && revision.at === undefined) {
@@ -190,6 +191,7 @@ async function resolveStaged(repository: Repository, text: string): Promise<Reso
   const path = rootPath(repository, text);
   const entry = (await readStage(requireWorktree(repository).root))?.entries.get(path);
   if (entry === undefined) throw new SmcError("PATH_NOT_FOUND", `'${show(path)}' is not in the stage`);
+  repository.store.pins.add([entry.digest]);
   return { digest: entry.digest, kind: "blob", path, mode: entry.mode };
 }
 

@@ -62,6 +62,12 @@ export function nameOfKey(key: Uint8Array): string {
   return text.slice(text.indexOf("\0") + 1);
 }
 
+/** The repository and the name in the key of a ref, or of a reflog's row without its number. */
+export function placeOfKey(key: Uint8Array): { repository: string; name: string } {
+  const [repository = "", name = ""] = view(key).toString("utf8", 1).split("\0");
+  return { repository, name };
+}
+
 export function reflogKey(repository: string, name: string, seq: number): Uint8Array {
   return Buffer.concat([Buffer.from(`${TAGS.reflog}${repository}\0${name}\0`), seqBytes(seq)]);
 }
@@ -70,6 +76,9 @@ export function reflogRange(repository: string, name: string): { gte: Uint8Array
   const gte = Buffer.from(`${TAGS.reflog}${repository}\0${name}\0`);
   return { gte, lt: Buffer.concat([gte, Buffer.alloc(SEQ_BYTES, 0xff)]) };
 }
+
+/** At the end of a reflog's key: NUL and the number of the change. */
+export const SEQ_KEY_BYTES: number = 1 + SEQ_BYTES;
 
 export function seqOfReflogKey(key: Uint8Array): number {
   return Number(view(key).readBigUInt64BE(key.length - SEQ_BYTES));

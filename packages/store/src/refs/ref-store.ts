@@ -6,6 +6,7 @@ import { breathe } from "../call.ts";
 import type { Db, DbChange } from "../db/db.ts";
 import type { Digest } from "../objects/digest.ts";
 import { isSmcError, SmcError } from "../errors.ts";
+import type { Pins } from "../gc/pins.ts";
 import type { Journal, JournalEntry } from "../journal/journal.ts";
 import { FIRST_HASH } from "../journal/journal-format.ts";
 import { assertRepositoryName, parseRefName, type RefName } from "../objects/names.ts";
@@ -21,11 +22,13 @@ import {
   decodeWorktree,
   eventKey,
   nameOfKey,
+  placeOfKey,
   refKey,
   reflogRange,
   refRange,
   type RefState,
   repositoryKey,
+  SEQ_KEY_BYTES,
   seqOfReflogKey,
   tagRange,
   TAGS,
@@ -35,6 +38,7 @@ import type {
   Ref,
   RefChange,
   ReflogEntry,
+  NamedObject,
   RefReason,
   RefStore,
   RepositoryRecord,
@@ -60,8 +64,13 @@ export interface StoredRefs extends RefStore {
  * Brings the rows up to the journal, and makes them again when they do not add up.
  * Throws JOURNAL_CORRUPT when the journal ends before what the rows were written from.
  */
-export async function createRefStore(parts: { db: Db; journal: Journal }): Promise<StoredRefs> {
-  const refs = new JournalRefs(parts.db, parts.journal);
+export async function createRefStore(parts: {
+  db: Db;
+  journal: Journal;
+  /** Told of what refs name, and named, whenever one changes. */
+  pins?: Pick<Pins, "add">;
+}): Promise<StoredRefs> {
+  const refs = new JournalRefs(parts);
   await refs.open();
   return refs;
 }
@@ -69,14 +78,16 @@ export async function createRefStore(parts: { db: Db; journal: Journal }): Promi
 class JournalRefs implements StoredRefs {
   readonly #db: Db;
   readonly #journal: Journal;
+  readonly #pins: Pick<Pins, "add"> | undefined;
   readonly #rows: PendingRows;
   #state: RefState = EMPTY;
   #queue: Promise<unknown> = Promise.resolve();
   wasRebuilt = false;
 
-  constructor(db: Db, journal: Journal) {
+  constructor({ db, journal, pins }: { db: Db; journal: Journal; pins?: Pick<Pins, "add"> }) {
     this.#db = db;
     this.#journal = journal;
+    this.#pins = pins;
     this.#rows = new PendingRows(db);
   }
 
@@ -235,6 +246,10 @@ class JournalRefs implements StoredRefs {
       const resolved = await resolveChanges(context, changes);
       if (resolved.length === 0) return;
       await assertNoConflict(context, resolved);
+      for (const { from, to } of resolved) {
+        if (from !== "absent") this.#pins?.add([from]);
+        if (to !== "absent") this.#pins?.add([to]);
+      }
       await this.#commit({ type: "refs", ms: Date.now(), ...pick(reason), repository, changes: resolved });
     });
   }
@@ -254,6 +269,33 @@ class JournalRefs implements StoredRefs {
       found.push({ seq, name, ...decodeMove(value), ...decodeEvent(event) });
     }
     return found;
+  }
+
+  async *named(sinceMs: number): AsyncIterable<NamedObject> {
+    for await (const [key, value] of this.#rows.iterate(tagRange(TAGS.ref)))
+      yield { ...placeOfKey(key), digest: decodeRef(value) };
+    let moves: (NamedObject & { readonly seq: number })[] = [];
+    for await (const [key, value] of this.#rows.iterate(tagRange(TAGS.reflog))) {
+      const { from, to } = decodeMove(value);
+      const seq = seqOfReflogKey(key);
+      const place = placeOfKey(key.subarray(0, key.length - SEQ_KEY_BYTES));
+      for (const digest of [from, to]) if (digest !== "absent") moves.push({ ...place, seq, digest });
+      if (moves.length < BATCH_ROWS) continue;
+      yield* await this.#since(moves, sinceMs);
+      moves = [];
+    }
+    yield* await this.#since(moves, sinceMs);
+  }
+
+  /** Those that happened at `sinceMs` or later. */
+  async #since<T extends { readonly seq: number }>(moves: readonly T[], sinceMs: number): Promise<T[]> {
+    const events = await this.#rows.getMany(moves.map(({ seq }) => eventKey(seq)));
+    return moves.filter(({ seq }, index) => {
+      const event = events[index];
+      if (event === undefined)
+        throw new SmcError("INDEX_CORRUPT", `LevelDB lacks the reason of change ${seq}`);
+      return decodeEvent(event).ms >= sinceMs;
+    });
   }
 
   async registerWorktree(worktree: WorktreeRecord, reason: RefReason): Promise<void> {

@@ -35,6 +35,13 @@ export interface ReflogEntry {
   readonly actor: string;
 }
 
+/** An object that a ref names, or named. */
+export interface NamedObject {
+  readonly repository: string;
+  readonly name: string;
+  readonly digest: Digest;
+}
+
 export interface RepositoryRecord {
   readonly name: string;
   readonly createdMs: number;
@@ -74,6 +81,8 @@ export interface RefStore {
   ): Promise<void>;
   /** Newest first. A deleted ref keeps its entries. */
   log(repository: string, name: RefName, limit?: number): Promise<ReflogEntry[]>;
+  /** The objects that refs of all repositories name, or named at `sinceMs` (Unix time) or later; deleted ones too. */
+  named(sinceMs: number): AsyncIterable<NamedObject>;
   /** Remembers, durably, where a worktree is; the same id again replaces the path. */
   registerWorktree(worktree: WorktreeRecord, reason: RefReason): Promise<void>;
   listWorktrees(): Promise<WorktreeRecord[]>;

@@ -22,6 +22,7 @@ export interface Tip {
 
 export async function readTip(repository: Repository): Promise<Tip> {
   const head = await readHead(repository);
+  if (head.digest !== undefined) repository.store.pins.add([head.digest]);
   const tree = head.digest === undefined ? undefined : (await readCommit(repository.store, head.digest)).tree;
   return { head, tree };
 }
@@ -46,6 +47,7 @@ export async function loadStage(
   call: Call,
 ): Promise<Stage> {
   const stage = await readStage(worktree.root);
+  for (const { digest } of stage?.entries.values() ?? []) repository.store.pins.add([digest]);
   if (stage === undefined) return advanceStage(repository, { worktree, stage: emptyStage(), tip }, call);
   return stage.base === tip.tree ? stage : advanceStage(repository, { worktree, stage, tip }, call);
 }

@@ -1,0 +1,121 @@
+/** `smc gc`: takes away what no ref, reflog, stage or running command needs. It can be brought back for a while. */
+import { type Call, throwIfCanceled } from "../call.ts";
+import { SmcError } from "../errors.ts";
+import { Mark } from "../gc/mark.ts";
+import { type Plan, freedBytes, planPacks } from "../gc/plan.ts";
+import { roots } from "../gc/roots.ts";
+import { sweep } from "../gc/sweep.ts";
+import { emptyEpoch, type Epoch, listTrash } from "../gc/trash.ts";
+import { parseSpan } from "../history/dates.ts";
+import type { OwnedStore } from "../open-store.ts";
+import { show } from "../show.ts";
+
+/** What refs named within this time is kept. */
+const REFLOG_SPAN = "30 days";
+/** How long what was taken away can be brought back. */
+const GRACE_SPAN = "24 hours";
+/** How long commands that run already may take. */
+const CALLS_MS_MAX = 600_000;
+
+export interface GcOptions {
+  /** Tells what would be done, and does nothing. */
+  readonly dryRun?: boolean;
+  /** What refs named within this span ("30 days", the default) is kept. */
+  readonly olderThan?: string;
+  /** What an earlier gc took away longer ago than this ("24 hours", the default) goes for good; "0 days": all, at once. */
+  readonly grace?: string;
+}
+
+export interface GcResult {
+  readonly dryRun: boolean;
+  readonly live: { readonly count: number; readonly bytes: number };
+  /** Objects that nothing needs. */
+  readonly dead: { readonly commits: number; readonly trees: number; readonly tags: number; readonly chunks: number };
+  readonly packs: { readonly kept: number; readonly rewritten: number; readonly dropped: number; readonly postponed: number };
+  /** By how much the packs get smaller. */
+  readonly freedBytes: number;
+  /** Where it is until it goes for good. */
+  readonly trash: { readonly epoch: string; readonly bytes: number; readonly untilMs: number } | null;
+  /** What went for good. */
+  readonly emptied: { readonly epochs: readonly string[]; readonly bytes: number };
+  readonly notes: readonly string[];
+}
+
+/**
+ * Runs beside other commands. Fails closed: when anything that is needed is missing or cannot be read, nothing is
+ * taken away. Throws OBJECT_MISSING, OBJECT_CORRUPT, STAGE_CORRUPT …, READ_ONLY, DISK_FULL, CANCELED, and
+ * STORE_BUSY when commands that began before it do not end.
+ */
+export function gc(store: OwnedStore, options: GcOptions, call: Call): Promise<GcResult> {
+  const nowMs = Date.now();
+  const sinceMs = nowMs - parseSpan(options.olderThan ?? REFLOG_SPAN);
+  const graceMs = parseSpan(options.grace ?? GRACE_SPAN);
+  return store.alone(async () => {
+    if (options.dryRun !== true) store.assertWritable();
+    using _ = store.pins.begin();
+    await waitForCalls(store, call);
+    const packs = store.index.packs();
+    const notes: string[] = [];
+    const mark = new Mark(store, call);
+    const onGone = (path: string): void => {
+      notes.push(`the worktree '${show(path)}' is gone; what was only staged there is not kept`);
+    };
+    for await (const root of roots(store, { sinceMs, onGone })) await mark.add(root);
+    const plan = await planPacks(store, { packs, live: mark.live }, call);
+    const old = (await listTrash(store.path)).filter(({ ms }) => ms <= nowMs - graceMs);
+    if (options.dryRun === true) return describe(plan, { dryRun: true, old, notes });
+    return { ...(await clean(store, { plan, mark, old, graceMs }, call)), notes };
+  });
+}
+
+/** What began before pins were kept may rely on something that nobody told us of. */
+async function waitForCalls(store: OwnedStore, call: Call): Promise<void> {
+  if (await store.calls.drain(call.signal, CALLS_MS_MAX)) return;
+  throwIfCanceled(call);
+  throw new SmcError("STORE_BUSY", `commands that began before gc still run after ${CALLS_MS_MAX / 60_000} minutes; nothing was removed`, {
+    hint: 'run "smc gc" when they are done; "smc daemon status" counts them',
+  });
+}
+
+async function clean(
+  store: OwnedStore,
+  { plan, mark, old, graceMs }: { plan: Plan; mark: Mark; old: readonly Epoch[]; graceMs: number },
+  call: Call,
+): Promise<Omit<GcResult, "notes">> {
+  const { epoch, removed, postponed } = await sweep(store, { plans: plan.packs, mark }, call);
+  const all = await listTrash(store.path);
+  const fresh = all.find(({ name }) => name === epoch);
+  const emptied = graceMs === 0 ? all : old;
+  for (const each of emptied) await emptyEpoch(store.path, each);
+  const isKept = fresh !== undefined && !emptied.includes(fresh);
+  return {
+    ...describe(plan, { dryRun: false, old: emptied, notes: [] }),
+    packs: { ...countPacks(plan), postponed },
+    freedBytes: removed.reduce((sum, each) => sum + freedBytes(each), 0),
+    trash: isKept ? { epoch: fresh.name, bytes: fresh.sizeBytes, untilMs: fresh.ms + graceMs } : null,
+  };
+}
+
+function describe(
+  plan: Plan,
+  { dryRun, old, notes }: { dryRun: boolean; old: readonly Epoch[]; notes: readonly string[] },
+): GcResult {
+  return {
+    dryRun,
+    live: plan.live,
+    dead: plan.dead,
+    packs: { ...countPacks(plan), postponed: 0 },
+    freedBytes: plan.freedBytes,
+    trash: null,
+    emptied: {
+      epochs: old.map(({ name }) => name),
+      bytes: old.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    },
+    notes,
+  };
+}
+
+function countPacks({ packs }: Plan): { kept: number; rewritten: number; dropped: number } {
+  const count = (wanted: string): number => packs.filter(({ action }) => action === wanted).length;
+  return { kept: count("keep"), rewritten: count("rewrite"), dropped: count("drop") };
+}
