@@ -232,6 +232,13 @@ export const api = {
     limit: optional(count),
   }),
   repack: verb("Stores what is there in less space", "store", { again: optional(flag) }, progress),
+  gc: verb(
+    "Takes away what nothing needs",
+    "store",
+    { dryRun: optional(flag), olderThan: optional(text), grace: optional(text) },
+    progress,
+  ),
+  undelete: verb("Brings back what gc took away", "store", { epoch: optional(text), list: optional(flag) }),
   fsck: verb("Checks the store", "store", { full: optional(flag), rebuild: optional(flag) }, progress),
   du: verb(
     "Measures how much room versions take, and what lies in the store",

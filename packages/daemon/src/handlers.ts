@@ -10,7 +10,10 @@ type Handlers = { readonly [V in VerbName]: Handler<V> };
 function onRepository<Options, Result>(
   verb: (repository: Repository, options: Options, call: Call) => Promise<Result>,
 ): (context: Context, input: Options, call: Call) => Promise<Result> {
-  return async (context, input, call) => verb(await openRepository(context), input, call);
+  return async (context, input, call) => {
+    using _ = context.store.calls.enter();
+    return await verb(await openRepository(context), input, call);
+  };
 }
 
 function onStore<Options, Result>(
@@ -35,9 +38,10 @@ function inFolder<Options extends { readonly folder?: string }, Result>(
 }
 
 async function initIn(context: Context, input: Input<"init">, call: Call): Promise<store.InitResult> {
+  using _ = context.store.calls.enter();
   const { name, email } = await readActor(context);
   const options = { author: `${name} <${email}>`, ...input, folder: folderOf(context, input.folder) };
-  return store.init(context.store, options, call);
+  return await store.init(context.store, options, call);
 }
 
 async function inspectIn(
@@ -78,6 +82,8 @@ export const handlers = {
   refs: onRepository(store.refs),
   reflog: onRepository(store.reflog),
   repack: onStore(store.repack),
+  gc: onStore(store.gc),
+  undelete: onStore(store.undelete),
   fsck: onStore(store.fsck),
   du: onRepository(store.du),
   repos: onStore(store.repos),

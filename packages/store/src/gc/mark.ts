@@ -49,7 +49,8 @@ export class Mark {
   async addPin(digest: Digest): Promise<void> {
     if (this.live.has(digest)) return;
     const place = await this.#store.index.find(digest);
-    if (place?.kind === "chunk" || place?.kind === "chunklist") return this.#chunks([[digest, place]], "a command");
+    if (place?.kind === "chunk" || place?.kind === "chunklist")
+      return this.#chunks([[digest, place]], "a command");
     if (place === undefined && (await this.#store.index.findChunklist(digest)) === undefined) return;
     await this.add({ digest, from: "a command" });
   }

@@ -45,7 +45,10 @@ export async function planPacks(
   call: Call,
 ): Promise<Plan> {
   const sums = new Map<number, Sums>(
-    packs.map(({ no }) => [no, { liveBytes: 0, liveCount: 0, deadBytes: 0, hasObjects: false, mustGo: false }]),
+    packs.map(({ no }) => [
+      no,
+      { liveBytes: 0, liveCount: 0, deadBytes: 0, hasObjects: false, mustGo: false },
+    ]),
   );
   const dead = { commits: 0, trees: 0, tags: 0, chunks: 0 };
   const total = { count: 0, bytes: 0 };

@@ -6,13 +6,14 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Digest } from "../objects/digest.ts";
 import { isDigest } from "../objects/digest.ts";
-import { fromErrno, isSmcError, SmcError } from "../errors.ts";
+import { fromErrno, isSmcError } from "../errors.ts";
 import { createFolder, removeTree, renamePath, replaceFile, syncFolder } from "../fs.ts";
 import { packPath } from "../pack/folder.ts";
 import { show } from "../show.ts";
 import { readSmall } from "../worktree/head.ts";
 
 const NOTE = "gc.json";
+const EXPIRED = "expired.json";
 const NOTE_BYTES_MAX = 64 * 1024;
 const EPOCHS_MAX = 10_000;
 /** 20261121T142233Z, and a number when there were several in that second. */
@@ -29,6 +30,29 @@ function trashPath(storePath: string, ...names: string[]): string {
   return join(storePath, "trash", ...names);
 }
 
+/** Reflogs up to this moment (Unix time) protect nothing any more; what they name may be gone. 0 at first. */
+export async function readExpiredMs(storePath: string): Promise<number> {
+  return (await readMs(trashPath(storePath, EXPIRED))) ?? 0;
+}
+
+/** Durable before anything that only they name goes. */
+export async function writeExpiredMs(storePath: string, ms: number): Promise<void> {
+  await createFolder(trashPath(storePath));
+  await replaceFile(trashPath(storePath, EXPIRED), `${JSON.stringify({ ms })}\n`);
+  await syncFolder(storePath);
+}
+
+/** Undefined when there is no such file, or nothing of ours in it. */
+async function readMs(path: string): Promise<number | undefined> {
+  try {
+    const { ms } = JSON.parse((await readSmall(path, NOTE_BYTES_MAX)).toString("utf8")) as { ms?: unknown };
+    return typeof ms === "number" && Number.isSafeInteger(ms) ? ms : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError || isSmcError(error, "PATH_NOT_FOUND")) return undefined;
+    throw error;
+  }
+}
+
 /** Makes the folder of a gc that runs now; durable when it returns. */
 export async function createEpoch(storePath: string, nowMs: number): Promise<string> {
   const stamp = new Date(nowMs).toISOString().replaceAll(/[-:]|\.\d+/g, "");
@@ -43,11 +67,7 @@ export async function createEpoch(storePath: string, nowMs: number): Promise<str
 }
 
 /** Moves packs, which no index names any more, out of `packs/`. A kill in between leaves each in one place. */
-export async function throwAway(
-  storePath: string,
-  epoch: string,
-  packs: readonly Digest[],
-): Promise<void> {
+export async function throwAway(storePath: string, epoch: string, packs: readonly Digest[]): Promise<void> {
   const folders = new Set<string>();
   for (const name of packs) {
     const from = packPath(storePath, name);
@@ -112,13 +132,8 @@ async function sizeOf(path: string): Promise<number> {
 
 /** When it was made; without a readable note, by its name. */
 async function momentOf(storePath: string, epoch: string): Promise<number> {
-  try {
-    const text = (await readSmall(trashPath(storePath, epoch, NOTE), NOTE_BYTES_MAX)).toString("utf8");
-    const { ms } = JSON.parse(text) as { ms?: unknown };
-    if (typeof ms === "number" && Number.isSafeInteger(ms)) return ms;
-  } catch (error) {
-    if (!(error instanceof SyntaxError) && !(error instanceof SmcError)) throw error;
-  }
+  const ms = await readMs(trashPath(storePath, epoch, NOTE));
+  if (ms !== undefined) return ms;
   const [, year, month, day, hour, minute, second] = /^(....)(..)(..)T(..)(..)(..)Z/.exec(epoch) ?? [];
   return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { formatMoment, parseDate, parseMoment } from "./dates.ts";
+import { formatMoment, parseDate, parseMoment, parseSpan } from "./dates.ts";
 import { isSmcError } from "../errors.ts";
 
 const NOW = Date.UTC(2026, 2, 31, 12, 0, 0);
@@ -69,3 +69,22 @@ test.each([
   }
   expect(isSmcError(caught, "DATE_INVALID")).toBe(true);
 });
+
+test.each([
+  ["0", 0],
+  ["90s", 90_000],
+  ["12h", 43_200_000],
+  ["5 min", 300_000],
+  ["1 day", 86_400_000],
+  ["30 days", 2_592_000_000],
+  ["2w", 1_209_600_000],
+])("parseSpan() reads %s", (text, expected) => {
+  expect(parseSpan(text)).toBe(expected);
+});
+
+test.each(["", "soon", "-1 days", "1.5h", "1 month", "h", "1000000000000s"])(
+  "parseSpan() refuses '%s'",
+  (text) => {
+    expect(() => parseSpan(text)).toThrow(expect.objectContaining({ code: "DATE_INVALID" }));
+  },
+);

@@ -287,14 +287,14 @@ class JournalRefs implements StoredRefs {
     yield* await this.#since(moves, sinceMs);
   }
 
-  /** Those that happened at `sinceMs` or later. */
+  /** Those that happened after `sinceMs`. */
   async #since<T extends { readonly seq: number }>(moves: readonly T[], sinceMs: number): Promise<T[]> {
     const events = await this.#rows.getMany(moves.map(({ seq }) => eventKey(seq)));
     return moves.filter(({ seq }, index) => {
       const event = events[index];
       if (event === undefined)
         throw new SmcError("INDEX_CORRUPT", `LevelDB lacks the reason of change ${seq}`);
-      return decodeEvent(event).ms >= sinceMs;
+      return decodeEvent(event).ms > sinceMs;
     });
   }
 

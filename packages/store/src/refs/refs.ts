@@ -81,7 +81,7 @@ export interface RefStore {
   ): Promise<void>;
   /** Newest first. A deleted ref keeps its entries. */
   log(repository: string, name: RefName, limit?: number): Promise<ReflogEntry[]>;
-  /** The objects that refs of all repositories name, or named at `sinceMs` (Unix time) or later; deleted ones too. */
+  /** The objects that refs of all repositories name, or named after `sinceMs` (Unix time); deleted ones too. */
   named(sinceMs: number): AsyncIterable<NamedObject>;
   /** Remembers, durably, where a worktree is; the same id again replaces the path. */
   registerWorktree(worktree: WorktreeRecord, reason: RefReason): Promise<void>;

@@ -5,7 +5,7 @@ import { Mark } from "../gc/mark.ts";
 import { type Plan, freedBytes, planPacks } from "../gc/plan.ts";
 import { roots } from "../gc/roots.ts";
 import { sweep } from "../gc/sweep.ts";
-import { emptyEpoch, type Epoch, listTrash } from "../gc/trash.ts";
+import { emptyEpoch, type Epoch, listTrash, readExpiredMs, writeExpiredMs } from "../gc/trash.ts";
 import { parseSpan } from "../history/dates.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { show } from "../show.ts";
@@ -30,8 +30,18 @@ export interface GcResult {
   readonly dryRun: boolean;
   readonly live: { readonly count: number; readonly bytes: number };
   /** Objects that nothing needs. */
-  readonly dead: { readonly commits: number; readonly trees: number; readonly tags: number; readonly chunks: number };
-  readonly packs: { readonly kept: number; readonly rewritten: number; readonly dropped: number; readonly postponed: number };
+  readonly dead: {
+    readonly commits: number;
+    readonly trees: number;
+    readonly tags: number;
+    readonly chunks: number;
+  };
+  readonly packs: {
+    readonly kept: number;
+    readonly rewritten: number;
+    readonly dropped: number;
+    readonly postponed: number;
+  };
   /** By how much the packs get smaller. */
   readonly freedBytes: number;
   /** Where it is until it goes for good. */
@@ -48,7 +58,7 @@ export interface GcResult {
  */
 export function gc(store: OwnedStore, options: GcOptions, call: Call): Promise<GcResult> {
   const nowMs = Date.now();
-  const sinceMs = nowMs - parseSpan(options.olderThan ?? REFLOG_SPAN);
+  const askedMs = nowMs - parseSpan(options.olderThan ?? REFLOG_SPAN);
   const graceMs = parseSpan(options.grace ?? GRACE_SPAN);
   return store.alone(async () => {
     if (options.dryRun !== true) store.assertWritable();
@@ -60,10 +70,14 @@ export function gc(store: OwnedStore, options: GcOptions, call: Call): Promise<G
     const onGone = (path: string): void => {
       notes.push(`the worktree '${show(path)}' is gone; what was only staged there is not kept`);
     };
+    const expiredMs = await readExpiredMs(store.path);
+    // One in the future was written by a clock that was wrong.
+    const sinceMs = expiredMs > nowMs ? askedMs : Math.max(askedMs, expiredMs);
     for await (const root of roots(store, { sinceMs, onGone })) await mark.add(root);
     const plan = await planPacks(store, { packs, live: mark.live }, call);
     const old = (await listTrash(store.path)).filter(({ ms }) => ms <= nowMs - graceMs);
     if (options.dryRun === true) return describe(plan, { dryRun: true, old, notes });
+    if (sinceMs > expiredMs) await writeExpiredMs(store.path, sinceMs);
     return { ...(await clean(store, { plan, mark, old, graceMs }, call)), notes };
   });
 }
@@ -72,9 +86,13 @@ export function gc(store: OwnedStore, options: GcOptions, call: Call): Promise<G
 async function waitForCalls(store: OwnedStore, call: Call): Promise<void> {
   if (await store.calls.drain(call.signal, CALLS_MS_MAX)) return;
   throwIfCanceled(call);
-  throw new SmcError("STORE_BUSY", `commands that began before gc still run after ${CALLS_MS_MAX / 60_000} minutes; nothing was removed`, {
-    hint: 'run "smc gc" when they are done; "smc daemon status" counts them',
-  });
+  throw new SmcError(
+    "STORE_BUSY",
+    `commands that began before gc still run after ${CALLS_MS_MAX / 60_000} minutes; nothing was removed`,
+    {
+      hint: 'run "smc gc" when they are done; "smc daemon status" counts them',
+    },
+  );
 }
 
 async function clean(

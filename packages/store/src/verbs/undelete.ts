@@ -5,7 +5,7 @@ import { type Epoch, emptyEpoch, listTrash, takeBack } from "../gc/trash.ts";
 import { decodeCommit } from "../objects/objects.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
-import { indexPack, packPath } from "../pack/folder.ts";
+import { indexPack } from "../pack/folder.ts";
 import { show } from "../show.ts";
 
 /** Commits that are listed. */
@@ -20,9 +20,18 @@ export interface UndeleteOptions {
 
 export interface UndeleteResult {
   readonly listed: boolean;
-  readonly epochs: readonly { readonly name: string; readonly ms: number; readonly packs: number; readonly bytes: number }[];
+  readonly epochs: readonly {
+    readonly name: string;
+    readonly ms: number;
+    readonly packs: number;
+    readonly bytes: number;
+  }[];
   /** Commits that are back, the newest first, at most 1,000. Nothing names them: the next gc takes them again. */
-  readonly commits: readonly { readonly digest: string; readonly committedMs: number; readonly message: string }[];
+  readonly commits: readonly {
+    readonly digest: string;
+    readonly committedMs: number;
+    readonly message: string;
+  }[];
 }
 
 /** Throws REVISION_NOT_FOUND for an epoch that is not in the trash, READ_ONLY, PACK_CORRUPT. */
@@ -31,11 +40,20 @@ export function undelete(store: OwnedStore, options: UndeleteOptions, call: Call
     const trash = await listTrash(store.path);
     const chosen = options.epoch === undefined ? trash : trash.filter(({ name }) => name === options.epoch);
     if (options.epoch !== undefined && chosen.length === 0) {
-      throw new SmcError("REVISION_NOT_FOUND", `there is no '${show(options.epoch, 80)}' in the trash; nothing was changed`, {
-        hint: 'see "smc undelete --list"',
-      });
+      throw new SmcError(
+        "REVISION_NOT_FOUND",
+        `there is no '${show(options.epoch, 80)}' in the trash; nothing was changed`,
+        {
+          hint: 'see "smc undelete --list"',
+        },
+      );
     }
-    const epochs = chosen.map(({ name, ms, packs, sizeBytes }) => ({ name, ms, packs: packs.length, bytes: sizeBytes }));
+    const epochs = chosen.map(({ name, ms, packs, sizeBytes }) => ({
+      name,
+      ms,
+      packs: packs.length,
+      bytes: sizeBytes,
+    }));
     if (options.list === true) return { listed: true, epochs, commits: [] };
     store.assertWritable();
     const commits: Digest[] = [];
@@ -49,7 +67,8 @@ async function restore(store: OwnedStore, epoch: Epoch, { signal }: Call): Promi
   const context = { path: store.path, index: store.index, pool: store.pool };
   const folder = (name: Digest): string => `${store.path}/trash/${epoch.name}/${name}.pack`;
   const contents = [];
-  for (const { name } of epoch.packs) contents.push(await store.pool.run("contents", { pack: folder(name) }, { signal }));
+  for (const { name } of epoch.packs)
+    contents.push(await store.pool.run("contents", { pack: folder(name) }, { signal }));
   await takeBack(store.path, epoch);
   const hasObjects = contents.map(({ rows }) => rows.some(({ kind }) => kind !== "chunk"));
   const commits: Digest[] = [];

@@ -1,0 +1,47 @@
+import { afterAll, expect, test } from "vitest";
+import { createSandbox } from "./sandbox.ts";
+
+const box = await createSandbox();
+afterAll(() => box[Symbol.asyncDispose]());
+
+interface Result {
+  readonly dryRun: boolean;
+  readonly dead: { readonly commits: number; readonly chunks: number };
+  readonly freedBytes: number;
+  readonly trash: { readonly epoch: string } | null;
+  readonly emptied: { readonly epochs: readonly string[] };
+}
+
+test("smc gc takes away a deleted branch once its reflog is old, and smc undelete brings it back", async () => {
+  await box.commit("kept", { a: "kept\n" });
+  await box.ok("branch", "try");
+  await box.ok("switch", "try");
+  const lost = await box.commit("lost", { a: "lost\n" });
+  await box.ok("switch", "main");
+  await box.ok("branch", "-D", "try");
+  expect(await box.json<Result>("gc")).toMatchObject({ dead: { commits: 0 }, freedBytes: 0 });
+  const plan = await box.json<Result>("gc", "-n", "--older-than", "0");
+  expect(plan).toMatchObject({ dryRun: true, dead: { commits: 1, chunks: 1 } });
+  expect(plan.freedBytes).toBeGreaterThan(0);
+  const { stdout } = await box.smc(["gc", "--older-than", "0"]);
+  expect(stdout).toMatch(/needed by nothing: 1 commit, 1 tree, 0 tags, 1 chunk\n/);
+  expect(stdout).toMatch(/"smc undelete" brings it back until \d{4}-\d\d-\d\d \d\d:\d\d UTC/);
+  expect(await box.refused("show", lost)).toMatchObject({ exit: 3 });
+  expect(await box.ok("undelete", "--list")).toMatch(/^\d{8}T\d{6}Z: .* in 2 packs, taken away /);
+  expect(await box.ok("undelete")).toContain(`commit ${lost.slice(0, 12)}`);
+  await box.ok("branch", "rescued", lost);
+  expect(await box.ok("cat", "rescued:a")).toBe("lost\n");
+  expect((await box.smc(["fsck", "--full"])).code).toBe(0);
+  await box.ok("branch", "-D", "rescued");
+  expect(await box.json<Result>("gc", "--older-than", "0", "--grace", "0")).toMatchObject({
+    dead: { commits: 1 },
+    trash: null,
+    emptied: { epochs: [expect.any(String)] },
+  });
+  expect(await box.ok("undelete")).toBe("nothing can be brought back\n");
+});
+
+test("smc gc -q tells the bytes; bad spans are refused", async () => {
+  expect(await box.ok("gc", "-q")).toBe("0\n");
+  expect(await box.refused("gc", "--older-than", "soon")).toMatchObject({ exit: 2, code: "DATE_INVALID" });
+});
