@@ -9,9 +9,14 @@ export function idleRepack(store: OwnedStore, logger: Logger): (signal: AbortSig
   return async (signal) => {
     if (packsOf(store) === seen || store.readOnlyReason !== undefined) return;
     try {
-      const { chunks, packs, bytes } = await repack(store, {}, { signal, onProgress: () => undefined });
+      const { chunks, packs, bytes, problems } = await repack(
+        store,
+        {},
+        { signal, onProgress: () => undefined },
+      );
       seen = packsOf(store);
       logger.info({ chunks, packs, bytes }, "repacked");
+      if (problems.length > 0) logger.warn({ problems }, "some of it cannot be read and was left as it is");
     } catch (error) {
       if (isSmcError(error, "CANCELED")) return;
       logger.error({ err: error }, "repack failed");

@@ -50,7 +50,7 @@ export class FileCuts implements Disposable {
       return blob.sizeBytes === sizeBytes ? { blob, table } : undefined;
     } catch (error) {
       // A damaged parent costs space here; fsck names it.
-      if (isSmcError(error, "OBJECT_CORRUPT")) return undefined;
+      if (isSmcError(error) && error.code !== "CANCELED") return undefined;
       throw error;
     }
   }

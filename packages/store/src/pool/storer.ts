@@ -6,19 +6,16 @@ import { join } from "node:path";
 import { type MessagePort, parentPort, threadId } from "node:worker_threads";
 import { type Digest, hashBytes } from "../objects/digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
-import type { EncodeHints } from "../codecs/codec.ts";
 import { encodeBest } from "../codecs/registry.ts";
-import { isDeltaCodec } from "../pack/delta.ts";
 import type { WrittenPack } from "../pack/writer.ts";
-import { OpenPacks } from "../pack/open-packs.ts";
 import { alignedMemory, BLOCK_BYTES } from "../pack/block-file.ts";
 import type { RecordKind } from "../pack/format.ts";
 import { type EncodedRecord, type NewRecord as PackRecord, PackWriter } from "../pack/writer.ts";
 import { copyRecords, recodeBlob, type Recoder } from "./recode.ts";
+import { Encoder } from "./encoder.ts";
 import type {
   ChunkHints,
   FromWorker,
-  ParentRange,
   SessionFolder,
   StoreReply,
   StoreRequest,
@@ -37,60 +34,7 @@ interface OpenPack {
   readonly block: Uint8Array;
 }
 
-/** What a session keeps in this thread until it is sealed. */
-class Parents implements Disposable {
-  readonly #packs = new OpenPacks();
-  /** Task and tensor → the codec that won for the tensor's last chunk. */
-  readonly #codecs = new Map<string, number>();
-
-  /** The chunk in its shortest form: as a difference to the first of its parents that helps, or alone. */
-  encode(id: number, raw: Uint8Array, { tensor, parents, ...known }: ChunkHints): EncodedRecord {
-    const key = `${id} ${tensor}`;
-    const previous = this.#codecs.get(key);
-    const hints = { ...known, ...(previous === undefined ? {} : { previous }) };
-    // What a codec gives lies in its memory until the next call: only the last result may be kept.
-    let last: EncodedRecord | undefined;
-    for (const parent of parents) {
-      last = this.#encodeAgainst(parent, raw, hints);
-      if (last?.delta !== undefined) break;
-    }
-    last ??= encodeBest(raw, hints);
-    if (this.#codecs.size >= TENSORS_KEPT_MAX) this.#codecs.clear();
-    this.#codecs.set(key, last.codec);
-    return last;
-  }
-
-  /** Undefined when the parent cannot be read. */
-  #encodeAgainst(parent: ParentRange, raw: Uint8Array, hints: EncodeHints): EncodedRecord | undefined {
-    const bytes = this.#read(parent);
-    if (bytes === undefined) return undefined;
-    const { codec, stored } = encodeBest(raw, { ...hints, parent: { raw: bytes, dtype: parent.dtype } });
-    if (!isDeltaCodec(codec)) return { codec, stored };
-    const { depth, offset, length, places } = parent;
-    return {
-      codec,
-      stored,
-      delta: { depth, offset, length, parents: places.map(({ span }) => span.digest) },
-    };
-  }
-
-  /** Undefined when the parent is damaged: that costs space here, and fsck names it. */
-  #read({ places, offset, length }: ParentRange): Uint8Array | undefined {
-    try {
-      return this.#packs.readAll(places).subarray(offset, offset + length);
-    } catch (error) {
-      if (isSmcError(error, "OBJECT_CORRUPT")) return undefined;
-      throw error;
-    }
-  }
-
-  [Symbol.dispose](): void {
-    this.#packs[Symbol.dispose]();
-  }
-}
-
-const TENSORS_KEPT_MAX = 100_000;
-const sessions = new Map<string, Parents>();
+const sessions = new Map<string, Encoder>();
 
 const open = new Map<string, OpenPack>();
 /** Memory of packs that are done, for the next ones. */
@@ -140,7 +84,7 @@ interface NewRecord {
 
 /** In its shortest form. */
 function store(id: number, session: SessionFolder, { kind, digest, raw, hints }: NewRecord): void {
-  const encoded = hints === undefined ? encodeBest(raw) : parentsOf(session.op).encode(id, raw, hints);
+  const encoded = hints === undefined ? encodeBest(raw) : encoderOf(session.op).encode(id, raw, hints);
   append(id, session, { kind, digest, rawBytes: raw.length }, encoded);
 }
 
@@ -162,8 +106,8 @@ function append(id: number, session: SessionFolder, record: PackRecord, encoded:
   if (pack.writer.isFull()) seal(id, session.op);
 }
 
-function parentsOf(op: string): Parents {
-  const known = sessions.get(op) ?? new Parents();
+function encoderOf(op: string): Encoder {
+  const known = sessions.get(op) ?? new Encoder();
   sessions.set(op, known);
   return known;
 }
@@ -198,7 +142,7 @@ async function handle(request: StoreRequest): Promise<readonly Digest[]> {
 
 function runTask({ id, type, input, stop }: TaskMessage): TaskOutput<TaskType> {
   const recoder = (session: SessionFolder): Recoder => ({
-    encode: (raw, hints) => parentsOf(session.op).encode(id, raw, hints),
+    encode: (raw, hints) => encoderOf(session.op).encode(id, raw, hints),
     append: (record, encoded) => append(id, session, record, encoded),
     onBytes: () => {
       if (Atomics.load(stop, 0) !== 0) throw new SmcError("CANCELED", "stopped");

@@ -35,6 +35,8 @@ import {
 const HASH_BUFFER_BYTES = 1024 * 1024;
 /** Bytes between two progress messages. */
 const PROGRESS_BYTES = 8 * 1024 * 1024;
+/** Of 12 MiB each. */
+const WINDOWS_MAX = 4;
 
 const port = parentPort;
 if (port === null) throw new Error("worker.ts runs in a worker thread");
@@ -133,8 +135,10 @@ const RUNNERS: TaskRunners = {
   async add(input, running, indexes) {
     const ports = new StorerPorts(running.id, input, indexes);
     windows ??= [];
-    while (windows.length <= ports.count) windows.push(new Window());
-    const cutter = new Cutter(ports, windows.slice(0, ports.count + 1), (bytes) => running.onBytes(bytes));
+    // One is filled while each storer works on another; more than a few only take memory.
+    const count = Math.min(ports.count + 1, WINDOWS_MAX);
+    while (windows.length < count) windows.push(new Window());
+    const cutter = new Cutter(ports, windows.slice(0, count), (bytes) => running.onBytes(bytes));
     try {
       for (const file of input.files) {
         await cutter.addFile(file);
