@@ -41,6 +41,8 @@ const BATCH_ROWS = 1000;
 export class ObjectIndex {
   readonly #db: Db;
   readonly #packs = new Map<number, IndexedPack>();
+  /** Of all packs that a row may name: also of one that is just being added. */
+  readonly #names = new Map<number, Digest>();
   readonly #condemned = new Set<number>();
   #nextPack = 1;
   #changes: Promise<unknown> = Promise.resolve();
@@ -56,6 +58,7 @@ export class ObjectIndex {
       const no = Buffer.from(packKey).readUInt32BE(1);
       const name = digestFromBytes(row.subarray(0, 32));
       index.#packs.set(no, { no, name, sizeBytes: row.readUIntBE(32, 6), count: row.readUInt32BE(38) });
+      index.#names.set(no, name);
       index.#nextPack = Math.max(index.#nextPack, no + 1);
     }
     return index;
@@ -66,10 +69,10 @@ export class ObjectIndex {
   }
 
   packName(no: number): Digest {
-    const pack = this.#packs.get(no);
-    if (pack === undefined)
+    const name = this.#names.get(no);
+    if (name === undefined)
       throw new SmcError("INDEX_CORRUPT", `the object index names pack ${no}, which it does not know`);
-    return pack.name;
+    return name;
   }
 
   async find(digest: Digest): Promise<Place | undefined> {
@@ -147,6 +150,7 @@ export class ObjectIndex {
   ): Promise<void> {
     const no = this.#nextPack;
     this.#nextPack += 1;
+    this.#names.set(no, pack.name);
     for (let from = 0; from < pack.rows.length; from += BATCH_ROWS) {
       await this.#addRows(no, pack.rows.slice(from, from + BATCH_ROWS), options.replace === true);
       await breathe();
@@ -219,6 +223,7 @@ export class ObjectIndex {
   async removePack(no: number, rows: readonly RecordRow[]): Promise<void> {
     await this.#exclusive(() => this.#removeRows(no, rows));
     this.#packs.delete(no);
+    this.#names.delete(no);
   }
 
   async #removeRows(no: number, rows: readonly RecordRow[]): Promise<void> {
@@ -260,6 +265,7 @@ export class ObjectIndex {
     }
     await this.#db.batch([{ type: "del", key: key(TAG.pack, packBytes(no)) }], { sync: true });
     this.#packs.delete(no);
+    this.#names.delete(no);
     this.#condemned.delete(no);
   }
 
@@ -362,6 +368,7 @@ export class ObjectIndex {
       await this.#db.batch(changes, { sync: false });
     }
     this.#packs.clear();
+    this.#names.clear();
     this.#condemned.clear();
     this.#nextPack = 1;
   }
