@@ -239,7 +239,12 @@ export const api = {
     progress,
   ),
   undelete: verb("Brings back what gc took away", "store", { epoch: optional(text), list: optional(flag) }),
-  fsck: verb("Checks the store", "store", { full: optional(flag), rebuild: optional(flag) }, progress),
+  fsck: verb(
+    "Checks the store",
+    "store",
+    { quick: optional(flag), full: optional(flag), rebuild: optional(flag) },
+    progress,
+  ),
   du: verb(
     "Measures how much room versions take, and what lies in the store",
     "repository",

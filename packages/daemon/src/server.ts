@@ -9,6 +9,7 @@ import { api, isVerbName } from "./api.ts";
 import { sendBlob } from "./blob.ts";
 import { describeFailure } from "./failure.ts";
 import { handlers } from "./handlers.ts";
+import { healing } from "./heal.ts";
 import { parseJson } from "./json.ts";
 import type { Logger } from "./logger.ts";
 import { type At, type DaemonStatus, JSON_TYPE, PROTOCOL, PROTOCOL_HEADER } from "./protocol.ts";
@@ -133,15 +134,18 @@ interface VerbRun {
   readonly body: { readonly at: At; readonly input: never };
 }
 
-async function runVerb({ store, logger }: Host, { verb, reply, entered, body }: VerbRun): Promise<void> {
+async function runVerb(host: Host, { verb, reply, entered, body }: VerbRun): Promise<void> {
+  const { store, logger } = host;
   const startMs = performance.now();
+  const isReading = READING_VERBS.has(verb);
   const failure = await answerVerb(reply.raw, {
     controller: entered.controller,
-    run: async (call) => handlers[verb]({ store, at: body.at }, body.input, call),
+    run: (call) =>
+      healing(host, { isReading }, async () => handlers[verb]({ store, at: body.at }, body.input, call)),
     describe: (error) => describeFailure(error, logger, { verb }),
   });
   const fields = { verb, ms: Math.round(performance.now() - startMs), code: failure?.json.code };
-  if (failure === undefined && !READING_VERBS.has(verb)) logger.info(fields, "verb done");
+  if (failure === undefined && !isReading) logger.info(fields, "verb done");
   else logger.debug(fields, "verb done");
 }
 

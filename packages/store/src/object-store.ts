@@ -69,11 +69,11 @@ export class PackedObjects implements ObjectStore {
         `object ${digest} is a ${place.kind === "chunk" ? "blob" : place.kind}, not a ${kind}`,
       );
     }
-    return await this.#readPlace(digest, place);
+    return await this.readPlace(digest, place);
   }
 
-  /** Tries every copy of a damaged record before it gives up. */
-  async #readPlace(digest: Digest, place: Place, signal = NEVER): Promise<Uint8Array> {
+  /** Verified bytes of a record whose place is known. Tries every copy of a damaged one before it gives up. */
+  async readPlace(digest: Digest, place: Place, signal: AbortSignal = NEVER): Promise<Uint8Array> {
     try {
       if (isSmall(place)) return readHere(this.#pack(place), spanOf(digest, place));
       const [chunk] = await this.#places([digest], [place]);
@@ -87,7 +87,7 @@ export class PackedObjects implements ObjectStore {
     } catch (error) {
       if (!isSmcError(error, "OBJECT_CORRUPT")) throw error;
       for (const copy of await this.#context.index.findCopies(digest)) {
-        if (copy.pack !== place.pack) return this.#readPlace(digest, copy, signal);
+        if (copy.pack !== place.pack) return this.readPlace(digest, copy, signal);
       }
       throw error;
     }
@@ -165,7 +165,7 @@ export class PackedObjects implements ObjectStore {
     using _ = this.readers.enter();
     const place = await this.#context.index.find(list);
     if (place === undefined) throw missing(blob, list);
-    const decoded = decodeChunklist(await this.#readPlace(list, place));
+    const decoded = decodeChunklist(await this.readPlace(list, place));
     if (decoded.blob !== blob)
       throw new SmcError("INDEX_CORRUPT", `the chunklist of ${blob} belongs to ${decoded.blob}`);
     return decoded;

@@ -3,8 +3,9 @@ import { randomBytes } from "node:crypto";
 import { lstat, readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { type Db, openDb } from "./db/db.ts";
+import { setAside } from "./db/db-recovery.ts";
 import { fromErrno, isSmcError, SmcError } from "./errors.ts";
-import { createFolder, removeTree, renamePath, syncFolder } from "./fs.ts";
+import { createFolder, removeTree, syncFolder } from "./fs.ts";
 import { type Journal, openJournal } from "./journal/journal.ts";
 import { acquireLock, type Lock } from "./lock/lock.ts";
 import { ObjectIndex } from "./db/object-index.ts";
@@ -20,7 +21,6 @@ import { readFormat, STORE_VERSION, type StoreFormat, writeFormat } from "./stor
 import { PackSession } from "./write-session.ts";
 
 const PATH_BYTES_MAX = 3800;
-const DAMAGED_DB_MAX = 100;
 
 export interface OpenOptions {
   /** Makes the store when there is none. */
@@ -84,6 +84,10 @@ export class OwnedStore implements Store {
     return this.#parts.pins;
   }
 
+  get db(): Db {
+    return this.#parts.db;
+  }
+
   get readOnlyReason(): string | undefined {
     return this.#parts.journal.failure;
   }
@@ -116,12 +120,39 @@ export class OwnedStore implements Store {
   /** Forgets the object index and the refs in LevelDB and builds both from packs and journal. */
   rebuild(): Promise<Recovery> {
     return this.alone(async () => {
-      const { index, pool, refs } = this.#parts;
-      const lost = await reconcile({ path: this.path, index, pool }, { rebuild: true });
-      await refs.rebuild();
-      this.recovery = { ...lost, rebuilt: "asked for" };
-      return this.recovery;
+      try {
+        return await this.#rebuild("asked for");
+      } catch (error) {
+        if (!isSmcError(error, "INDEX_CORRUPT")) throw error;
+        return this.#renew(error.message);
+      }
     });
+  }
+
+  /**
+   * Makes LevelDB anew, when it is damaged or `why` says that it must be; what is there is set aside.
+   * Throws JOURNAL_CORRUPT, and changes nothing, when the journal is damaged too.
+   */
+  heal(why?: string): Promise<Recovery | undefined> {
+    return this.alone(async () => {
+      if (why === undefined && !this.#parts.db.isDamaged) return undefined;
+      // Refs come from the journal: LevelDB is given up only for one that is whole.
+      await this.journal.verify(new AbortController().signal);
+      return this.#renew(why ?? "rows of LevelDB were damaged");
+    });
+  }
+
+  async #renew(why: string): Promise<Recovery> {
+    await this.#parts.db.renew();
+    return this.#rebuild(why);
+  }
+
+  async #rebuild(why: string): Promise<Recovery> {
+    const { index, pool, refs } = this.#parts;
+    const lost = await reconcile({ path: this.path, index, pool }, { rebuild: true });
+    await refs.rebuild();
+    this.recovery = { ...lost, rebuilt: why };
+    return this.recovery;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -275,25 +306,7 @@ async function openDbOrAnew(root: string, storeId: string): Promise<{ db: Db; re
     return { db: await openDb(path, { storeId, create: false }), rebuilt: undefined };
   } catch (error) {
     if (!isSmcError(error, "INDEX_CORRUPT")) throw error;
-    await setAside(root, path);
+    await setAside(path);
     return { db: await openDb(path, { storeId, create: true }), rebuilt: error.message };
   }
-}
-
-async function setAside(root: string, path: string): Promise<void> {
-  for (let number = 1; number <= DAMAGED_DB_MAX; number++) {
-    const target = join(root, `db.damaged-${number}`);
-    const isFree = await lstat(target).then(
-      () => false,
-      () => true,
-    );
-    if (!isFree) continue;
-    try {
-      await renamePath(path, target);
-    } catch (error) {
-      if (!isSmcError(error, "PATH_NOT_FOUND")) throw error;
-    }
-    return;
-  }
-  await removeTree(path);
 }

@@ -5,11 +5,12 @@ import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type ErrorJson, fromErrno, isSmcError, SmcError } from "../errors.ts";
-import { removeFile, replaceFile, syncFolder } from "../fs.ts";
+import { removeFile, removeTree, renamePath, replaceFile, syncFolder } from "../fs.ts";
 import { show } from "../show.ts";
 
 export type DbCheckReport = { readonly ok: true } | { readonly ok: false; readonly error: ErrorJson };
 
+const DAMAGED_DB_MAX = 100;
 const LOCK_WAIT_MS = 3000;
 const LOCK_STEP_MS = 25;
 
@@ -94,4 +95,23 @@ function runChild(path: string, signal: AbortSignal | undefined): Promise<DbChec
       resolve(report ?? { ok: false, error: { code: "INDEX_CORRUPT", exit: 4, message } });
     });
   });
+}
+
+/** Renames a database that cannot be read to `db.damaged-<n>` beside it; the one after the hundredth is removed. */
+export async function setAside(path: string): Promise<void> {
+  for (let number = 1; number <= DAMAGED_DB_MAX; number++) {
+    const target = `${path}.damaged-${number}`;
+    const isFree = await lstat(target).then(
+      () => false,
+      () => true,
+    );
+    if (!isFree) continue;
+    try {
+      await renamePath(path, target);
+    } catch (error) {
+      if (!isSmcError(error, "PATH_NOT_FOUND")) throw error;
+    }
+    return;
+  }
+  await removeTree(path);
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type Db, openDb } from "./db.ts";
 import { watchLock } from "./db-lock.ts";
+import { damageRow } from "../testing/damage.ts";
 import { withFolder } from "../testing/folder.ts";
 
 const storeId = "0123456789abcdef0123456789abcdef";
@@ -279,3 +280,38 @@ test.runIf(process.platform === "linux")(
     }),
   30_000,
 );
+
+/** A database with one row whose checksum does not fit, closed well. */
+async function withDamagedRow(run: (path: string) => Promise<void>): Promise<void> {
+  await withFolder(async (folder) => {
+    const path = join(folder, "db");
+    const db = await openDb(path, { storeId, create: true });
+    await put(db, 0, 3);
+    await db[Symbol.asyncDispose]();
+    await damageRow(folder, key(1));
+    await run(path);
+  });
+}
+
+test("who met a damaged row does not close the database well, so the next open reads all of it", () =>
+  withDamagedRow(async (path) => {
+    const db = await openDb(path, { storeId, create: false });
+    expect(db).toMatchObject({ wasUnclean: false, isDamaged: false });
+    await expect(db.get(key(1))).rejects.toMatchObject({ code: "INDEX_CORRUPT" });
+    expect(db.isDamaged).toBe(true);
+    await db[Symbol.asyncDispose]();
+    await expect(openDb(path, { storeId, create: false })).rejects.toMatchObject({ code: "INDEX_CORRUPT" });
+  }));
+
+test("renew() sets a damaged database aside and goes on with an empty one", () =>
+  withDamagedRow(async (path) => {
+    await using db = await openDb(path, { storeId, create: false });
+    await expect(count(db)).rejects.toMatchObject({ code: "INDEX_CORRUPT" });
+    const [, found] = await Promise.all([db.renew(), db.get(key(0)).catch(() => undefined)]);
+    expect([undefined, "value 0"]).toContain(found === undefined ? undefined : Buffer.from(found).toString());
+    expect(db.isDamaged).toBe(false);
+    expect(await count(db)).toBe(0);
+    await put(db, 5, 6);
+    expect(await count(db)).toBe(1);
+    expect(await readdir(join(path, ".."))).toContain("db.damaged-1");
+  }));

@@ -4,7 +4,7 @@ import { readdir, stat, statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { type Database, fromLevel, openLevel, sealValue, unsealValue } from "./db-level.ts";
 import { watchLock } from "./db-lock.ts";
-import { checkInChild, markClosed, markOpen, wasClosedWell, whileLocked } from "./db-recovery.ts";
+import { checkInChild, markClosed, markOpen, setAside, wasClosedWell, whileLocked } from "./db-recovery.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { removeTree, renamePath, syncFile, syncFolder } from "../fs.ts";
 import type { JournalPosition } from "../journal/journal.ts";
@@ -51,6 +51,10 @@ export interface Db extends AsyncDisposable {
   iterate(range: DbRange): AsyncIterable<[key: Uint8Array, value: Uint8Array]>;
   /** The journal's record that the rows of refs were brought up to. */
   applied(): Promise<JournalPosition | undefined>;
+  /** True once a row or the files were found damaged: it must be made anew, and the next open looks at all of it. */
+  readonly isDamaged: boolean;
+  /** Sets what is there aside as `db.damaged-<n>` and goes on, empty; whoever is reading meanwhile fails. */
+  renew(): Promise<void>;
 }
 
 /** A second open() in one process would drop LevelDB's lock. */
@@ -118,6 +122,7 @@ class LevelDb implements Db {
   #writeFailed = false;
   #isLockHeld: (() => boolean) | undefined;
   #damage: unknown;
+  #hasDamagedRows = false;
   #isClosed = false;
   #writes: Promise<unknown> = Promise.resolve();
 
@@ -155,7 +160,7 @@ class LevelDb implements Db {
       throw fromLevel(error, { path: this.path, doing: "read" });
     }
     return values.map((value, index) =>
-      value === undefined ? undefined : unsealValue(keyAt(keys, index), value),
+      value === undefined ? undefined : this.#unseal(keyAt(keys, index), value),
     );
   }
 
@@ -200,13 +205,51 @@ class LevelDb implements Db {
     const rows = level.iterator({ gte, lt, reverse, limit, highWaterMarkBytes: ROWS_BYTES });
     try {
       for (let part = await rows.nextv(ROWS); part.length > 0; part = await rows.nextv(ROWS)) {
-        for (const [key, value] of part) yield [key, unsealValue(key, value)];
+        for (const [key, value] of part) yield [key, this.#unseal(key, value)];
       }
     } catch (error) {
       throw fromLevel(error, { path: this.path, doing: "read" });
     } finally {
       await rows.close();
     }
+  }
+
+  /** What was damaged once is not closed well: the next open reads all of it. */
+  #unseal(key: Uint8Array, value: Uint8Array): Uint8Array {
+    try {
+      return unsealValue(key, value);
+    } catch (error) {
+      this.#hasDamagedRows ||= isSmcError(error, "INDEX_CORRUPT");
+      throw error;
+    }
+  }
+
+  get isDamaged(): boolean {
+    return this.#hasDamagedRows || this.#damage !== undefined;
+  }
+
+  renew(): Promise<void> {
+    const renewed = this.#writes.then(() => {
+      this.#reopening = this.#startAnew().finally(() => {
+        this.#reopening = undefined;
+      });
+      return this.#reopening;
+    });
+    this.#writes = renewed.catch(() => undefined);
+    return renewed;
+  }
+
+  async #startAnew(): Promise<void> {
+    const level = this.#level;
+    this.#level = undefined;
+    await level?.close();
+    await setAside(this.path);
+    await createDb(this.path, this.#storeId);
+    this.#level = await whileLocked(() => openLevel(this.path, { create: false }), undefined);
+    this.#isLockHeld = watchLock(this.path);
+    this.#damage = undefined;
+    this.#hasDamagedRows = false;
+    this.#writeFailed = false;
   }
 
   async applied(): Promise<JournalPosition | undefined> {
@@ -218,8 +261,8 @@ class LevelDb implements Db {
 
   async #usable(): Promise<Database> {
     if (this.#isClosed) throw new SmcError("DAEMON_STOPPING", "the store is closed");
-    if (this.#damage !== undefined) throw this.#damage;
     if (this.#reopening !== undefined) await Promise.allSettled([this.#reopening]);
+    if (this.#damage !== undefined) throw this.#damage;
     if (this.#level === undefined) await this.#reopen();
     if (this.#level === undefined)
       throw new SmcError("IO_FAILED", `LevelDB '${show(this.path)}' is not open`);
@@ -268,7 +311,7 @@ class LevelDb implements Db {
     const level = this.#level;
     this.#isClosed = true;
     try {
-      const isWell = level !== undefined && !this.#writeFailed && this.#damage === undefined;
+      const isWell = level !== undefined && !this.#writeFailed && !this.isDamaged;
       const isSynced = isWell && (await this.#syncAll(level));
       await level?.close();
       if (isSynced) await markClosed(this.path);

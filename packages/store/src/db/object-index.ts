@@ -38,6 +38,11 @@ export interface ChunklistPlace {
 /** Rows in one LevelDB batch: small enough not to hold up the event loop. */
 const BATCH_ROWS = 1000;
 
+function decodeChunklistRow(value: Uint8Array): { digest: Digest; sizeBytes: number } {
+  const row = Buffer.from(value.buffer, value.byteOffset, value.length);
+  return { digest: digestFromBytes(row.subarray(0, 32)), sizeBytes: row.readUIntBE(32, 6) };
+}
+
 export class ObjectIndex {
   readonly #db: Db;
   readonly #packs = new Map<number, IndexedPack>();
@@ -111,10 +116,16 @@ export class ObjectIndex {
   }
 
   async findChunklist(blob: Digest): Promise<{ digest: Digest; sizeBytes: number } | undefined> {
-    const value = await this.#db.get(key(TAG.blob, digestToBytes(blob)));
-    if (value === undefined) return undefined;
-    const row = Buffer.from(value.buffer, value.byteOffset, value.length);
-    return { digest: digestFromBytes(row.subarray(0, 32)), sizeBytes: row.readUIntBE(32, 6) };
+    const [found] = await this.findChunklists([blob]);
+    return found;
+  }
+
+  /** In order; undefined for a blob that has none: it is one chunk, or not there. */
+  async findChunklists(
+    blobs: readonly Digest[],
+  ): Promise<({ digest: Digest; sizeBytes: number } | undefined)[]> {
+    const values = await this.#db.getMany(blobs.map((blob) => key(TAG.blob, digestToBytes(blob))));
+    return values.map((value) => (value === undefined ? undefined : decodeChunklistRow(value)));
   }
 
   /** All blobs that have a chunklist. */
@@ -346,6 +357,24 @@ export class ObjectIndex {
         yield { ...decodePlace(value), digest, isCopy: tag === TAG.copy };
       }
     }
+  }
+
+  /** The rows that these packs have in the index, for packs that cannot say themselves what they hold. */
+  async rowsOf(
+    packs: ReadonlySet<number>,
+    call: Call,
+  ): Promise<{ digest: Digest; place: Place; isCopy: boolean }[]> {
+    const pace = createPacer(call);
+    const rows: { digest: Digest; place: Place; isCopy: boolean }[] = [];
+    for (const tag of [TAG.place, TAG.copy]) {
+      for await (const [rowKey, value] of this.#db.iterate({ gte: key(tag), lt: key(tag + 1) })) {
+        const place = decodePlace(value);
+        const digest = digestFromBytes(rowKey.subarray(1, 33));
+        if (packs.has(place.pack)) rows.push({ digest, place, isCopy: tag === TAG.copy });
+        await pace();
+      }
+    }
+    return rows;
   }
 
   /** Rows a pack has in the index, by pack; compared with the packs' own counts after an unclean stop. */

@@ -59,8 +59,8 @@ export function journalFileName(number: number): string {
   return `${String(number).padStart(6, "0")}.log`;
 }
 
-/** A file read through one buffer, which is valid until the next call. */
-class Window {
+/** A file of the journal read through one buffer, which is valid until the next call. */
+export class Window {
   readonly #handle: FileHandle;
   readonly #path: string;
   #start = 0;
@@ -100,7 +100,7 @@ class Window {
   }
 }
 
-async function openForReading(path: string): Promise<FileHandle> {
+export async function openForReading(path: string): Promise<FileHandle> {
   try {
     return await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
   } catch (error) {
@@ -109,7 +109,7 @@ async function openForReading(path: string): Promise<FileHandle> {
 }
 
 /** The record at `offset`, or undefined when what is there is no whole record of this chain. */
-async function readRecord(
+export async function readRecord(
   window: Window,
   at: { offset: number; endBytes: number; previous: Uint8Array; seq: number },
 ): Promise<RawRecord | undefined> {
@@ -128,7 +128,7 @@ async function readRecord(
   return { payload, hash, seq: at.seq, endOffset: at.offset + total };
 }
 
-async function listFiles(folder: string): Promise<string[]> {
+export async function listFiles(folder: string): Promise<string[]> {
   let names;
   try {
     names = await readdir(folder);
@@ -171,7 +171,7 @@ export async function scanJournal(folder: string, options: ScanOptions): Promise
   return { files, ...position, tornBytes };
 }
 
-function damagedAt(path: string, offset: number): SmcError {
+export function damagedAt(path: string, offset: number): SmcError {
   return journalCorrupt(`the journal '${show(path)}' is damaged at byte ${offset}`);
 }
 

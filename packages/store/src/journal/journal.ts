@@ -24,9 +24,11 @@ import {
   scanJournal,
   type ScanOptions,
 } from "./journal-read.ts";
+import { type JournalSummary, verifyFiles } from "./journal-verify.ts";
 
 export type { JournalChange, JournalEntry, JournalRecord } from "./journal-format.ts";
 export { type JournalPosition, scanJournal } from "./journal-read.ts";
+export type { JournalSummary } from "./journal-verify.ts";
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -50,6 +52,10 @@ export interface Journal extends AsyncDisposable {
   append(entry: JournalEntry): Promise<{ record: JournalRecord; position: JournalPosition }>;
   /** The records from a number on, as they were at the call. Throws JOURNAL_CORRUPT. */
   records(fromSeq: number): AsyncIterable<{ record: JournalRecord; position: JournalPosition }>;
+  /** The first record of each file, oldest first: where `records` starts to read without going over what is before. */
+  fileStarts(): readonly number[];
+  /** Reads all of it again, as it was at the call, and checks every byte. Throws JOURNAL_CORRUPT with the place, CANCELED. */
+  verify(signal: AbortSignal): Promise<JournalSummary>;
 }
 
 /**
@@ -131,6 +137,16 @@ class FileJournal implements Journal {
 
   async *records(fromSeq: number): AsyncIterable<{ record: JournalRecord; position: JournalPosition }> {
     yield* readRecords([...this.#files], fromSeq);
+  }
+
+  fileStarts(): readonly number[] {
+    return this.#files.map(({ firstSeq }) => firstSeq);
+  }
+
+  verify(signal: AbortSignal): Promise<JournalSummary> {
+    // Between two records: what is being written has no place yet.
+    const now = this.#queue.then(() => ({ files: [...this.#files], position: this.position }));
+    return now.then((state) => verifyFiles(this.#folder, { ...state, signal }));
   }
 
   async #append(entry: JournalEntry): Promise<{ record: JournalRecord; position: JournalPosition }> {

@@ -83,7 +83,8 @@ function currentRows(record: JournalRecord): DbChange[] {
   }
 }
 
-function historyRows(record: JournalRecord): DbChange[] {
+/** Rows that are never changed again, but folded names: what happened. */
+export function historyRows(record: JournalRecord): DbChange[] {
   if (record.type !== "refs") return [];
   const { repository, seq } = record;
   const event: DbChange = { type: "put", key: eventKey(seq), value: encodeEvent(record) };

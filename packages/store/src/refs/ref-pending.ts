@@ -29,6 +29,11 @@ export class PendingRows {
     }
   }
 
+  /** Forgets what waits, for those who make all rows anew. */
+  clear(): void {
+    this.#rows.clear();
+  }
+
   /** Writes all of it, in order; what fails stays pending. Calls must not overlap. */
   async flush(options: { sync: boolean }): Promise<void> {
     while (this.#rows.size > 0) {

@@ -107,6 +107,8 @@ function failing(db: Db, disk: { isFull: boolean }): Db {
   return {
     path: db.path,
     wasUnclean: db.wasUnclean,
+    isDamaged: db.isDamaged,
+    renew: () => db.renew(),
     get: (key) => db.get(key),
     getMany: (keys) => db.getMany(keys),
     iterate: (range) => db.iterate(range),

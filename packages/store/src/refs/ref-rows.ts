@@ -84,6 +84,11 @@ export function seqOfReflogKey(key: Uint8Array): number {
   return Number(view(key).readBigUInt64BE(key.length - SEQ_BYTES));
 }
 
+/** Repository and ref of a row of the reflog, as they are in the key of the ref's own row. */
+export function reflogOwner(key: Uint8Array): Uint8Array {
+  return key.subarray(1, key.length - SEQ_BYTES - 1);
+}
+
 export function foldKey(repository: string, folded: string, name: string): Uint8Array {
   return Buffer.from(`${TAGS.fold}${repository}\0${folded}\0${name}`);
 }
@@ -121,6 +126,11 @@ export function encodeRef(digest: Digest, seq: number): Uint8Array {
 
 export function decodeRef(raw: Uint8Array): Digest {
   return digestFromBytes(checked(raw, DIGEST_BYTES + SEQ_BYTES, "refs").subarray(0, DIGEST_BYTES));
+}
+
+/** Number of the record that set the ref. */
+export function seqOfRef(raw: Uint8Array): number {
+  return Number(checked(raw, DIGEST_BYTES + SEQ_BYTES, "refs").readBigUInt64BE(DIGEST_BYTES));
 }
 
 function sideBytes(side: Digest | "absent"): Uint8Array {

@@ -2,7 +2,7 @@
  * Refs, reflogs, repositories and worktrees: rows in LevelDB over the journal. A change is committed when its journal
  * record is durable; the rows follow, and can be made again from the journal at any time.
  */
-import { breathe } from "../call.ts";
+import { breathe, type Call } from "../call.ts";
 import type { Db, DbChange } from "../db/db.ts";
 import type { Digest } from "../objects/digest.ts";
 import { isSmcError, SmcError } from "../errors.ts";
@@ -11,6 +11,7 @@ import type { Journal, JournalEntry } from "../journal/journal.ts";
 import { FIRST_HASH } from "../journal/journal-format.ts";
 import { assertRepositoryName, parseRefName, type RefName } from "../objects/names.ts";
 import { EMPTY_MIX, keysOf, mixRow, rowsOf } from "./ref-apply.ts";
+import { checkRows } from "./ref-check.ts";
 import { PendingRows } from "./ref-pending.ts";
 import {
   APPLIED_KEY,
@@ -56,6 +57,8 @@ const EMPTY: RefState = { seq: 0, hash: FIRST_HASH, count: 0, mix: EMPTY_MIX };
 export interface StoredRefs extends RefStore {
   /** Forgets all rows of refs and makes them again from the journal. */
   rebuild(): Promise<void>;
+  /** What in the rows is not as the journal says; a few of them. Throws JOURNAL_CORRUPT, INDEX_CORRUPT, CANCELED. */
+  check(call: Call): Promise<string[]>;
   /** True when opening found rows that did not add up and made them again. */
   readonly wasRebuilt: boolean;
 }
@@ -109,6 +112,12 @@ class JournalRefs implements StoredRefs {
     return this.#exclusive(() => this.#rebuild());
   }
 
+  check(call: Call): Promise<string[]> {
+    // In turn with changes of refs: rows and journal are those of one moment.
+    const upTo = this.#exclusive(async () => this.#state.seq);
+    return upTo.then((seq) => checkRows({ rows: this.#rows, journal: this.#journal, upTo: seq }, call));
+  }
+
   async #addsUp(): Promise<boolean> {
     let count = 0;
     let mix = EMPTY_MIX;
@@ -124,6 +133,7 @@ class JournalRefs implements StoredRefs {
 
   async #rebuild(): Promise<void> {
     this.wasRebuilt = true;
+    this.#rows.clear();
     // Without its state row a half wiped key space does not add up, so a stop here ends in another rebuild.
     await this.#db.batch([{ type: "del", key: APPLIED_KEY }], { sync: true });
     for (const tag of Object.values(TAGS)) {

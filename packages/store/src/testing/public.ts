@@ -1,3 +1,4 @@
 /** What tests of other packages use. */
+export { damageRow, flip } from "./damage.ts";
 export { commitSeries, type Version } from "./series.ts";
 export { QUIET, withFolder, withStore, processorMs } from "./testing.ts";
