@@ -4,11 +4,17 @@ import { createSandbox } from "./sandbox.ts";
 const box = await createSandbox();
 afterAll(() => box[Symbol.asyncDispose]());
 
+import { randomBytes } from "node:crypto";
+import { damageRow, flip } from "@smc/store/testing";
 import { closeSync, openSync, readdirSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 function packs(): string[] {
-  const root = join(box.home, "packs");
+  return packsOf(box.home);
+}
+
+function packsOf(home: string): string[] {
+  const root = join(home, "packs");
   return readdirSync(root, { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".pack"))
     .map((name) => join(root, name));
@@ -43,7 +49,48 @@ test("smc fsck --full finds a flipped byte and ends with 4", async () => {
   expect(answer.problems.length).toBeGreaterThan(0);
 });
 
+test("smc fsck --repair takes what is damaged from the worktree; without a copy it names the refs", async () => {
+  await using own = await createSandbox();
+  const bytes = randomBytes(300_000);
+  own.write("weights.bin", bytes);
+  await own.commit("one");
+  const damage = async (offset: number): Promise<void> => {
+    await own.ok("daemon", "stop");
+    for (const pack of packsOf(own.home)) if (statSync(pack).size > 200_000) flip(pack, offset);
+  };
+  await damage(100_000);
+  expect((await own.smc(["cat", "HEAD:weights.bin"])).code).toBe(4);
+  const mended = await own.ok("fsck", "--repair");
+  expect(mended).toMatch(/^repaired [0-9a-f]{9} {2}from the file '.*weights\.bin'\n[\s\S]*ok\n$/);
+  await damage(150_000);
+  rmSync(own.path("weights.bin"));
+  const lost = await own.smc(["fsck", "--repair"]);
+  expect(lost.code).toBe(4);
+  expect(lost.stdout).toMatch(/needed by work refs\/heads\/main commit [0-9a-f]{12} \/weights\.bin/);
+});
+
+test("smc fsck says that it made a damaged index anew", async () => {
+  await using own = await createSandbox();
+  const commit = await own.commit("one", { "a.txt": "a" });
+  await own.ok("daemon", "stop");
+  await damageRow(own.home, Buffer.concat([Buffer.from("o"), Buffer.from(commit, "hex")]));
+  const healed = await own.ok("fsck", "--full");
+  expect(healed).toMatch(/^healed index: .*\n[\s\S]*ok\n$/);
+});
+
+test("smc fsck --full finds a flipped byte of the journal", async () => {
+  await using own = await createSandbox();
+  await own.commit("one", { "a.txt": "a" });
+  flip(join(own.home, "journal", "000001.log"), 300);
+  const ran = await own.smc(["fsck", "--full"]);
+  expect({ code: ran.code, told: ran.stdout.includes("000001.log' is damaged at byte") }).toEqual({
+    code: 4,
+    told: true,
+  });
+});
+
 test.each([
+  [["fsck", "--quick", "--full"], 2],
   [["fsck", "x"], 2],
   [["fsck", "--no-full"], 2],
 ] as const)("smc %j is refused", async (words, exit) => {

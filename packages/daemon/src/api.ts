@@ -242,7 +242,7 @@ export const api = {
   fsck: verb(
     "Checks the store",
     "store",
-    { quick: optional(flag), full: optional(flag), rebuild: optional(flag) },
+    { quick: optional(flag), full: optional(flag), repair: optional(flag), rebuild: optional(flag) },
     progress,
   ),
   du: verb(

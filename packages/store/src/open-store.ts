@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { type Db, openDb } from "./db/db.ts";
 import { setAside } from "./db/db-recovery.ts";
 import { fromErrno, isSmcError, SmcError } from "./errors.ts";
+import type { Digest } from "./objects/digest.ts";
 import { createFolder, removeTree, syncFolder } from "./fs.ts";
 import { type Journal, openJournal } from "./journal/journal.ts";
 import { acquireLock, type Lock } from "./lock/lock.ts";
@@ -50,6 +51,7 @@ export class OwnedStore implements Store {
   readonly path: string;
   readonly id: string;
   readonly #parts: Parts;
+  readonly #format: StoreFormat;
   /** Commands that may rely on something that only they know of; gc waits for those that began before it. */
   readonly calls = new Readers();
   #alone: Promise<unknown> = Promise.resolve();
@@ -59,6 +61,7 @@ export class OwnedStore implements Store {
   constructor(path: string, format: StoreFormat, parts: Parts, recovery: Recovery) {
     this.path = path;
     this.id = format.storeId;
+    this.#format = format;
     this.#parts = parts;
     this.recovery = recovery;
     this.objects = new PackedObjects({ path, index: parts.index, pool: parts.pool });
@@ -106,8 +109,13 @@ export class OwnedStore implements Store {
   }
 
   /** As `write`, for those who deal with packs and records themselves. */
-  writePacks(op: string): PackSession {
-    return new PackSession(this, op);
+  writePacks(op: string, again?: ReadonlySet<Digest>): PackSession {
+    return new PackSession(this, op, again);
+  }
+
+  /** Writes `format.json` as it was when the store was opened; durable when it returns. */
+  restoreFormat(): Promise<void> {
+    return writeFormat(this.path, this.#format);
   }
 
   /** Work that changes where records are, one after the other. */

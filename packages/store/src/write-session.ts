@@ -12,7 +12,7 @@ import type { Pins } from "./gc/pins.ts";
 import type { ObjectIndex } from "./db/object-index.ts";
 import { CHUNK_BYTES_MAX, OBJECT_BYTES_MAX } from "./objects/objects.ts";
 import { indexPack, packPath } from "./pack/folder.ts";
-import type { RecordRow } from "./pack/format.ts";
+import type { RecordKind, RecordRow } from "./pack/format.ts";
 import type { WrittenPack } from "./pack/writer.ts";
 import type { PackedObjects } from "./object-store.ts";
 import type { Pool, TaskOptions } from "./pool/pool.ts";
@@ -53,6 +53,7 @@ type NewObject = TaskInput<"put">["objects"][number];
 
 export class PackSession implements WriteSession {
   readonly #owner: SessionOwner;
+  readonly #again: ReadonlySet<Digest>;
   readonly #op: string;
   readonly #folder: string;
   #folderMade: Promise<void> | undefined;
@@ -64,8 +65,10 @@ export class PackSession implements WriteSession {
   #objectsBytes = 0;
   #state: "open" | "finished" | "failed" = "open";
 
-  constructor(owner: SessionOwner, op: string) {
+  /** Stores what is in `again` also when the index has it. */
+  constructor(owner: SessionOwner, op: string, again: ReadonlySet<Digest> = new Set()) {
     this.#owner = owner;
+    this.#again = again;
     this.#op = `${op}-${randomBytes(8).toString("hex")}`;
     this.#folder = join(owner.path, "incoming", this.#op);
   }
@@ -140,6 +143,11 @@ export class PackSession implements WriteSession {
         `a ${kind} of ${bytes.length} bytes; the most is ${OBJECT_BYTES_MAX}`,
       );
     }
+    return this.#put(kind, bytes);
+  }
+
+  /** Stores the bytes of a record of any kind. */
+  async putRecord(kind: RecordKind, bytes: Uint8Array): Promise<Digest> {
     return this.#put(kind, bytes);
   }
 
@@ -225,7 +233,8 @@ export class PackSession implements WriteSession {
     this.#owner.pins.add(digests);
     const places = await this.#owner.index.findMany(digests);
     return Uint8Array.from(digests, (digest, index) => {
-      if (places[index] !== undefined || this.#claimed.has(digest)) return 0;
+      const isKnown = places[index] !== undefined && !this.#again.has(digest);
+      if (isKnown || this.#claimed.has(digest)) return 0;
       this.#claimed.add(digest);
       return 1;
     });

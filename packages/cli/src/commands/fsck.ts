@@ -3,27 +3,41 @@ import { defineCommand } from "../command.ts";
 import { formatCount, formatSize, shortDigest } from "../format.ts";
 
 export const command = defineCommand({
-  usage: ["fsck [--quick | --full] [--rebuild]"],
+  usage: ["fsck [--quick | --full | --repair] [--rebuild]"],
   description: [
     "Checks that every object that a ref or a stage needs is there; with --full, that every byte of packs, journal, index",
     "and format.json is as it was written. Ends with 4 when something is damaged or missing.",
-    "A damaged index is made anew at once, from packs and journal; nothing else is changed.",
+    "A damaged index is made anew at once, from packs and journal; nothing else is changed without --repair, which stores",
+    "again what is damaged or missing, from other packs, the trash and the files of worktrees.",
   ],
   options: {
     quick: { type: "boolean", summary: "only whether everything is there (the default)" },
     full: { type: "boolean", summary: "read and check every byte" },
+    repair: { type: "boolean", summary: "as --full, and mend what can be mended from other copies" },
     rebuild: { type: "boolean", summary: "first make index and refs anew from packs and journal" },
   },
   examples: [
     ["smc fsck", "is everything there?"],
     ["smc fsck --full", "and is every byte right?"],
+    ["smc fsck --repair", "something is damaged: mend it"],
     ["smc fsck --rebuild", "after the folder db/ was lost"],
   ],
   run: (context, { options }) =>
-    context.call("fsck", { quick: options.quick, full: options.full, rebuild: options.rebuild }),
+    context.call("fsck", {
+      quick: options.quick,
+      full: options.full,
+      repair: options.repair,
+      rebuild: options.rebuild,
+    }),
   print: (data, out) => {
     if (data.rebuilt) out.line("index and refs were made anew from packs and journal");
     for (const fault of data.healed) out.line(`${out.paint("yellow", "healed")} index: ${show(fault)}`);
+    for (const { digest, from } of data.repair?.repaired ?? []) {
+      const which = digest === null ? "" : `${shortDigest(digest)}  from `;
+      out.line(`${out.paint("green", "repaired")} ${which}${show(from)}`);
+    }
+    for (const pack of data.repair?.setAside ?? [])
+      out.line(`set aside: damaged/${pack}.pack, which nothing is read from any more`);
     for (const problem of data.problems) {
       const which = problem.digest ?? problem.pack;
       out.line(

@@ -78,12 +78,13 @@ async function checkOnce(store: OwnedStore, full: boolean, call: Call): Promise<
   }
   const indexFaults: string[] = [];
   if (full) {
-    indexFaults.push(...(await checkIndex(store, damaged, call)));
+    indexFaults.push(...(await store.alone(() => checkIndex(store, damaged, call))));
     if (found.isJournalWhole) indexFaults.push(...(await store.refs.check(call)));
     if (indexFaults.length === 0) await readBlobs(store, damaged, call);
   }
   const counts = await checkConnectivity(store, { damaged, everyNeeder: full }, call);
-  if (!full && !damaged.isEmpty) indexFaults.push(...(await checkIndex(store, damaged, call)));
+  if (!full && !damaged.isEmpty)
+    indexFaults.push(...(await store.alone(() => checkIndex(store, damaged, call))));
   if (store.db.isDamaged && indexFaults.length === 0) indexFaults.push("rows of LevelDB are damaged");
   const { bytes, journalRecords } = found;
   return { damaged, packFaults, counts, packs: names.length, bytes, journalRecords, notes, indexFaults };
@@ -104,15 +105,19 @@ async function checkJournal(
   }
 }
 
+/** False when any byte of `format.json` is not as it was written. */
+export async function isStoreFormatWhole(store: OwnedStore): Promise<boolean> {
+  try {
+    return await isFormatWhole(store.path, store.id);
+  } catch (error) {
+    if (isSmcError(error) && (error.exit === 4 || error.code === "FORMAT_UNSUPPORTED")) return false;
+    throw error;
+  }
+}
+
 /** The small files of the store: what it wrote itself must be whole, what people write must be readable. */
 async function checkFiles(store: OwnedStore, damaged: Damaged, notes: string[]): Promise<void> {
-  try {
-    if (!(await isFormatWhole(store.path, store.id)))
-      damaged.addFault("format.json is not as it was written");
-  } catch (error) {
-    if (!isSmcError(error) || (error.exit !== 4 && error.code !== "FORMAT_UNSUPPORTED")) throw error;
-    damaged.addFault(error.message);
-  }
+  if (!(await isStoreFormatWhole(store))) damaged.addFault("format.json is not as it was written");
   try {
     await readConfig({ storePath: store.path });
   } catch (error) {

@@ -4,7 +4,7 @@ import type { Digest } from "../objects/digest.ts";
 import type { ErrorJson } from "../errors.ts";
 import type { EncodeHints } from "../codecs/codec.ts";
 import type { Dtype, TensorTable } from "../formats/table.ts";
-import type { RecordRow } from "../pack/format.ts";
+import type { RecordKind, RecordRow } from "../pack/format.ts";
 import type { ChunkPlace } from "../pack/open-packs.ts";
 import type { PackContents, PackProblem } from "../pack/reader.ts";
 import type { WrittenPack } from "../pack/writer.ts";
@@ -104,7 +104,7 @@ export interface TaskTable {
   /** Stores encoded objects. */
   put: {
     input: SessionFolder & {
-      objects: readonly { kind: "chunk" | "tree" | "commit" | "tag"; digest: Digest; raw: Uint8Array }[];
+      objects: readonly { kind: RecordKind; digest: Digest; raw: Uint8Array }[];
     };
     output: undefined;
   };
@@ -132,6 +132,8 @@ export interface TaskTable {
   verify: { input: { places: readonly ChunkPlace[] }; output: undefined };
   /** What a pack says it holds. */
   contents: { input: { pack: string }; output: PackContents };
+  /** The whole records of a pack by its bytes alone, for one whose footer is damaged. */
+  scan: { input: { pack: string }; output: readonly RecordRow[] };
   /** Reads every byte of a pack. `parents` says where those of its differences are. */
   verifyPack: {
     input: { pack: string; parents: ReadonlyMap<Digest, readonly ChunkPlace[]> };

@@ -5,7 +5,7 @@ import type { Digest } from "../objects/digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { parseTensors } from "../formats/formats.ts";
 import { OpenPacks } from "../pack/open-packs.ts";
-import { openPack, readContentsSync, verifyPackSync } from "../pack/reader.ts";
+import { openPack, readContentsSync, scanRecordsSync, verifyPackSync } from "../pack/reader.ts";
 import { type ChunksOfWindow, Cutter, type Storer, Window } from "./cutter.ts";
 import { BlobSource } from "./blob-source.ts";
 import { exportPart, hashPieces } from "./export.ts";
@@ -178,6 +178,14 @@ const RUNNERS: TaskRunners = {
     const fd = openPack(pack);
     try {
       return readContentsSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  },
+  async scan({ pack }) {
+    const fd = openPack(pack);
+    try {
+      return scanRecordsSync(fd);
     } finally {
       closeSync(fd);
     }

@@ -2,6 +2,8 @@
 import type { Call } from "../call.ts";
 import { checkStore, type StoreReport } from "../check/check-store.ts";
 import type { ConnectivityCounts } from "../check/connectivity.ts";
+import { repair, type RepairReport } from "../check/repair.ts";
+import { localSources } from "../check/sources.ts";
 import { SmcError } from "../errors.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
@@ -11,6 +13,8 @@ export interface FsckOptions {
   readonly quick?: boolean;
   /** Reads and hashes every byte. */
   readonly full?: boolean;
+  /** As `full`, and stores again what is damaged or missing, from whatever copy is left. */
+  readonly repair?: boolean;
   /** First builds the index and the refs anew from packs and journal. */
   readonly rebuild?: boolean;
 }
@@ -24,6 +28,12 @@ export interface FsckProblem {
   readonly affects: readonly string[];
 }
 
+/** What was mended before the final check. */
+export interface FsckRepair extends RepairReport {
+  /** Problems before; those that are left are in `problems`. */
+  readonly found: number;
+}
+
 export interface FsckResult {
   readonly ok: boolean;
   readonly full: boolean;
@@ -32,20 +42,31 @@ export interface FsckResult {
   readonly problems: readonly FsckProblem[];
   /** What was wrong with LevelDB; it was made anew from packs and journal, so nothing was lost. */
   readonly healed: readonly string[];
+  /** Null unless it was asked for. */
+  readonly repair: FsckRepair | null;
   /** Harmless: files that are not ours, damaged copies that nothing is read from. */
   readonly notes: readonly string[];
 }
 
 /**
  * Throws ARGUMENT_INVALID for options that exclude each other, JOURNAL_CORRUPT when a damaged LevelDB cannot be made anew,
- * CANCELED.
+ * CANCELED; with `repair` also READ_ONLY and DISK_FULL.
  */
 export async function fsck(store: OwnedStore, options: FsckOptions, call: Call): Promise<FsckResult> {
-  const full = options.full === true;
+  const full = options.full === true || options.repair === true;
   if (options.quick === true && full)
-    throw new SmcError("ARGUMENT_INVALID", "quick and full exclude each other");
+    throw new SmcError("ARGUMENT_INVALID", "quick excludes full and repair");
   if (options.rebuild === true) await store.rebuild();
-  const report = await checkStore(store, { full }, call);
+  let report = await checkStore(store, { full }, call);
+  const { healed } = report;
+  let mended: FsckRepair | null = null;
+  if (options.repair === true) {
+    const found = problemsOf(report).length;
+    const nothing = { repaired: [], setAside: [] };
+    const sources = localSources(store);
+    mended = { found, ...(found === 0 ? nothing : await repair(store, { report, sources }, call)) };
+    if (found > 0) report = await checkStore(store, { full }, call);
+  }
   const problems = problemsOf(report);
   const { counts, packs, bytes, journalRecords } = report;
   return {
@@ -54,7 +75,8 @@ export async function fsck(store: OwnedStore, options: FsckOptions, call: Call):
     rebuilt: options.rebuild === true,
     checked: { ...counts, packs, bytes, journalRecords },
     problems,
-    healed: report.healed,
+    healed: mended === null || report.healed === healed ? healed : [...healed, ...report.healed],
+    repair: mended,
     notes: report.notes,
   };
 }
