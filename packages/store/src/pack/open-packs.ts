@@ -18,10 +18,16 @@ export interface ChunkPlace {
 
 /** The least recently used pack is closed first. */
 export class OpenPacks implements Disposable {
+  readonly #crc: boolean;
   readonly #fds = new Map<string, number>();
   #stored: Uint8Array | undefined;
   /** Raw bytes of the parents, one memory for each step of the chain. */
   readonly #parents: Uint8Array[] = [];
+
+  /** With `crc`, what is stored is checked as well as what it decodes to. */
+  constructor(options: { crc?: boolean } = {}) {
+    this.#crc = options.crc === true;
+  }
 
   /** Verified raw bytes, good until the next read. Throws OBJECT_CORRUPT. */
   read(place: ChunkPlace): Uint8Array {
@@ -43,7 +49,7 @@ export class OpenPacks implements Disposable {
     } catch (error) {
       throw damaged(error, place.span, place.pack);
     }
-    return readRecordSync(fd, place.pack, place.span, { memory: this.#stored, parent });
+    return readRecordSync(fd, place.pack, place.span, { memory: this.#stored, parent, crc: this.#crc });
   }
 
   /** The raw bytes of several chunks one after the other; good until the next call at the same depth. */

@@ -64,7 +64,7 @@ export function copyRecords(
       const read = readSync(fd, bytes, 0, bytes.length, offset);
       if (read !== bytes.length) throw new SmcError("PACK_CORRUPT", "the pack ends too early");
       const places = parents.get(digest);
-      openRecord(bytes, digest, places === undefined ? undefined : packs.readAll(places));
+      openRecord(bytes, digest, { parent: places === undefined ? undefined : packs.readAll(places) });
       recoder.append({ kind, digest, rawBytes }, storedForm(bytes));
       recoder.onBytes(rawBytes);
     }

@@ -170,7 +170,7 @@ const RUNNERS: TaskRunners = {
     return places.map((place) => packs.read(place).slice());
   },
   async verify({ places }, running) {
-    using packs = new OpenPacks();
+    using packs = new OpenPacks({ crc: true });
     for (const place of places) running.onBytes(packs.read(place).length);
     return undefined;
   },
