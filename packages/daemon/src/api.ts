@@ -235,7 +235,13 @@ export const api = {
   gc: verb(
     "Takes away what nothing needs",
     "store",
-    { dryRun: optional(flag), olderThan: optional(text), grace: optional(text) },
+    {
+      dryRun: optional(flag),
+      keepLast: optional(count),
+      keepTags: optional(flag),
+      olderThan: optional(text),
+      grace: optional(text),
+    },
     progress,
   ),
   undelete: verb("Brings back what gc took away", "store", { epoch: optional(text), list: optional(flag) }),

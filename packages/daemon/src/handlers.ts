@@ -44,6 +44,17 @@ async function initIn(context: Context, input: Input<"init">, call: Call): Promi
   return await store.init(context.store, options, call);
 }
 
+/** For verbs of the store whose work the journal tells of. */
+function byActor<Options extends { readonly actor?: string }, Result>(
+  verb: (store: OwnedStore, options: Options, call: Call) => Promise<Result>,
+): (context: Context, input: Omit<Options, "actor">, call: Call) => Promise<Result> {
+  return async (context, input, call) => {
+    const { name, email } = await readActor(context);
+    // TypeScript cannot see that an Omit put together again is the whole.
+    return verb(context.store, { ...input, actor: `${name} <${email}>` } as unknown as Options, call);
+  };
+}
+
 async function inspectIn(
   context: Context,
   input: Input<"inspect">,
@@ -82,8 +93,8 @@ export const handlers = {
   refs: onRepository(store.refs),
   reflog: onRepository(store.reflog),
   repack: onStore(store.repack),
-  gc: onStore(store.gc),
-  undelete: onStore(store.undelete),
+  gc: byActor(store.gc),
+  undelete: byActor(store.undelete),
   fsck: onStore(store.fsck),
   du: onRepository(store.du),
   repos: onStore(store.repos),

@@ -32,6 +32,7 @@ export const command = defineCommand({
         `commit ${out.paint("yellow", digest.slice(0, 12))} ${formatAgo(committedMs, now)}: ${subject}`,
       );
     }
+    if (data.unpruned > 0) out.line(`${formatCount(data.unpruned, "version")} whose files are back`);
     if (data.commits.length > 0)
       out.line('keep one with "smc branch NAME DIGEST"; the next gc takes the others away again');
   },

@@ -125,7 +125,12 @@ export class ObjectIndex {
     blobs: readonly Digest[],
   ): Promise<({ digest: Digest; sizeBytes: number } | undefined)[]> {
     const values = await this.#db.getMany(blobs.map((blob) => key(TAG.blob, digestToBytes(blob))));
-    return values.map((value) => (value === undefined ? undefined : decodeChunklistRow(value)));
+    const rows = values.map((value) => (value === undefined ? undefined : decodeChunklistRow(value)));
+    if (this.#condemned.size === 0) return rows;
+    const lists = rows.flatMap((row) => row?.digest ?? []);
+    const places = await this.findMany(lists);
+    const isThere = new Set(lists.filter((_, index) => places[index] !== undefined));
+    return rows.map((row) => (row !== undefined && isThere.has(row.digest) ? row : undefined));
   }
 
   /** All blobs that have a chunklist. */

@@ -10,7 +10,8 @@ import type { Root } from "./roots.ts";
 /** Chunks asked of the index at a time. */
 const LOOKUP_MAX = 1024;
 
-type Kind = "commit" | "tree" | "tag" | "blob" | "unknown";
+/** An outline is a tree without the files in it. */
+type Kind = "commit" | "tree" | "outline" | "tag" | "blob" | "unknown";
 
 interface Step extends Root {
   readonly kind: Kind;
@@ -26,27 +27,45 @@ export class Mark {
   readonly #store: OwnedStore;
   readonly #call: Call;
   readonly #pace: Pacer;
-  readonly #seenBlobs = new Set<Digest>();
+  readonly #pruned: ReadonlySet<Digest>;
+  readonly #fresh: ReadonlySet<Digest>;
+  /** What was followed with all it needs; of a tree that is live as an outline only, not yet. */
+  readonly #done = new Set<Digest>();
   readonly #stack: Step[] = [];
 
-  constructor(store: OwnedStore, call: Call) {
+  /**
+   * Of commits in `pruned` the trees stay, and files only where something else needs them. Those in `fresh` still have
+   * their files.
+   */
+  constructor(
+    store: OwnedStore,
+    call: Call,
+    { pruned = [], fresh = [] }: { pruned?: Iterable<Digest>; fresh?: Iterable<Digest> } = {},
+  ) {
     this.#store = store;
+    this.#fresh = new Set(fresh);
+    this.#pruned = new Set([...pruned, ...fresh]);
     this.#call = call;
     this.#pace = createPacer(call);
   }
 
   /** Marks a root of any kind and all it needs. */
   async add(root: Root): Promise<void> {
-    this.#push({ ...root, kind: "unknown" });
+    await this.#run({ ...root, kind: "unknown" });
+    this.#call.onProgress({ phase: "mark", done: this.live.size, unit: "objects" });
+  }
+
+  async #run(first: Step): Promise<void> {
+    this.#push(first);
     for (let step = this.#stack.pop(); step !== undefined; step = this.#stack.pop()) {
       await this.#visit(step);
       await this.#pace();
     }
-    this.#call.onProgress({ phase: "mark", done: this.live.size, unit: "objects" });
   }
 
   /** As `add`, but what is not in the store is left out: a pin may be of something that is about to be stored. */
   async addPin(digest: Digest): Promise<void> {
+    if (this.#fresh.has(digest)) await this.#keepFiles(digest);
     if (this.live.has(digest)) return;
     const place = await this.#store.index.find(digest);
     if (place?.kind === "chunk" || place?.kind === "chunklist")
@@ -55,16 +74,26 @@ export class Mark {
     await this.add({ digest, from: "a command" });
   }
 
+  /** A command took up a version that was about to lose its files: for once they stay. */
+  async #keepFiles(commit: Digest): Promise<void> {
+    const { tree } = decodeCommit(await this.#store.objects.read(commit, "commit"));
+    await this.#run({ digest: tree, kind: "tree", from: "a command" });
+  }
+
   #push(step: Step): void {
-    if (!this.live.has(step.digest) && !this.#seenBlobs.has(step.digest)) this.#stack.push(step);
+    if (!this.#isDone(step)) this.#stack.push(step);
+  }
+
+  #isDone({ digest, kind }: Step): boolean {
+    return this.#done.has(digest) || (kind === "outline" && this.live.has(digest));
   }
 
   async #visit(step: Step): Promise<void> {
-    if (this.live.has(step.digest) || this.#seenBlobs.has(step.digest)) return;
+    if (this.#isDone(step)) return;
     try {
       const kind = step.kind === "unknown" ? await this.#kindOf(step.digest) : step.kind;
       if (kind === "commit") await this.#commit(step);
-      else if (kind === "tree") await this.#tree(step);
+      else if (kind === "tree" || kind === "outline") await this.#tree({ ...step, kind });
       else if (kind === "tag") await this.#tag(step);
       else await this.#blob(step);
     } catch (error) {
@@ -86,25 +115,31 @@ export class Mark {
   async #commit({ digest, from }: Step): Promise<void> {
     const { parents, tree } = decodeCommit(await this.#store.objects.read(digest, "commit"));
     this.live.add(digest);
+    this.#done.add(digest);
     for (const parent of parents) this.#push({ digest: parent, kind: "commit", from });
-    this.#push({ digest: tree, kind: "tree", from });
+    this.#push({ digest: tree, kind: this.#pruned.has(digest) ? "outline" : "tree", from });
   }
 
-  async #tree({ digest, from }: Step): Promise<void> {
+  async #tree({ digest, kind, from }: Step): Promise<void> {
     const entries = decodeTree(await this.#store.objects.read(digest, "tree"));
     this.live.add(digest);
-    for (const { digest: child, mode } of entries)
-      this.#push({ digest: child, kind: mode === "040000" ? "tree" : "blob", from });
+    if (kind === "tree") this.#done.add(digest);
+    for (const { digest: child, mode } of entries) {
+      if (mode === "040000") this.#push({ digest: child, kind, from });
+      else if (kind === "tree") this.#push({ digest: child, kind: "blob", from });
+    }
   }
 
   async #tag({ digest, from }: Step): Promise<void> {
     const { target, targetKind } = decodeTag(await this.#store.objects.read(digest, "tag"));
     this.live.add(digest);
+    this.#done.add(digest);
     this.#push({ digest: target, kind: targetKind, from });
   }
 
   async #blob({ digest, from }: Step): Promise<void> {
     const { index, objects } = this.#store;
+    this.#done.add(digest);
     const list = await index.findChunklist(digest);
     if (list === undefined) return this.#chunks([[digest, await index.find(digest)]], from);
     const { chunks } = await objects.chunklist(digest, list.digest);
@@ -118,7 +153,6 @@ export class Mark {
       await this.#pace();
     }
     this.live.add(list.digest);
-    this.#seenBlobs.add(digest);
   }
 
   /** Chunks, then what those are stored against, and so on. */

@@ -2,7 +2,7 @@
 import type { Digest } from "../objects/digest.ts";
 import { isSmcError } from "../errors.ts";
 import type { OwnedStore } from "../open-store.ts";
-import type { WorktreeRecord } from "../refs/refs.ts";
+import { PRUNED_PREFIX, type WorktreeRecord } from "../refs/refs.ts";
 import { show } from "../show.ts";
 import { readHeadFile } from "../worktree/head.ts";
 import { readStage } from "../worktree/stage.ts";
@@ -26,8 +26,9 @@ export interface RootOptions {
  * Throws when one of them cannot be read: what cannot be read may name anything.
  */
 export async function* roots(store: OwnedStore, options: RootOptions): AsyncIterable<Root> {
-  for await (const { repository, name, digest } of store.refs.named(options.sinceMs))
-    yield { digest, from: `${repository} ${name}` };
+  for await (const { repository, name, digest } of store.refs.named(options.sinceMs)) {
+    if (!name.startsWith(PRUNED_PREFIX)) yield { digest, from: `${repository} ${name}` };
+  }
   for (const worktree of await store.refs.listWorktrees()) {
     if (await isThere(worktree)) yield* rootsOf(worktree);
     else options.onGone(worktree.path);

@@ -6,8 +6,8 @@ import type { Digest } from "../objects/digest.ts";
 import { isSmcError } from "../errors.ts";
 import { readTag } from "./graph.ts";
 import type { Commit, CommitMeta, Identity, MetaMap } from "../objects/objects.ts";
-import { shortRefName } from "../refs/ref-find.ts";
-import type { Ref } from "../refs/refs.ts";
+import { isOwnRef, shortRefName } from "../refs/ref-find.ts";
+import { PRUNED_PREFIX, type Ref } from "../refs/refs.ts";
 import type { Repository } from "../repository.ts";
 import type { Store } from "../store.ts";
 import { readHead } from "../worktree/head.ts";
@@ -73,10 +73,10 @@ export function formatEntry(digest: Digest, commit: Commit, decorations: Decorat
   };
 }
 
-/** Refs that people see: not those that remember where worktrees are. */
+/** Refs that people see. */
 export async function listShownRefs(repository: Repository, prefix = "refs/"): Promise<Ref[]> {
   const refs = await repository.store.refs.list(repository.name, prefix);
-  return refs.filter((ref) => !ref.name.startsWith("refs/worktrees/"));
+  return refs.filter(({ name }) => !isOwnRef(name));
 }
 
 /** Follows tag objects; undefined when the ref does not end at a commit that is there. */
@@ -112,13 +112,15 @@ export async function readDecorations(repository: Repository, call: Call): Promi
     if (commit !== undefined) note(commit, ref.name);
     await pace();
   }
+  for (const { digest } of await repository.store.refs.list(repository.name, PRUNED_PREFIX))
+    note(digest, PRUNED_PREFIX);
   const decorations = new Map<Digest, { refs: string[]; shown: string[] }>();
   for (const [digest, unsorted] of names) {
     const current = (name: string): number => (name === head.ref ? 0 : rankOf(name) || -1);
     const refs = unsorted.sort((a, b) => current(a) - current(b) || (a < b ? -1 : 1));
     const shown = refs.map(shownName);
     if (refs[0] === "HEAD" && refs[1] === head.ref) shown.splice(0, 2, `HEAD -> ${shown[1] ?? ""}`);
-    decorations.set(digest, { refs, shown });
+    decorations.set(digest, { refs: refs.filter((name) => name !== PRUNED_PREFIX), shown });
   }
   return decorations;
 }
@@ -133,5 +135,6 @@ async function readableCommit(store: Store, digest: Digest): Promise<Digest | un
 }
 
 function shownName(name: string): string {
+  if (name === PRUNED_PREFIX) return "pruned";
   return name.startsWith("refs/tags/") ? `tag: ${shortRefName(name)}` : shortRefName(name);
 }

@@ -3,6 +3,7 @@ import { parseDate } from "../history/dates.ts";
 import type { Digest } from "../objects/digest.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { parseRefName, refName, type RefName } from "../objects/names.ts";
+import { PRUNED_PREFIX } from "./refs.ts";
 import type { Repository } from "../repository.ts";
 import type { ReflogSelector } from "../history/revision-text.ts";
 import { show } from "../show.ts";
@@ -37,6 +38,11 @@ function tryRefName(text: string): RefName | undefined {
 }
 
 /** The full names that a short one may mean, in the order they are tried. */
+/** Refs that smc makes for itself and does not list: where worktrees are, what was pruned. */
+export function isOwnRef(name: string): boolean {
+  return name.startsWith("refs/worktrees/") || name.startsWith(PRUNED_PREFIX);
+}
+
 function refCandidates(name: string): RefName[] {
   const rules = ["", "refs/", "refs/registry/", "refs/tags/", "refs/heads/", "refs/remotes/"];
   const names = rules.map((prefix) => prefix + name);
@@ -62,9 +68,7 @@ export async function findRef(repository: Repository, name: string): Promise<Fou
 /** Short names of the refs that look like what was typed. */
 export async function suggestRefs(repository: Repository, name: string): Promise<string[]> {
   const refs = await repository.store.refs.list(repository.name);
-  const names = refs
-    .filter((ref) => !ref.name.startsWith("refs/worktrees/"))
-    .map((ref) => shortRefName(ref.name));
+  const names = refs.filter(({ name }) => !isOwnRef(name)).map((ref) => shortRefName(ref.name));
   const near = suggest(name, ["HEAD", ...names]);
   if (near.length > 0 || !/^(v\d|\d+\.)/.test(name)) return near;
   // A version that was never made: some that were.

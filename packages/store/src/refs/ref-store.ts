@@ -35,6 +35,7 @@ import {
   TAGS,
 } from "./ref-rows.ts";
 import { assertChanges, assertNoConflict, assertReason, resolveChanges } from "./ref-rules.ts";
+import { PRUNED_PREFIX } from "./refs.ts";
 import type {
   Ref,
   RefChange,
@@ -256,7 +257,8 @@ class JournalRefs implements StoredRefs {
       const resolved = await resolveChanges(context, changes);
       if (resolved.length === 0) return;
       await assertNoConflict(context, resolved);
-      for (const { from, to } of resolved) {
+      for (const { name, from, to } of resolved) {
+        if (name.startsWith(PRUNED_PREFIX)) continue;
         if (from !== "absent") this.#pins?.add([from]);
         if (to !== "absent") this.#pins?.add([to]);
       }

@@ -2,6 +2,9 @@
 import type { Digest } from "../objects/digest.ts";
 import type { RefName } from "../objects/names.ts";
 
+/** Below it: commits whose files gc may take away. Such a ref keeps nothing. */
+export const PRUNED_PREFIX = "refs/pruned/";
+
 export interface Ref {
   readonly name: RefName;
   readonly digest: Digest;

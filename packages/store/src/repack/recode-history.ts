@@ -3,6 +3,7 @@ import { extname } from "node:path/posix";
 import { type Call, createPacer, throwIfCanceled } from "../call.ts";
 import type { Digest } from "../objects/digest.ts";
 import { isSmcError } from "../errors.ts";
+import { readPruned } from "../gc/pruned.ts";
 import { readCommit, walk } from "../history/graph.ts";
 import { commitOfRef } from "../history/log-entry.ts";
 import type { OwnedStore } from "../open-store.ts";
@@ -36,7 +37,9 @@ export async function recodeHistory(
 ): Promise<RecodedHistory> {
   const sum = { files: 0, tried: 0, shorter: 0, savedBytes: 0, problems: [] as string[] };
   const seen = new Set<Digest>();
+  const pruned = new Set((await readPruned(store)).map(({ digest }) => digest));
   for (const commit of await commitsOldestFirst(store, call)) {
+    if (pruned.has(commit)) continue;
     for (const { digest, fileName, parents } of await changedFiles(store, commit, call)) {
       if (seen.has(digest)) continue;
       seen.add(digest);

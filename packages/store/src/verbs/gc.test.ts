@@ -13,6 +13,7 @@ import { commit } from "./commit.ts";
 import { fsck } from "./fsck.ts";
 import { gc, type GcOptions } from "./gc.ts";
 import { repack } from "./repack.ts";
+import { undelete } from "./undelete.ts";
 
 /** Reflogs protect nothing. */
 const ALL: GcOptions = { olderThan: "0" };
@@ -214,6 +215,79 @@ test("a reflog that one gc was told to leave out is no reason for the next to st
     await history.point("refs/heads/other", "absent");
     expect(await gc(store, ALL, QUIET)).toMatchObject({ dead: { commits: 1 } });
     expect(await gc(store, {}, QUIET)).toMatchObject({ dead: { commits: 0 } });
+    await assertWhole(store);
+  });
+});
+
+test("gc() with keepLast gives up the files of old versions and keeps their commits; undelete() brings them back", async () => {
+  await withHistory(async (history) => {
+    const store = owned(history);
+    const line: Digest[] = [];
+    for (const text of ["one", "two", "three", "four", "five"]) {
+      const files = { model: text, "sub/shared": "shared", [`own/${text}`]: `own ${text}` };
+      line.push(await history.commit({ files, parents: line.slice(-1) }));
+    }
+    const [one, two, three, , five] = line as [Digest, Digest, Digest, Digest, Digest];
+    await history.point("refs/heads/main", five);
+    await history.point("refs/tags/v2", two);
+    await history.point("refs/archive/first", one);
+    const options = { ...ALL, keepLast: 2, keepTags: true };
+    const plan = await gc(store, { ...options, dryRun: true }, QUIET);
+    expect(plan).toMatchObject({
+      pruned: { commits: [three], count: 1, before: 0 },
+      dead: { commits: 0, trees: 0, chunks: 2 },
+    });
+    expect(await gc(store, options, QUIET)).toMatchObject({
+      pruned: plan.pruned,
+      dead: plan.dead,
+      freedBytes: plan.freedBytes,
+    });
+    const has = async (text: string): Promise<boolean> =>
+      (await store.objects.stat(digestOf(text))) !== undefined;
+    expect(
+      await Promise.all(["one", "two", "three", "own three", "four", "five", "shared"].map(has)),
+    ).toEqual([true, true, false, false, true, true, true]);
+    await assertWhole(store);
+    expect(await repack(store, { again: true }, QUIET)).toMatchObject({ problems: [] });
+    expect(await gc(store, ALL, QUIET)).toMatchObject({
+      pruned: { count: 0, before: 1 },
+      dead: { commits: 0, chunks: 0 },
+    });
+    expect(await gc(store, { ...ALL, keepLast: 2 }, QUIET)).toMatchObject({
+      pruned: { commits: [two], before: 1 },
+    });
+    expect(await undelete(store, {}, QUIET)).toMatchObject({ unpruned: 2 });
+    expect(await has("three")).toBe(true);
+    await assertWhole(store);
+    // A version that is gone is not remembered as one without files.
+    await gc(store, options, QUIET);
+    await history.point("refs/heads/main", one);
+    await gc(store, ALL, QUIET);
+    expect(await store.refs.list("demo", "refs/pruned/")).toEqual([]);
+    await assertWhole(store);
+  });
+});
+
+test("gc() waits for who reads what it takes away", async () => {
+  await withStore(async (store, folder) => {
+    const { history, versions } = await commitSeries(store, folder, 1);
+    const lost = versions[0];
+    await history.point("refs/heads/main", await history.commit({ files: {} }));
+    const reading = store.objects.readBlob(lost?.blob as Digest, QUIET)[Symbol.asyncIterator]();
+    const parts = [Buffer.from((await reading.next()).value as Uint8Array)];
+    let isDone = false;
+    const done = gc(store, { ...ALL, grace: "0" }, QUIET).then((result) => {
+      isDone = true;
+      return result;
+    });
+    // Nobody finds it any more, and it is still there for the one who did.
+    while (await has(store, lost?.blob as Digest)) await new Promise(setImmediate);
+    for (let next = await reading.next(); next.done !== true; next = await reading.next()) {
+      expect(isDone).toBe(false);
+      parts.push(Buffer.from(next.value));
+    }
+    expect(Buffer.compare(Buffer.concat(parts), lost?.bytes ?? Buffer.alloc(0))).toBe(0);
+    expect(await done).toMatchObject({ packs: { postponed: 0 } });
     await assertWhole(store);
   });
 });

@@ -1,8 +1,10 @@
 /** `smc gc`: takes away what no ref, reflog, stage or running command needs. It can be brought back for a while. */
 import { type Call, throwIfCanceled } from "../call.ts";
+import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
 import { Mark } from "../gc/mark.ts";
 import { type Plan, freedBytes, planPacks } from "../gc/plan.ts";
+import { choosePruned, markPruned, NOBODY, type Pruned, readPruned, unmarkPruned } from "../gc/pruned.ts";
 import { roots } from "../gc/roots.ts";
 import { sweep } from "../gc/sweep.ts";
 import { emptyEpoch, type Epoch, listTrash, readExpiredMs, writeExpiredMs } from "../gc/trash.ts";
@@ -14,6 +16,8 @@ import { show } from "../show.ts";
 const REFLOG_SPAN = "30 days";
 /** How long what was taken away can be brought back. */
 const GRACE_SPAN = "24 hours";
+/** Of versions that give up their files, so many are listed. */
+const COMMITS_MAX = 1000;
 /** How long commands that run already may take. */
 const CALLS_MS_MAX = 600_000;
 
@@ -22,6 +26,12 @@ export interface GcOptions {
   readonly dryRun?: boolean;
   /** What refs named within this span ("30 days", the default) is kept. */
   readonly olderThan?: string;
+  /** Gives up the files of versions that are not among the last so many of a branch; their commits stay. */
+  readonly keepLast?: number;
+  /** With `keepLast`: tagged versions keep their files. */
+  readonly keepTags?: boolean;
+  /** "Name <address>": who does it, for the journal. */
+  readonly actor?: string;
   /** What an earlier gc took away longer ago than this ("24 hours", the default) goes for good; "0 days": all, at once. */
   readonly grace?: string;
 }
@@ -36,6 +46,8 @@ export interface GcResult {
     readonly tags: number;
     readonly chunks: number;
   };
+  /** Versions that give up their files (at most 1,000 are listed), and how many had done so before. */
+  readonly pruned: { readonly commits: readonly string[]; readonly count: number; readonly before: number };
   readonly packs: {
     readonly kept: number;
     readonly rewritten: number;
@@ -65,21 +77,50 @@ export function gc(store: OwnedStore, options: GcOptions, call: Call): Promise<G
     using _ = store.pins.begin();
     await waitForCalls(store, call);
     const packs = store.index.packs();
-    const notes: string[] = [];
-    const mark = new Mark(store, call);
-    const onGone = (path: string): void => {
-      notes.push(`the worktree '${show(path)}' is gone; what was only staged there is not kept`);
-    };
     const expiredMs = await readExpiredMs(store.path);
     // One in the future was written by a clock that was wrong.
     const sinceMs = expiredMs > nowMs ? askedMs : Math.max(askedMs, expiredMs);
-    for await (const root of roots(store, { sinceMs, onGone })) await mark.add(root);
+    const before = await readPruned(store);
+    const fresh = await chooseFresh(store, { ...options, sinceMs }, call);
+    const mark = new Mark(store, call, { pruned: digestsOf(before), fresh: digestsOf(fresh) });
+    const notes = await markRoots(store, mark, sinceMs);
     const plan = await planPacks(store, { packs, live: mark.live }, call);
     const old = (await listTrash(store.path)).filter(({ ms }) => ms <= nowMs - graceMs);
-    if (options.dryRun === true) return describe(plan, { dryRun: true, old, notes });
+    const commits = digestsOf(fresh).slice(0, COMMITS_MAX);
+    const pruned = { commits, count: fresh.length, before: before.length };
+    if (options.dryRun === true) return { ...describe(plan, { dryRun: true, old }), pruned, notes };
     if (sinceMs > expiredMs) await writeExpiredMs(store.path, sinceMs);
-    return { ...(await clean(store, { plan, mark, old, graceMs }, call)), notes };
+    const actor = options.actor ?? NOBODY;
+    await markPruned(store, fresh, { reason: `gc: --keep-last ${options.keepLast ?? 0}`, actor });
+    const left = before.filter(({ digest }) => !mark.live.has(digest));
+    await unmarkPruned(store, left, { reason: "gc: the version itself is gone", actor });
+    return { ...(await clean(store, { plan, mark, old, graceMs }, call)), pruned, notes };
   });
+}
+
+function digestsOf(pruned: readonly Pruned[]): Digest[] {
+  return pruned.map(({ digest }) => digest);
+}
+
+async function chooseFresh(
+  store: OwnedStore,
+  { keepLast, keepTags = false, sinceMs }: GcOptions & { sinceMs: number },
+  call: Call,
+): Promise<Pruned[]> {
+  if (keepLast === undefined) return [];
+  if (!Number.isSafeInteger(keepLast) || keepLast < 1)
+    throw new SmcError("ARGUMENT_INVALID", "at least the last version of a branch keeps its files");
+  return choosePruned(store, { keepLast, keepTags, sinceMs }, call);
+}
+
+/** Notes on what could not be looked at because it is gone. */
+async function markRoots(store: OwnedStore, mark: Mark, sinceMs: number): Promise<string[]> {
+  const notes: string[] = [];
+  const onGone = (path: string): void => {
+    notes.push(`the worktree '${show(path)}' is gone; what was only staged there is not kept`);
+  };
+  for await (const root of roots(store, { sinceMs, onGone })) await mark.add(root);
+  return notes;
 }
 
 /** What began before pins were kept may rely on something that nobody told us of. */
@@ -99,7 +140,7 @@ async function clean(
   store: OwnedStore,
   { plan, mark, old, graceMs }: { plan: Plan; mark: Mark; old: readonly Epoch[]; graceMs: number },
   call: Call,
-): Promise<Omit<GcResult, "notes">> {
+): Promise<Omit<GcResult, "pruned" | "notes">> {
   const { epoch, removed, postponed } = await sweep(store, { plans: plan.packs, mark }, call);
   const all = await listTrash(store.path);
   const fresh = all.find(({ name }) => name === epoch);
@@ -107,7 +148,7 @@ async function clean(
   for (const each of emptied) await emptyEpoch(store.path, each);
   const isKept = fresh !== undefined && !emptied.includes(fresh);
   return {
-    ...describe(plan, { dryRun: false, old: emptied, notes: [] }),
+    ...describe(plan, { dryRun: false, old: emptied }),
     packs: { ...countPacks(plan), postponed },
     freedBytes: removed.reduce((sum, each) => sum + freedBytes(each), 0),
     trash: isKept ? { epoch: fresh.name, bytes: fresh.sizeBytes, untilMs: fresh.ms + graceMs } : null,
@@ -116,8 +157,8 @@ async function clean(
 
 function describe(
   plan: Plan,
-  { dryRun, old, notes }: { dryRun: boolean; old: readonly Epoch[]; notes: readonly string[] },
-): GcResult {
+  { dryRun, old }: { dryRun: boolean; old: readonly Epoch[] },
+): Omit<GcResult, "pruned" | "notes"> {
   return {
     dryRun,
     live: plan.live,
@@ -129,7 +170,6 @@ function describe(
       epochs: old.map(({ name }) => name),
       bytes: old.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     },
-    notes,
   };
 }
 

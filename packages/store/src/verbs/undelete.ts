@@ -2,6 +2,7 @@
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { type Epoch, emptyEpoch, listTrash, takeBack } from "../gc/trash.ts";
+import { NOBODY, readPruned, unmarkPruned, wholeAgain } from "../gc/pruned.ts";
 import { decodeCommit } from "../objects/objects.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
@@ -14,6 +15,8 @@ const COMMITS_MAX = 1000;
 export interface UndeleteOptions {
   /** The gc whose work is undone; default: all that can be. */
   readonly epoch?: string;
+  /** "Name <address>": who does it, for the journal. */
+  readonly actor?: string;
   /** Only tells what can be brought back. */
   readonly list?: boolean;
 }
@@ -26,6 +29,8 @@ export interface UndeleteResult {
     readonly packs: number;
     readonly bytes: number;
   }[];
+  /** Versions that had given up their files and have them again. */
+  readonly unpruned: number;
   /** Commits that are back, the newest first, at most 1,000. Nothing names them: the next gc takes them again. */
   readonly commits: readonly {
     readonly digest: string;
@@ -54,11 +59,16 @@ export function undelete(store: OwnedStore, options: UndeleteOptions, call: Call
       packs: packs.length,
       bytes: sizeBytes,
     }));
-    if (options.list === true) return { listed: true, epochs, commits: [] };
+    if (options.list === true) return { listed: true, epochs, commits: [], unpruned: 0 };
     store.assertWritable();
     const commits: Digest[] = [];
     for (const epoch of chosen) commits.push(...(await restore(store, epoch, call)));
-    return { listed: false, epochs, commits: await describe(store, commits) };
+    const whole = await wholeAgain(store, await readPruned(store), call);
+    await unmarkPruned(store, whole, {
+      reason: "undelete: the files are back",
+      actor: options.actor ?? NOBODY,
+    });
+    return { listed: false, epochs, commits: await describe(store, commits), unpruned: whole.length };
   });
 }
 
