@@ -41,6 +41,25 @@ test("smc gc takes away a deleted branch once its reflog is old, and smc undelet
   expect(await box.ok("undelete")).toBe("nothing can be brought back\n");
 });
 
+test("smc gc --keep-last gives up old weights: log shows it, checkout says it, undelete undoes it", async () => {
+  for (const number of [1, 2, 3]) await box.commit(`weights ${number}`, { model: `weights ${number}\n` });
+  const { stdout } = await box.smc(["gc", "--keep-last", "2", "--older-than", "0"]);
+  expect(stdout).toContain("2 versions gave up their files\n");
+  expect(await box.ok("log", "--oneline")).toMatch(/weights 3.*\n.*weights 2.*\n.*\(pruned\) weights 1/);
+  expect(await box.ok("refs")).not.toContain("pruned");
+  const { exit, stderr } = await box.refused("checkout", "HEAD~2");
+  expect(exit).toBe(3);
+  expect(stderr).toContain("pruned");
+  expect(box.read("model")).toBe("weights 3\n");
+  expect((await box.smc(["fsck", "--full"])).code).toBe(0);
+  expect(await box.ok("reflog", "refs/pruned/" + (await box.ok("rev-parse", "HEAD~2")).trim())).toContain(
+    "--keep-last 2",
+  );
+  expect(await box.ok("undelete")).toContain("2 versions whose files are back");
+  await box.ok("checkout", "HEAD~2");
+  expect(box.read("model")).toBe("weights 1\n");
+});
+
 test("smc gc -q tells the bytes; bad spans are refused", async () => {
   expect(await box.ok("gc", "-q")).toBe("0\n");
   expect(await box.refused("gc", "--older-than", "soon")).toMatchObject({ exit: 2, code: "DATE_INVALID" });

@@ -347,7 +347,10 @@ function slices<T>(items: readonly T[], workers: number): T[][] {
 }
 
 function notFound(digest: Digest, kind: string): SmcError {
-  return new SmcError("OBJECT_NOT_FOUND", `there is no ${kind} ${digest} in the store`);
+  const hint =
+    'a version that "smc log" shows as pruned gave up its files; "smc undelete" may bring them back';
+  const more = kind === "blob" ? { hint } : {};
+  return new SmcError("OBJECT_NOT_FOUND", `there is no ${kind} ${digest} in the store`, more);
 }
 
 function missing(blob: Digest, part: Digest): SmcError {

@@ -5,9 +5,10 @@ import { isSmcError } from "../errors.ts";
 import type { Digest } from "../objects/digest.ts";
 import { type Chunk, decodeCommit, decodeTag, decodeTree } from "../objects/objects.ts";
 import type { OwnedStore } from "../open-store.ts";
+import { readPruned } from "../gc/pruned.ts";
 import { show } from "../show.ts";
 import { type Damaged } from "./damaged.ts";
-import { DigestSet } from "./digest-set.ts";
+import { DigestSet } from "../objects/digest-set.ts";
 import { readRecords } from "./read-records.ts";
 import { knownStages } from "./stages.ts";
 
@@ -24,7 +25,8 @@ export interface ConnectivityCounts {
   blobs: number;
 }
 
-type Kind = "commit" | "tree" | "tag" | "blob" | "unknown";
+/** An outline is a tree of which only the folders must be there: of a version that gave up its files. */
+type Kind = "commit" | "tree" | "outline" | "tag" | "blob" | "unknown";
 
 interface Step {
   readonly digest: Digest;
@@ -41,14 +43,17 @@ class Walk {
   readonly #damaged: Damaged;
   readonly #call: Call;
   readonly #pace: Pacer;
+  readonly #pruned: ReadonlySet<Digest>;
   readonly #seen = new DigestSet();
+  readonly #outlines = new DigestSet();
   readonly #chunks = new DigestSet();
   readonly #stack: Step[] = [];
   #blobs: Step[] = [];
 
-  constructor(store: OwnedStore, damaged: Damaged, call: Call) {
+  constructor(store: OwnedStore, about: { damaged: Damaged; pruned: ReadonlySet<Digest> }, call: Call) {
     this.#store = store;
-    this.#damaged = damaged;
+    this.#damaged = about.damaged;
+    this.#pruned = about.pruned;
     this.#call = call;
     this.#pace = createPacer(call);
   }
@@ -61,7 +66,11 @@ class Walk {
 
   #push(step: Step): void {
     if (!this.#damaged.isEmpty) this.#damaged.addNeeder(step.digest, () => `${step.root} ${step.path}`);
-    if (!this.#seen.add(step.digest)) return;
+    const isNew =
+      step.kind === "outline"
+        ? !this.#seen.has(step.digest) && this.#outlines.add(step.digest)
+        : this.#seen.add(step.digest);
+    if (!isNew) return;
     if (step.kind === "blob") this.#blobs.push(step);
     else this.#stack.push(step);
   }
@@ -70,7 +79,7 @@ class Walk {
     while (this.#stack.length > 0 || this.#blobs.length > 0) {
       if (this.#blobs.length >= LOOKUP_MAX || this.#stack.length === 0) await this.#checkBlobs();
       else await this.#readBatch();
-      const done = this.#seen.size - this.#stack.length - this.#blobs.length;
+      const done = this.#seen.size + this.#outlines.size - this.#stack.length - this.#blobs.length;
       this.#call.onProgress({ phase: "check", done, unit: "objects" });
       await this.#pace();
     }
@@ -120,7 +129,7 @@ class Walk {
       const { step, place } = entry;
       try {
         if (isSmcError(raw)) throw raw;
-        if (step.kind !== "unknown" && step.kind !== place.kind) this.#wrongKind(step, place);
+        if (!isKind(step.kind, place)) this.#wrongKind(step, place);
         else this.#follow(step, place, raw);
         const known = this.#damaged.whyOf(step.digest);
         if (known !== undefined) this.#report(step, known, [step.digest]);
@@ -132,18 +141,21 @@ class Walk {
     }
   }
 
-  #follow({ digest, root, path }: Step, place: Place, raw: Uint8Array): void {
+  #follow({ digest, kind: asked, root, path }: Step, place: Place, raw: Uint8Array): void {
     const short = digest.slice(0, 12);
     if (place.kind === "commit") {
       const commit = decodeCommit(raw);
       this.counts.commits += 1;
       for (const parent of commit.parents)
         this.#push({ digest: parent, kind: "commit", root, path: `parent of commit ${short}` });
-      this.#push({ digest: commit.tree, kind: "tree", root, path: `commit ${short} ` });
+      const kind = this.#pruned.has(digest) ? "outline" : "tree";
+      this.#push({ digest: commit.tree, kind, root, path: `commit ${short} ` });
     } else if (place.kind === "tree") {
       this.counts.trees += 1;
       for (const entry of decodeTree(raw)) {
-        const kind = entry.mode === "040000" ? "tree" : "blob";
+        const isTree = entry.mode === "040000";
+        if (asked === "outline" && !isTree) continue;
+        const kind = !isTree ? "blob" : asked === "outline" ? "outline" : "tree";
         // Only joined, never looked into: a path may be very long, and most are never shown.
         this.#push({ digest: entry.digest, kind, root, path: `${path}/${entry.name}` });
       }
@@ -226,6 +238,10 @@ class Walk {
   }
 }
 
+function isKind(asked: Kind, { kind }: Place): boolean {
+  return asked === "unknown" || asked === kind || (asked === "outline" && kind === "tree");
+}
+
 const MISSING = "is missing";
 
 /** Adds to `damaged` what is missing, and who needs it: one that does, or all up to the limit. Throws CANCELED. */
@@ -241,7 +257,8 @@ export async function checkConnectivity(
 }
 
 async function walkAll(store: OwnedStore, damaged: Damaged, call: Call): Promise<ConnectivityCounts> {
-  const walk = new Walk(store, damaged, call);
+  const pruned = new Set((await readPruned(store)).map(({ digest }) => digest));
+  const walk = new Walk(store, { damaged, pruned }, call);
   for (const { name: repository } of await store.refs.listRepositories()) {
     for (const { name, digest } of await store.refs.list(repository)) {
       walk.counts.refs += 1;

@@ -8,7 +8,7 @@ import type { OwnedStore } from "../open-store.ts";
 import { packPath } from "../pack/folder.ts";
 import type { RecordRow } from "../pack/format.ts";
 import type { Damaged } from "./damaged.ts";
-import { DigestSet } from "./digest-set.ts";
+import { DigestSet } from "../objects/digest-set.ts";
 import { rowsIn } from "./packs.ts";
 
 const ROWS = 1000;
@@ -158,7 +158,7 @@ class IndexCheck {
 
   /** Of a chunklist beside a damaged one. */
   async #blobOf(list: Digest): Promise<Digest | undefined> {
-    for await (const blob of this.#store.index.chunkedBlobs()) {
+    for await (const { blob } of this.#store.index.chunkedBlobs()) {
       if ((await this.#store.index.findChunklist(blob))?.digest === list) return blob;
     }
     return undefined;
@@ -167,7 +167,7 @@ class IndexCheck {
   /** Every blob that is described has a row, and no other has. */
   async #blobs(): Promise<void> {
     let count = 0;
-    for await (const blob of this.#store.index.chunkedBlobs()) {
+    for await (const { blob } of this.#store.index.chunkedBlobs()) {
       count += 1;
       if (!this.#matched.has(blob)) this.fault(`the row of blob ${blob} names no chunklist of the packs`);
       await this.#pace();

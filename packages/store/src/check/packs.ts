@@ -160,7 +160,7 @@ export async function rowsIn(
 
 /** The chunks of a blob must give the blob's own digest: nothing else checks the list as a whole. */
 export async function readBlobs(store: OwnedStore, damaged: Damaged, call: Call): Promise<void> {
-  for await (const digest of store.index.chunkedBlobs()) {
+  for await (const { blob: digest } of store.index.chunkedBlobs()) {
     const pieces = await piecesOf(store, digest);
     if (pieces === undefined || pieces.some(({ span }) => damaged.whyOf(span.digest) !== undefined)) continue;
     const found = await store.pool.run("hashPieces", { pieces }, { signal: call.signal });

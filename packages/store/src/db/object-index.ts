@@ -133,10 +133,10 @@ export class ObjectIndex {
     return rows.map((row) => (row !== undefined && isThere.has(row.digest) ? row : undefined));
   }
 
-  /** All blobs that have a chunklist. */
-  async *chunkedBlobs(): AsyncIterable<Digest> {
-    for await (const [blobKey] of this.#db.iterate({ gte: key(TAG.blob), lt: key(TAG.blob + 1) })) {
-      yield digestFromBytes(blobKey.subarray(1));
+  /** All blobs that have a chunklist, and those. */
+  async *chunkedBlobs(): AsyncIterable<{ blob: Digest; list: Digest }> {
+    for await (const [rowKey, value] of this.#db.iterate({ gte: key(TAG.blob), lt: key(TAG.blob + 1) })) {
+      yield { blob: digestFromBytes(rowKey.subarray(1)), list: decodeChunklistRow(value).digest };
     }
   }
 
@@ -307,37 +307,6 @@ export class ObjectIndex {
       }
     }
     await this.#db.batch(changes, { sync: false });
-  }
-
-  /** The lists of chunks in condemned packs, and the blobs they describe. */
-  async condemnedLists(call: Call): Promise<Map<Digest, Digest>> {
-    const lists = new Map<Digest, Digest>();
-    const pace = createPacer(call);
-    let part: { blob: Digest; list: Digest }[] = [];
-    const look = async (): Promise<void> => {
-      const places = await this.#rows(part.map(({ list }) => list));
-      for (const [index, { blob, list }] of part.entries())
-        if (this.#condemned.has(places[index]?.pack ?? 0)) lists.set(list, blob);
-      part = [];
-    };
-    for await (const [blobKey, value] of this.#db.iterate({ gte: key(TAG.blob), lt: key(TAG.blob + 1) })) {
-      part.push({ blob: digestFromBytes(blobKey.subarray(1)), list: digestFromBytes(value.subarray(0, 32)) });
-      if (part.length >= BATCH_ROWS) await look();
-      await pace();
-    }
-    await look();
-    return lists;
-  }
-
-  /** Digests of the records that are in a pack as far as the index knows. */
-  async digestsIn(no: number, call: Call): Promise<Digest[]> {
-    const digests: Digest[] = [];
-    const pace = createPacer(call);
-    for await (const { pack, digest } of this.places()) {
-      if (pack === no) digests.push(digest);
-      await pace();
-    }
-    return digests;
   }
 
   /** Blobs that repack has looked at with the parents it knew then. */

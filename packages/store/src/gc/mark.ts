@@ -2,6 +2,7 @@
 import { type Call, createPacer, type Pacer } from "../call.ts";
 import type { Place } from "../db/object-index.ts";
 import type { Digest } from "../objects/digest.ts";
+import { DigestSet } from "../objects/digest-set.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { decodeCommit, decodeTag, decodeTree } from "../objects/objects.ts";
 import type { OwnedStore } from "../open-store.ts";
@@ -23,14 +24,14 @@ interface Step extends Root {
  */
 export class Mark {
   /** Digests of commits, trees, tags, chunklists and chunks (a small blob is its one chunk). */
-  readonly live = new Set<Digest>();
+  readonly live = new DigestSet();
   readonly #store: OwnedStore;
   readonly #call: Call;
   readonly #pace: Pacer;
   readonly #pruned: ReadonlySet<Digest>;
   readonly #fresh: ReadonlySet<Digest>;
   /** What was followed with all it needs; of a tree that is live as an outline only, not yet. */
-  readonly #done = new Set<Digest>();
+  readonly #done = new DigestSet();
   readonly #stack: Step[] = [];
 
   /**

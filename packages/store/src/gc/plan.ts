@@ -1,7 +1,7 @@
 /** What gc does with each pack, given what is live. */
 import { type Call, createPacer } from "../call.ts";
 import type { IndexedPack, Place } from "../db/object-index.ts";
-import type { Digest } from "../objects/digest.ts";
+import type { DigestSet } from "../objects/digest-set.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { recordBytes } from "../pack/format.ts";
 
@@ -41,7 +41,7 @@ interface Sums {
  */
 export async function planPacks(
   store: OwnedStore,
-  { packs, live }: { packs: readonly IndexedPack[]; live: ReadonlySet<Digest> },
+  { packs, live }: { packs: readonly IndexedPack[]; live: Pick<DigestSet, "has"> },
   call: Call,
 ): Promise<Plan> {
   const sums = new Map<number, Sums>(
@@ -81,7 +81,7 @@ export async function planPacks(
   };
 }
 
-function needsDead(place: Place, isLive: boolean, live: ReadonlySet<Digest>): boolean {
+function needsDead(place: Place, isLive: boolean, live: Pick<DigestSet, "has">): boolean {
   if (place.kind !== "chunk") return !isLive;
   return (place.parents ?? []).some((parent) => !live.has(parent));
 }

@@ -1,5 +1,6 @@
 /** Takes packs away, so that at every moment everything live can be read. */
-import { type Call, throwIfCanceled } from "../call.ts";
+import { type Call, createPacer, throwIfCanceled } from "../call.ts";
+import { DigestSet } from "../objects/digest-set.ts";
 import type { Digest } from "../objects/digest.ts";
 import { isSmcError } from "../errors.ts";
 import type { OwnedStore } from "../open-store.ts";
@@ -18,6 +19,8 @@ export interface Swept {
   /** Packs that stay until the next time: somebody touched or read something in them meanwhile. */
   readonly postponed: number;
 }
+
+type Live = Pick<DigestSet, "has">;
 
 interface Doomed {
   readonly plan: PackPlan;
@@ -46,7 +49,7 @@ export async function sweep(
       return { epoch: undefined, removed: [], postponed: doomed.length };
     }
     const epoch = await createEpoch(store.path, Date.now());
-    const lists = await store.index.condemnedLists(call);
+    const lists = await listsIn(store, removable, call);
     // Objects first, chunks last: after a kill in between no object is found whose chunks are gone.
     for (const isFirst of [true, false]) {
       const packs = removable.filter(({ plan }) => plan.hasObjects === isFirst);
@@ -66,7 +69,7 @@ export async function sweep(
 /** Copies what is live in these packs into new ones, verified. Throws OBJECT_CORRUPT, PACK_CORRUPT … */
 async function copyOut(
   store: OwnedStore,
-  { plans, live }: { plans: readonly PackPlan[]; live: ReadonlySet<Digest> },
+  { plans, live }: { plans: readonly PackPlan[]; live: Live },
   call: Call,
 ): Promise<Doomed[]> {
   const doomed: Doomed[] = [];
@@ -84,7 +87,7 @@ async function copyOut(
 async function copyPack(
   store: OwnedStore,
   session: PackSession,
-  { plan, live, call }: { plan: PackPlan; live: ReadonlySet<Digest>; call: Call },
+  { plan, live, call }: { plan: PackPlan; live: Live; call: Call },
 ): Promise<Digest[]> {
   const { no, name } = plan.pack;
   let rows;
@@ -94,13 +97,40 @@ async function copyPack(
   } catch (error) {
     // Nobody needs anything of it, so it may be damaged; the index knows what was in it.
     if (!isSmcError(error) || error.exit !== 4 || plan.action !== "drop") throw error;
-    return store.index.digestsIn(no, call);
+    return digestsIn(store, no, call);
   }
   const digests = rows.map(({ digest }) => digest);
   const places = await store.index.findMany(digests);
   const kept = rows.filter(({ digest }, index) => live.has(digest) && places[index]?.pack === no);
   if (kept.length > 0) await session.copy(name, kept, call);
   return digests;
+}
+
+async function digestsIn(store: OwnedStore, no: number, call: Call): Promise<Digest[]> {
+  const digests: Digest[] = [];
+  const pace = createPacer(call);
+  for await (const { pack, digest } of store.index.places()) {
+    if (pack === no) digests.push(digest);
+    await pace();
+  }
+  return digests;
+}
+
+/** The lists of chunks in these packs, and the blobs that they describe. */
+async function listsIn(
+  store: OwnedStore,
+  doomed: readonly Doomed[],
+  call: Call,
+): Promise<Map<Digest, Digest>> {
+  const all = new DigestSet();
+  for (const { digests } of doomed) for (const digest of digests) all.add(digest);
+  const lists = new Map<Digest, Digest>();
+  const pace = createPacer(call);
+  for await (const { blob, list } of store.index.chunkedBlobs()) {
+    if (all.has(list)) lists.set(list, blob);
+    await pace();
+  }
+  return lists;
 }
 
 /** Marks what commands touched meanwhile, until there is nothing new; then condemns what is still dead, at once. */
@@ -131,7 +161,7 @@ async function condemn(
 async function split(
   store: OwnedStore,
   doomed: readonly Doomed[],
-  live: ReadonlySet<Digest>,
+  live: Live,
 ): Promise<{ removable: Doomed[]; staying: Doomed[] }> {
   const removable: Doomed[] = [];
   const staying: Doomed[] = [];

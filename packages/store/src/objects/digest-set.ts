@@ -1,5 +1,5 @@
 /** A set of digests that takes little more than their 32 bytes each: for walks over millions of objects. */
-import type { Digest } from "../objects/digest.ts";
+import type { Digest } from "./digest.ts";
 
 const SHARDS = 256;
 const WORDS = 8;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Digest, hashBytes } from "../objects/digest.ts";
+import { type Digest, hashBytes } from "./digest.ts";
 import { DigestSet } from "./digest-set.ts";
 
 const COUNT = 50_000;
