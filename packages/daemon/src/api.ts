@@ -231,6 +231,14 @@ export const api = {
     at: optional(text),
     limit: optional(count),
   }),
+  audit: verb("Lists what was done, by the journal, or checks that", "store", {
+    ref: optional(text),
+    op: optional(text),
+    since: optional(text),
+    limit: optional(count),
+    before: optional(count),
+    verify: optional(flag),
+  }),
   repack: verb("Stores what is there in less space", "store", { again: optional(flag) }, progress),
   gc: verb(
     "Takes away what nothing needs",

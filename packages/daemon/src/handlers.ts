@@ -92,6 +92,7 @@ export const handlers = {
   inspect: inspectIn,
   refs: onRepository(store.refs),
   reflog: onRepository(store.reflog),
+  audit: onStore(store.audit),
   repack: onStore(store.repack),
   gc: byActor(store.gc),
   undelete: byActor(store.undelete),

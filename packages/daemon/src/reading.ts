@@ -5,6 +5,7 @@
 import type { VerbName } from "./api.ts";
 
 export const READING_VERBS: ReadonlySet<string> = new Set([
+  "audit",
   "cat",
   "cat-file",
   "diff",

@@ -10,6 +10,7 @@ export type { Store } from "./store.ts";
 export type { Restored } from "./worktree/restore-files.ts";
 export { findWorktree, type Worktree } from "./worktree/worktree.ts";
 export * from "./verbs/add.ts";
+export * from "./verbs/audit.ts";
 export * from "./verbs/branch.ts";
 export * from "./verbs/cat-file.ts";
 export * from "./verbs/cat.ts";

@@ -48,6 +48,7 @@ export const COMMANDS = {
     summary: "tell what a file of weights holds",
     load: () => import("./inspect.ts"),
   },
+  audit: { group: "history", summary: "list what was done and by whom", load: () => import("./audit.ts") },
   reflog: { group: "history", summary: "list where a ref has been", load: () => import("./reflog.ts") },
   revert: { group: "history", summary: "commit the undoing of a commit", load: () => import("./revert.ts") },
   branch: {
