@@ -5,7 +5,7 @@ import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { packPath } from "../pack/folder.ts";
 import { digestOf, type History, withHistory } from "../testing/history.ts";
-import { commitSeries } from "../testing/series.ts";
+import { commitSeries, type Version } from "../testing/series.ts";
 import { QUIET, withStore } from "../testing/testing.ts";
 import { withWorktree } from "../testing/worktree.ts";
 import { add } from "./add.ts";
@@ -288,6 +288,46 @@ test("gc() waits for who reads what it takes away", async () => {
     }
     expect(Buffer.compare(Buffer.concat(parts), lost?.bytes ?? Buffer.alloc(0))).toBe(0);
     expect(await done).toMatchObject({ packs: { postponed: 0 } });
+    await assertWhole(store);
+  });
+});
+
+test("a pack that stays because a command found something in it keeps what all of it is stored against", async () => {
+  await withStore(async (store, folder) => {
+    const { history, versions } = await commitSeries(store, folder, 2);
+    const [first, second] = versions as [Version, Version];
+    // The second version once more, as differences to the first, in one pack with a small file.
+    await history.point("refs/heads/main", "absent");
+    await gc(store, { ...ALL, grace: "0" }, QUIET);
+    const path = join(folder, "model.safetensors");
+    const put = async ({ bytes }: Version, parents: Version[], text?: string): Promise<void> => {
+      writeFileSync(path, bytes);
+      await using session = store.write("test");
+      const from = parents.map(({ blob }) => ({ digest: blob, fileName: "m.safetensors" }));
+      await session.addFiles([{ path, sizeBytes: bytes.length, parents: from }], QUIET);
+      if (text !== undefined) await session.putBlob(Buffer.from(text));
+      await session.finish();
+    };
+    await put(first, []);
+    await put(second, [first], "found again");
+    let command: Promise<unknown> | undefined;
+    const call = {
+      ...QUIET,
+      onProgress: ({ phase, done }: { phase: string; done: number }) => {
+        if (phase !== "copy" || done !== store.index.packs().length) return;
+        command = history
+          .commit({ files: { a: "found again" } })
+          .then((commit) => history.point("refs/heads/main", commit));
+        store.pins.add([digestOf("found again")]);
+      },
+    };
+    expect(await gc(store, ALL, call)).toMatchObject({ packs: { postponed: 2 } });
+    expect(command).toBeDefined();
+    await command;
+    await put(second, []);
+    const parts: Uint8Array[] = [];
+    for await (const part of store.objects.readBlob(second.blob, QUIET)) parts.push(Buffer.from(part));
+    expect(Buffer.compare(Buffer.concat(parts), second.bytes)).toBe(0);
     await assertWhole(store);
   });
 });
