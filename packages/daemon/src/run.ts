@@ -10,6 +10,7 @@ import { assertListening, clearSocket, removeRecord, storeIdentity, writeRecord 
 import { answers } from "./connect.ts";
 import { isLogLevel, type Logger, type LogLevel } from "./logger.ts";
 import { idleRepack } from "./idle-repack.ts";
+import { idleScrub, type ScrubSettings } from "./idle-scrub.ts";
 import { type LoopDelay, watchLoopDelay } from "./loop-delay.ts";
 import { type Presence, presenceOf } from "./presence.ts";
 import { type DaemonStatus, PROTOCOL, VERSION } from "./protocol.ts";
@@ -25,13 +26,14 @@ const WATCH_MS = 1_000;
 const MINUTE_MS = 60_000;
 const IDLE_MINUTES = 15;
 const QUIET_MINUTES = 2;
+const SCRUB: ScrubSettings = { mibPerSecond: 20, days: 30 };
 
 export interface DaemonOptions {
   readonly storePath: string;
   readonly logger: Logger;
   /** Overrides the setting daemon.idleMinutes; 0 means it stays. */
   readonly idleMs?: number;
-  /** Overrides the setting repack.idleMinutes; 0 means never. */
+  /** Overrides the setting repack.idleMinutes; 0 means that nothing is done in quiet times. */
   readonly quietMs?: number;
 }
 
@@ -78,6 +80,8 @@ async function ownAndListen({ presence, logger, idleMs, quietMs }: Starting): Pr
     logger,
     idleMs: idleMs ?? settings.idleMs,
     quietMs: quietMs ?? settings.quietMs,
+    isRepacking: settings.isRepacking,
+    scrub: settings.scrub,
   });
   try {
     await running.listen();
@@ -105,6 +109,8 @@ async function ownStore(presence: Presence): Promise<OwnedStore> {
 interface Settings {
   readonly idleMs: number;
   readonly quietMs: number;
+  readonly isRepacking: boolean;
+  readonly scrub: ScrubSettings;
   readonly level: LogLevel;
 }
 
@@ -115,15 +121,28 @@ async function readSettings(store: OwnedStore, logger: Logger): Promise<Settings
     const level = entries.get("log.level")?.value;
     const minutes = Number(entries.get("daemon.idleMinutes")?.value ?? IDLE_MINUTES);
     const quiet = Number(entries.get("repack.idleMinutes")?.value ?? QUIET_MINUTES);
+    const scrub = {
+      mibPerSecond: Number(entries.get("scrub.mibPerSecond")?.value ?? SCRUB.mibPerSecond),
+      days: Number(entries.get("scrub.days")?.value ?? SCRUB.days),
+    };
     return {
       idleMs: minutes * MINUTE_MS,
-      quietMs: quiet * MINUTE_MS,
+      // Who wants no repack still wants to know of damage.
+      quietMs: (quiet === 0 && scrub.days > 0 ? QUIET_MINUTES : quiet) * MINUTE_MS,
+      isRepacking: quiet > 0,
+      scrub,
       level: isLogLevel(level) ? level : "info",
     };
   } catch (error) {
     if (!isSmcError(error, "CONFIG_INVALID")) throw error;
     logger.warn({ err: error }, "settings ignored");
-    return { idleMs: IDLE_MINUTES * MINUTE_MS, quietMs: QUIET_MINUTES * MINUTE_MS, level: "info" };
+    return {
+      idleMs: IDLE_MINUTES * MINUTE_MS,
+      quietMs: QUIET_MINUTES * MINUTE_MS,
+      isRepacking: true,
+      scrub: SCRUB,
+      level: "info",
+    };
   }
 }
 
@@ -133,6 +152,18 @@ interface Parts {
   readonly logger: Logger;
   readonly idleMs: number;
   readonly quietMs: number;
+  readonly isRepacking: boolean;
+  readonly scrub: ScrubSettings;
+}
+
+/** What a daemon does when nobody asks for anything, one after the other. */
+function quietWork({ store, logger, isRepacking, scrub }: Parts): (signal: AbortSignal) => Promise<void> {
+  const repack = idleRepack(store, logger);
+  const readAgain = idleScrub(store, logger, scrub);
+  return async (signal) => {
+    if (isRepacking) await repack(signal);
+    if (!signal.aborted) await readAgain(signal);
+  };
 }
 
 class RunningDaemon implements Daemon {
@@ -157,7 +188,7 @@ class RunningDaemon implements Daemon {
     this.#activity = new Activity({
       idleMs: parts.idleMs,
       onIdle: () => void this.stop("idle"),
-      quiet: { ms: parts.quietMs, run: idleRepack(parts.store, parts.logger) },
+      quiet: { ms: parts.quietMs, run: quietWork(parts) },
     });
     this.#server = createDaemonServer({
       store: parts.store,

@@ -1,6 +1,7 @@
 export type { Call, Progress } from "./call.ts";
 export { breathe } from "./call.ts";
 export { type ConfigKey, readConfig } from "./config.ts";
+export { scrubNext } from "./check/scrub.ts";
 export { type Digest, parseDigest } from "./objects/digest.ts";
 export { assertRepositoryName, parseIdentity } from "./objects/names.ts";
 export type { Identity } from "./objects/objects.ts";

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { lstat, readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { readScrubState, type ScrubState } from "./check/scrub.ts";
 import { type Db, openDb } from "./db/db.ts";
 import { setAside } from "./db/db-recovery.ts";
 import { fromErrno, isSmcError, SmcError } from "./errors.ts";
@@ -111,6 +112,11 @@ export class OwnedStore implements Store {
   /** As `write`, for those who deal with packs and records themselves. */
   writePacks(op: string, again?: ReadonlySet<Digest>): PackSession {
     return new PackSession(this, op, again);
+  }
+
+  /** What reading packs again from time to time has found. */
+  scrubState(): Promise<ScrubState> {
+    return readScrubState(this);
   }
 
   /** Writes `format.json` as it was when the store was opened; durable when it returns. */

@@ -1,5 +1,6 @@
 /** A store: everything below one `$SMC_HOME`. One process owns it at a time. */
 import type { Call } from "./call.ts";
+import type { ScrubState } from "./check/scrub.ts";
 import type { Pins } from "./gc/pins.ts";
 import type { StoreUsage } from "./db/usage.ts";
 import type { Digest } from "./objects/digest.ts";
@@ -102,6 +103,8 @@ export interface Store extends AsyncDisposable {
   readonly pins: Pick<Pins, "add">;
   /** `op` names the verb; it is part of the temporary folder's name. */
   write(op: string): WriteSession;
+  /** What reading packs again from time to time has found. Throws INDEX_CORRUPT. */
+  scrubState(): Promise<ScrubState>;
   /** Undefined while the store takes writes, else why it does not. */
   readonly readOnlyReason: string | undefined;
 }

@@ -8,7 +8,8 @@ const COLOURS = { ok: "green", warn: "yellow", fail: "red" } as const;
 export const command = defineCommand({
   usage: ["doctor"],
   description: [
-    "Looks at Node, the store, its disk, refs, settings and this worktree. Ends with 1 when something fails.",
+    "Looks at Node, the store, its disk, refs, what the daemon found when it read packs again, settings and this worktree.",
+    "Ends with 1 when something fails.",
   ],
   options: {},
   examples: [

@@ -1,6 +1,6 @@
 import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
-import { shortDigest } from "../format.ts";
+import { formatCount, shortDigest } from "../format.ts";
 import type { Output } from "../output.ts";
 import { pathspecs } from "../input.ts";
 
@@ -58,6 +58,12 @@ export const command = defineCommand({
         : `On branch ${show(data.branch)}`,
     );
     if (data.head === null) out.line("No commits yet");
+    if (data.damage !== null) {
+      const packs = formatCount(data.damage.packs, "pack");
+      out.line(
+        out.paint("red", `damage was found in ${packs} of the store: mend it with "smc fsck --repair"`),
+      );
+    }
     out.line();
     const staged = data.staged.map(({ path, change }) => [WORDS[change], path] as const);
     section(out, "Changes to be committed:", ['use "smc restore --staged <path>" to take one out'], staged);

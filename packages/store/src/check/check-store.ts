@@ -9,6 +9,7 @@ import { checkConnectivity, type ConnectivityCounts } from "./connectivity.ts";
 import { Damaged } from "./damaged.ts";
 import { checkIndex } from "./index-rows.ts";
 import { comparePacks, type PackFault, readBlobs, readPacks } from "./packs.ts";
+import { noteScrubbed } from "./scrub.ts";
 
 export interface StoreReport {
   readonly damaged: Damaged;
@@ -71,6 +72,7 @@ async function checkOnce(store: OwnedStore, full: boolean, call: Call): Promise<
     // A pack whose footer cannot be read is told once.
     packFaults.push(...read.faults.filter(({ pack, digest }) => digest !== undefined || !told.has(pack)));
     notes.push(...read.notes);
+    await noteScrubbed(store.db, names, (name) => read.faults.filter(({ pack }) => pack === name));
     found.bytes = read.bytes;
     for (const { digest, message } of read.faults) if (digest !== undefined) damaged.mark(digest, message);
     Object.assign(found, await checkJournal(store, damaged, call));

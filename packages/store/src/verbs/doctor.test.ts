@@ -19,6 +19,7 @@ test("doctor() finds nothing wrong with a new store", async () => {
       "space",
       "file system",
       "refs",
+      "scrub",
       "config",
       "worktree",
     ]);

@@ -3,6 +3,7 @@ import { lstat, statfs } from "node:fs/promises";
 import { type Call, createPacer } from "../call.ts";
 import { CONFIG_KEYS, readConfig } from "../config.ts";
 import { fromErrno, isSmcError } from "../errors.ts";
+import { formatMoment, momentAt } from "../history/dates.ts";
 import { findMount, mountFault, readMounts } from "../mounts.ts";
 import { show } from "../show.ts";
 import type { Store } from "../store.ts";
@@ -43,6 +44,7 @@ export async function doctor(store: Store, options: DoctorOptions, call: Call): 
     ["space", () => checkSpace(store)],
     ["file system", () => checkFileSystem(store)],
     ["refs", () => checkRefs(store, call)],
+    ["scrub", () => checkScrub(store)],
     ["config", () => checkConfig(store, options)],
     ["worktree", () => checkWorktree(store, options)],
   ];
@@ -150,6 +152,26 @@ async function checkRefs(store: Store, call: Call): Promise<DoctorRow[]> {
     }
   }
   return rows.length > 0 ? rows : [{ check: "refs", state: "ok", message: `${count} refs, all there` }];
+}
+
+/** What the daemon found when it read packs again. */
+async function checkScrub(store: Store): Promise<DoctorRow[]> {
+  const { packs, never, lastMs, damaged } = await store.scrubState();
+  const rows = damaged
+    .slice(0, PROBLEMS_TOLD_MAX)
+    .map(({ pack, problems, checkedMs, message }): DoctorRow => {
+      const when = formatMoment(momentAt(checkedMs));
+      return {
+        check: "scrub",
+        state: "fail",
+        message: `pack ${pack.slice(0, 12)}: ${problems} problems on ${when}: ${message}`,
+        hint: 'mend it with "smc fsck --repair"',
+      };
+    });
+  if (rows.length > 0) return rows;
+  const last =
+    lastMs === undefined ? "no pack was read again yet" : `last on ${formatMoment(momentAt(lastMs))}`;
+  return [{ check: "scrub", state: "ok", message: `${last}; ${never} of ${packs} packs never; no damage` }];
 }
 
 async function checkConfig(store: Store, options: DoctorOptions): Promise<DoctorRow[]> {

@@ -1,5 +1,6 @@
 /** `smc status`: HEAD against stage against worktree. On an unchanged tree no file is opened. */
 import type { Call } from "../call.ts";
+import { formatMoment, momentAt } from "../history/dates.ts";
 import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
@@ -37,6 +38,8 @@ export interface StatusResult {
   readonly untracked: readonly string[];
   /** What is in the folder and cannot be stored. */
   readonly unsupported: readonly { readonly path: string; readonly reason: string }[];
+  /** Packs of the store that were damaged when they were read last; null when none was. `date` is of the newest find. */
+  readonly damage: { readonly packs: number; readonly date: string } | null;
 }
 
 /**
@@ -79,7 +82,15 @@ export async function status(
     unsupported: found.faults
       .filter(({ path }) => isWanted(path))
       .map(({ path, error }) => ({ path, reason: error.message })),
+    damage: await readDamage(repository),
   };
+}
+
+async function readDamage({ store }: Repository): Promise<StatusResult["damage"]> {
+  const { damaged } = await store.scrubState();
+  if (damaged.length === 0) return null;
+  const newest = Math.max(...damaged.map(({ checkedMs }) => checkedMs));
+  return { packs: damaged.length, date: formatMoment(momentAt(newest)) };
 }
 
 async function compareStaged(
