@@ -19,7 +19,7 @@ let intercept: ((what: string, path: string) => void) | undefined;
 
 /**
  * For fault tests: `hook` runs before every call of this module with its name ("write", "sync", "rename" …) and path;
- * what it throws is that call's failure. Undefined takes the hook away.
+ * what it throws is that call's failure. Undefined takes the hook away. Each thread has its own.
  */
 export function interceptCalls(hook: ((what: string, path: string) => void) | undefined): void {
   intercept = hook;
@@ -150,7 +150,8 @@ export async function replaceFile(
     }
     await renamePath(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    // What failed first is what is told.
+    await removeTree(temporary).catch(() => undefined);
     throw error;
   }
   if (options.durable !== false) await syncFolder(dirname(path));
@@ -224,15 +225,20 @@ export interface DirectFile {
   readonly isDirect: boolean;
 }
 
+/** What a file system answers that cannot write past the page cache. */
+function isInvalid(error: unknown): boolean {
+  return isSmcError(error) && error.details.errno === "EINVAL";
+}
+
 /** Opens a file of ours for writing past the page cache where the file system can do so. */
 export function openDirectFileSync(path: string): DirectFile {
   const flags = constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0);
   if (constants.O_DIRECT !== undefined) {
+    const direct = flags | constants.O_DIRECT;
     try {
-      return { fd: fs.openSync(path, flags | constants.O_DIRECT), isDirect: true };
+      return { fd: namedSync("open", path, () => fs.openSync(path, direct)), isDirect: true };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EINVAL")
-        throw fromErrno(error, `cannot open '${show(path)}'`);
+      if (!isInvalid(error)) throw error;
     }
   }
   return { fd: namedSync("open", path, () => fs.openSync(path, flags)), isDirect: false };
@@ -241,13 +247,13 @@ export function openDirectFileSync(path: string): DirectFile {
 /** Creates a file that is written past the page cache where the file system can do so. */
 export function createDirectFileSync(path: string, mode: number): DirectFile {
   if (constants.O_DIRECT !== undefined) {
+    const direct = CREATE_FLAGS | constants.O_DIRECT;
     try {
-      return { fd: fs.openSync(path, CREATE_FLAGS | constants.O_DIRECT, mode), isDirect: true };
+      return { fd: namedSync("create", path, () => fs.openSync(path, direct, mode)), isDirect: true };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EINVAL")
-        throw fromErrno(error, `cannot create '${show(path)}'`);
+      if (!isInvalid(error)) throw error;
       // Some file systems create the file before they refuse the flag.
-      fs.rmSync(path, { force: true });
+      removeFileSync(path);
     }
   }
   return { fd: createFileSync(path, mode), isDirect: false };
@@ -268,10 +274,12 @@ export function writeDirectSync(
   while (done < block.length) {
     const start = done;
     try {
-      done += fs.writeSync(current.fd, block, start, block.length - start, position + start);
+      const { fd } = current;
+      done += namedSync("write", path, () =>
+        fs.writeSync(fd, block, start, block.length - start, position + start),
+      );
     } catch (error) {
-      const isRefused = current.isDirect && (error as NodeJS.ErrnoException).code === "EINVAL";
-      if (!isRefused) throw fromErrno(error, `cannot write '${show(path)}'`);
+      if (!current.isDirect || !isInvalid(error)) throw error;
       const flags = constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0);
       const fd = namedSync("open", path, () => fs.openSync(path, flags));
       fs.closeSync(current.fd);
@@ -318,5 +326,5 @@ export function truncateSync(fd: number, path: string, sizeBytes: number): void 
 }
 
 export function removeFileSync(path: string): void {
-  fs.rmSync(path, { force: true });
+  namedSync("remove", path, () => fs.rmSync(path, { force: true }));
 }
