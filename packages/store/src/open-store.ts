@@ -12,7 +12,7 @@ import { type Journal, openJournal } from "./journal/journal.ts";
 import { acquireLock, type Lock } from "./lock/lock.ts";
 import { ObjectIndex } from "./db/object-index.ts";
 import { PackedObjects } from "./object-store.ts";
-import { type LostPacks, packFolders, reconcile } from "./pack/folder.ts";
+import { createPackFolders, type LostPacks, reconcile } from "./pack/folder.ts";
 import { Pool } from "./pool/pool.ts";
 import { Pins } from "./gc/pins.ts";
 import { Readers } from "./readers.ts";
@@ -239,12 +239,8 @@ async function createStore(root: string): Promise<StoreFormat> {
   const storeId = randomBytes(16).toString("hex");
   await removeTree(join(root, "db"));
   await removeTree(join(root, "journal"));
-  for (const folder of [
-    ...packFolders(root),
-    ...["incoming", "journal", "logs"].map((name) => join(root, name)),
-  ]) {
-    await createFolder(folder);
-  }
+  await createPackFolders(root);
+  for (const name of ["incoming", "journal", "logs"]) await createFolder(join(root, name));
   const signal = new AbortController().signal;
   await using journal = await openJournal(join(root, "journal"), { storeId, create: true, signal });
   await using db = await openDb(join(root, "db"), { storeId, create: true });
@@ -283,7 +279,7 @@ async function openParts(
   const { storeId } = format;
   await removeTree(join(root, "incoming"));
   await createFolder(join(root, "incoming"));
-  for (const folder of packFolders(root)) await createFolder(folder);
+  await createPackFolders(root);
   const opened = await openDbOrAnew(root, storeId);
   const { db } = opened;
   const pool = new Pool();

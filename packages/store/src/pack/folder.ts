@@ -1,8 +1,10 @@
 /** The packs folder: where a pack lies, what lies there, and how a pack gets into the object index. */
+import type { Dirent } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type Digest, isDigest } from "../objects/digest.ts";
 import { fromErrno, SmcError } from "../errors.ts";
+import { createFolder } from "../fs.ts";
 import type { ChunklistPlace, ObjectIndex } from "../db/object-index.ts";
 import { decodeChunklist } from "../objects/objects.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -18,7 +20,7 @@ export function packPath(storePath: string, name: Digest): string {
 }
 
 /** The 256 folders below `packs/`. */
-export function packFolders(storePath: string): string[] {
+function packFolders(storePath: string): string[] {
   return Array.from({ length: 256 }, (_, byte) =>
     join(storePath, "packs", byte.toString(16).padStart(2, "0")),
   );
@@ -28,14 +30,10 @@ export function packFolders(storePath: string): string[] {
 export async function listPacks(storePath: string): Promise<{ names: Digest[]; foreign: string[] }> {
   const names: Digest[] = [];
   const foreign: string[] = [];
-  for (const folder of packFolders(storePath)) {
-    let entries;
-    try {
-      entries = await readdir(folder, { withFileTypes: true });
-    } catch (error) {
-      throw fromErrno(error, `cannot list '${folder}'`);
-    }
-    for (const entry of entries) {
+  const folders = packFolders(storePath);
+  const listed = await Promise.all(folders.map(list));
+  for (const [index, folder] of folders.entries()) {
+    for (const entry of listed[index] ?? []) {
       const name = entry.name.slice(0, -SUFFIX.length);
       const fits = entry.isFile() && entry.name.endsWith(SUFFIX) && folder.endsWith(name.slice(0, 2));
       if (fits && isDigest(name)) names.push(name);
@@ -43,6 +41,22 @@ export async function listPacks(storePath: string): Promise<{ names: Digest[]; f
     }
   }
   return { names, foreign };
+}
+
+async function list(folder: string): Promise<Dirent[]> {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    throw fromErrno(error, `cannot list '${folder}'`);
+  }
+}
+
+/** Makes those of the folders that are missing; durable only after `syncFolder` of `packs`. */
+export async function createPackFolders(storePath: string): Promise<void> {
+  const parent = join(storePath, "packs");
+  await createFolder(parent);
+  const there = new Set((await list(parent)).map(({ name }) => name));
+  for (const folder of packFolders(storePath)) if (!there.has(basename(folder))) await createFolder(folder);
 }
 
 interface IndexContext {
