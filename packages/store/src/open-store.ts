@@ -171,10 +171,13 @@ export class OwnedStore implements Store {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const { pool, db, journal, lock } = this.#parts;
-    await pool[Symbol.asyncDispose]();
-    await db[Symbol.asyncDispose]();
-    await journal[Symbol.asyncDispose]();
-    await lock.release();
+    try {
+      await pool[Symbol.asyncDispose]();
+      await db[Symbol.asyncDispose]();
+    } finally {
+      await journal[Symbol.asyncDispose]();
+      await lock.release();
+    }
   }
 }
 

@@ -328,6 +328,7 @@ export class PackSession implements WriteSession {
       await this.#run("drop", { op: this.#op }, { signal: NEVER, storer }).catch(() => undefined);
     }
     for (const { synced } of this.#packs) await synced.catch(() => undefined);
-    await removeTree(this.#folder);
+    // What led here is what is told, not that the disk does not let us clean up either; opening the store does.
+    await removeTree(this.#folder).catch(() => undefined);
   }
 }
