@@ -122,7 +122,9 @@ export function fromLevel(
   }
   const environment = ENVIRONMENT.find(([pattern]) => pattern.test(cause.message))?.[1];
   if (environment !== undefined) return new SmcError(environment, `${what}: ${text}`, { cause: error });
-  const isDamage = code === "LEVEL_CORRUPTION" || where.doing === "open";
+  // EINVAL is what mapping or reading a table past its end gives: it was cut.
+  const isCut = /Invalid argument/i.test(cause.message);
+  const isDamage = code === "LEVEL_CORRUPTION" || isCut || where.doing === "open";
   if (isDamage) return new SmcError("INDEX_CORRUPT", `${what}: ${text}`, { cause: error });
   return new SmcError("IO_FAILED", `${what}: ${text}`, { cause: error });
 }

@@ -1,7 +1,9 @@
 /** Whether LevelDB was closed well, and the check in a child process when it was not. */
 import { fork } from "node:child_process";
-import { lstat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { lstat, readdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type ErrorJson, fromErrno, isSmcError, SmcError } from "../errors.ts";
@@ -18,26 +20,65 @@ function markerOf(path: string): string {
   return `${path}.clean`;
 }
 
-/** True when the last owner closed LevelDB and nothing opened it since. */
-export async function wasClosedWell(path: string): Promise<boolean> {
+/** SHA-256 of the files that LevelDB reads, by name. */
+export type DbPrints = Readonly<Record<string, string>>;
+
+const FILES_MAX = 100_000;
+const DATA = /^(CURRENT|MANIFEST-\d+|\d+\.(log|ldb|sst))$/;
+
+/** Reads the files of a LevelDB that is closed (never its LOCK). Throws INDEX_CORRUPT when the folder is gone. */
+export async function printFiles(path: string): Promise<DbPrints> {
+  const prints: Record<string, string> = {};
   try {
-    return (await lstat(markerOf(path))).isFile();
+    const names = (await readdir(path)).filter((name) => DATA.test(name)).sort();
+    for (const name of names.slice(0, FILES_MAX)) {
+      const hash = createHash("sha256");
+      for await (const bytes of createReadStream(join(path, name))) hash.update(bytes as Buffer);
+      prints[name] = hash.digest("hex");
+    }
+  } catch (error) {
+    const known = fromErrno(error, `cannot read LevelDB '${show(path)}'`);
+    if (!isSmcError(known, "PATH_NOT_FOUND")) throw known;
+    throw new SmcError("INDEX_CORRUPT", `LevelDB '${show(path)}' is missing files`, { cause: error });
+  }
+  return prints;
+}
+
+/** True when the last owner closed LevelDB and every byte of it is as it was then: `prints` say what it is now. */
+export async function wasClosedWell(path: string, prints: DbPrints): Promise<boolean> {
+  let marker: string;
+  try {
+    marker = await readFile(markerOf(path), "utf8");
   } catch (error) {
     const known = fromErrno(error, `cannot read '${show(markerOf(path))}'`);
     if (isSmcError(known, "PATH_NOT_FOUND")) return false;
     throw known;
   }
+  return marker === textOf(prints);
+}
+
+function textOf(prints: DbPrints): string {
+  return `${JSON.stringify(prints, undefined, 2)}\n`;
 }
 
 /** Durable before LevelDB is opened: from now on a stop is an unclean one. */
 export async function markOpen(path: string): Promise<void> {
-  if (!(await wasClosedWell(path))) return;
-  await removeFile(markerOf(path));
+  try {
+    await removeFile(markerOf(path));
+  } catch (error) {
+    if (isSmcError(error, "PATH_NOT_FOUND")) return;
+    throw error;
+  }
   await syncFolder(dirname(path));
 }
 
-export async function markClosed(path: string): Promise<void> {
-  await replaceFile(markerOf(path), "closed well\n");
+/** Says that LevelDB is closed and what it holds; not when a table is no longer what it was while it was `opened`. */
+export async function markClosed(path: string, opened: DbPrints): Promise<void> {
+  const prints = await printFiles(path);
+  const isSame = Object.entries(prints).every(
+    ([name, print]) => !name.endsWith(".ldb") || (opened[name] ?? print) === print,
+  );
+  if (isSame) await replaceFile(markerOf(path), textOf(prints));
 }
 
 /** Runs again, for a few seconds, while a process that is just ending still has LevelDB's lock. */

@@ -4,7 +4,16 @@ import { readdir, stat, statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { type Database, fromLevel, openLevel, sealValue, unsealValue } from "./db-level.ts";
 import { watchLock } from "./db-lock.ts";
-import { checkInChild, markClosed, markOpen, setAside, wasClosedWell, whileLocked } from "./db-recovery.ts";
+import {
+  checkInChild,
+  type DbPrints,
+  markClosed,
+  markOpen,
+  printFiles,
+  setAside,
+  wasClosedWell,
+  whileLocked,
+} from "./db-recovery.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { removeTree, renamePath, syncFile, syncFolder } from "../fs.ts";
 import type { JournalPosition } from "../journal/journal.ts";
@@ -71,11 +80,15 @@ export async function openDb(path: string, options: DbOptions): Promise<Db> {
   openPaths.add(full);
   try {
     if (options.create) await createDb(full, options.storeId);
-    const wasUnclean = !options.create && !(await wasClosedWell(full));
-    if (wasUnclean) await whileLocked(() => checkInChild(full, options.signal), options.signal);
+    let prints = await printFiles(full);
+    const wasUnclean = !options.create && !(await wasClosedWell(full, prints));
+    if (wasUnclean) {
+      await whileLocked(() => checkInChild(full, options.signal), options.signal);
+      prints = await printFiles(full);
+    }
     await markOpen(full);
     const level = await whileLocked(() => openLevel(full, { create: false }), options.signal);
-    const db = new LevelDb(level, { path: full, storeId: options.storeId, wasUnclean });
+    const db = new LevelDb(level, { path: full, storeId: options.storeId, wasUnclean, prints });
     await db.assertMeta();
     return db;
   } catch (error) {
@@ -116,6 +129,8 @@ class LevelDb implements Db {
   readonly path: string;
   readonly wasUnclean: boolean;
   readonly #storeId: string;
+  /** What the files were when they were opened. */
+  #prints: DbPrints;
   /** Undefined while it is being opened anew, and after that failed. */
   #level: Database | undefined;
   #reopening: Promise<void> | undefined;
@@ -126,12 +141,16 @@ class LevelDb implements Db {
   #isClosed = false;
   #writes: Promise<unknown> = Promise.resolve();
 
-  constructor(level: Database, about: { path: string; storeId: string; wasUnclean: boolean }) {
+  constructor(
+    level: Database,
+    about: { path: string; storeId: string; wasUnclean: boolean; prints: DbPrints },
+  ) {
     this.#level = level;
     this.#isLockHeld = watchLock(about.path);
     this.path = about.path;
     this.wasUnclean = about.wasUnclean;
     this.#storeId = about.storeId;
+    this.#prints = about.prints;
   }
 
   /** Throws INDEX_CORRUPT (and closes) unless the database was made for this store. */
@@ -245,6 +264,7 @@ class LevelDb implements Db {
     await level?.close();
     await setAside(this.path);
     await createDb(this.path, this.#storeId);
+    this.#prints = {};
     this.#level = await whileLocked(() => openLevel(this.path, { create: false }), undefined);
     this.#isLockHeld = watchLock(this.path);
     this.#damage = undefined;
@@ -314,7 +334,7 @@ class LevelDb implements Db {
       const isWell = level !== undefined && !this.#writeFailed && !this.isDamaged;
       const isSynced = isWell && (await this.#syncAll(level));
       await level?.close();
-      if (isSynced) await markClosed(this.path);
+      if (isSynced) await markClosed(this.path, this.#prints);
     } finally {
       openPaths.delete(this.path);
     }
