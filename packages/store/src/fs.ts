@@ -132,7 +132,7 @@ export async function changeMode(path: string, mode: number): Promise<void> {
 
 /**
  * Replaces a small file: temporary file, fsync, rename, fsync of the folder. After a crash it is old or new.
- * With `durable: false` nothing is fsynced (old or new after a kill, undefined after a power cut).
+ * With `durable: false` the folder is not fsynced: after a power cut it may be the old one although this returned.
  */
 export async function replaceFile(
   path: string,
@@ -144,7 +144,7 @@ export async function replaceFile(
   try {
     try {
       await named("write", temporary, () => handle.writeFile(bytes));
-      if (options.durable !== false) await named("sync", temporary, () => handle.datasync());
+      await named("sync", temporary, () => handle.datasync());
     } finally {
       await handle.close();
     }

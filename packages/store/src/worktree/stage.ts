@@ -107,7 +107,7 @@ export async function readStage(root: string): Promise<Stage | undefined> {
   return bytes.length === 0 ? undefined : decodeStage(bytes);
 }
 
-/** Replaces the stage. Without `durable` a power cut may undo it, or take the stage away. */
+/** Replaces the stage. Without `durable` a power cut may undo it. */
 export async function writeStage(root: string, stage: Stage, options: { durable: boolean }): Promise<void> {
   await replaceFile(stagePath(root), await encodeStage(stage), options);
   await removeLeftovers(root);
