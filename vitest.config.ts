@@ -29,7 +29,7 @@ export default defineConfig({
         test: {
           name: "whole",
           include: ["test/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "test/faults/**", "test/engines/**"],
+          exclude: ["**/node_modules/**", "test/faults/**", "test/proof/**", "test/engines/**"],
           testTimeout: 240_000,
           hookTimeout,
           sequence: { groupOrder: 1 },
@@ -51,12 +51,25 @@ export default defineConfig({
       {
         resolve,
         ssr,
+        // Thousands of faults one after the other, alone on the machine; SMC_PROOF=long takes all of them.
+        test: {
+          name: "proof",
+          include: ["test/proof/*.test.ts"],
+          testTimeout: process.env.SMC_PROOF === "long" ? 14_400_000 : 600_000,
+          hookTimeout,
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        resolve,
+        ssr,
         // Needs what scripts/engines.mjs installs; `npm test` leaves it out.
         test: {
           name: "engines",
           include: ["test/engines/*.test.ts"],
           testTimeout: 300_000,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],
