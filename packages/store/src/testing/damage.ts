@@ -2,6 +2,7 @@
 import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openLevel } from "../db/db-level.ts";
+import { markClosed } from "../db/db-recovery.ts";
 
 /** Inverts one bit of the byte at `offset`; a negative one counts from the end. */
 export function flip(path: string, offset: number, bit = 0): void {
@@ -19,9 +20,13 @@ export function offsetsOf(path: string, count: number): number[] {
   return Array.from({ length: count }, (_, index) => Math.floor((index * (size - 1)) / (count - 1)));
 }
 
-/** Writes a value without a checksum into a store's LevelDB, which nobody may have open. */
+/**
+ * Writes a value without a checksum into a store's LevelDB, which nobody may have open; it counts as closed well, as if
+ * its last owner had not noticed.
+ */
 export async function damageRow(storePath: string, key: Uint8Array): Promise<void> {
   const level = await openLevel(join(storePath, "db"), { create: false });
   await level.put(key, Buffer.from("not sealed"), { sync: true });
   await level.close();
+  await markClosed(join(storePath, "db"), {});
 }
