@@ -82,6 +82,17 @@ function edit(context) {
   rmSync(join(context.desk, "data", "only-1.txt"));
 }
 
+/** Leaves packs of which some is needed and some is not, and some that nothing is needed of. */
+async function loseSide(context) {
+  const { smc, store } = context;
+  await smc.repack(store, {}, CALL);
+  write(context, "again.txt", "a commit of its own pack\n");
+  await smc.checkout(await repositoryOf(context), { revision: "side" }, CALL);
+  await commitAll(context, "on the side again");
+  await smc.checkout(await repositoryOf(context), { revision: "main" }, CALL);
+  await smc.branch(await repositoryOf(context), { delete: ["side"], force: true }, CALL);
+}
+
 /** What the next commit would hold. */
 export async function staged({ smc, store, desk }) {
   const rows = await smc.lsFiles(await repositoryOf({ smc, store, desk }), {}, CALL);
@@ -165,6 +176,26 @@ export const OPERATIONS = [
     async run({ smc, store }) {
       const { problems } = await smc.repack(store, { again: true }, CALL);
       return problems;
+    },
+  },
+  {
+    name: "gc",
+    from: "base",
+    arrange: loseSide,
+    async run({ smc, store }) {
+      return (await smc.gc(store, { olderThan: "0", grace: "0" }, CALL)).notes;
+    },
+  },
+  {
+    name: "undelete",
+    from: "base",
+    async arrange(context) {
+      await loseSide(context);
+      await context.smc.gc(context.store, { olderThan: "0" }, CALL);
+    },
+    async run({ smc, store }) {
+      await smc.undelete(store, {}, CALL);
+      return [];
     },
   },
   {
