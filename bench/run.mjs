@@ -7,6 +7,7 @@ const QUESTIONS = [
   "small-files",
   "large-file",
   "memory",
+  "fsck",
   "codecs",
   "series",
   "models",

@@ -158,9 +158,9 @@ test("a pack that was damaged when the store was opened gives back what it holds
 test("lost packs come back from the worktree: chunks, list of chunks and folders", SLOW, async () => {
   await withStore(async (store, folder) => {
     const made = await filled(store, folder);
-    const tree = await store.index.packs();
+    const packs = store.index.packs();
     const commit = await cat(made.bench.repository, { revision: "HEAD:w.bin" }, QUIET);
-    for (const { name } of tree) {
+    for (const { name } of packs) {
       const { rows } = await store.pool.run(
         "contents",
         { pack: packPath(store.path, name) },

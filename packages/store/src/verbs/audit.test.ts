@@ -14,11 +14,12 @@ const ONE = "11".repeat(32) as Digest;
 const TWO = "22".repeat(32) as Digest;
 
 test("audit() lists every change of a ref with who, what, from, to and why, newest first", () =>
-  withHistory(async ({ store, point }) => {
-    await point("refs/heads/main", ONE, "first");
-    await point("refs/heads/main", TWO, "second");
-    await point("refs/tags/v1", TWO, "third");
-    await point("refs/tags/v1", "absent", "fourth");
+  withHistory(async (history) => {
+    const { store } = history;
+    await history.point("refs/heads/main", ONE, "first");
+    await history.point("refs/heads/main", TWO, "second");
+    await history.point("refs/tags/v1", TWO, "third");
+    await history.point("refs/tags/v1", "absent", "fourth");
     const { entries, next } = await audit(store as OwnedStore, {}, QUIET);
     expect(entries.map(({ reason, ref, from, to }) => [reason, ref, from, to])).toEqual([
       ["fourth", "refs/tags/v1", TWO, null],
@@ -37,9 +38,10 @@ test("audit() lists every change of a ref with who, what, from, to and why, newe
   }));
 
 test("audit() filters by ref, verb and age, and goes on from page to page", () =>
-  withHistory(async ({ store, point }) => {
-    for (const name of ["a", "b", "c"]) await point(`refs/heads/${name}`, ONE);
-    await point("refs/tags/v1", ONE);
+  withHistory(async (history) => {
+    const { store } = history;
+    for (const name of ["a", "b", "c"]) await history.point(`refs/heads/${name}`, ONE);
+    await history.point("refs/tags/v1", ONE);
     const list = async (options: Parameters<typeof audit>[1]) => {
       const { entries, next } = await audit(store as OwnedStore, options, QUIET);
       return { refs: entries.map(({ ref }) => ref), next };
@@ -96,9 +98,10 @@ test("audit() reads a journal of many files from its end", () =>
   }));
 
 test("audit verify gives the hash of the chain, and names the byte where it breaks", () =>
-  withHistory(async ({ store, point }) => {
-    await point("refs/heads/main", ONE);
-    await point("refs/heads/main", TWO);
+  withHistory(async (history) => {
+    const { store } = history;
+    await history.point("refs/heads/main", ONE);
+    await history.point("refs/heads/main", TWO);
     const path = join(store.path, "journal", "000001.log");
     const { verified } = await audit(store as OwnedStore, { verify: true }, QUIET);
     const last = readFileSync(path).subarray(-32).toString("hex");
