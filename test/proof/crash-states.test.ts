@@ -1,0 +1,56 @@
+/** Crash states: whatever a power cut leaves of an operation, the store opens by itself and holds what it acknowledged. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { record, type Recording, replay } from "./crash-states.ts";
+import type { Model } from "./disk-model.ts";
+import { IN_MEMORY, IS_LONG, openWorkshop, type Workshop } from "./starts.ts";
+import { findStrace } from "./strace.ts";
+import { OPERATIONS } from "./table.ts";
+
+/** States of one operation and model. */
+const STATES_MAX = IS_LONG ? Infinity : 500;
+const SHOWN_MAX = 12;
+
+const strace = findStrace();
+let workshop: Workshop;
+let total = 0;
+const startedMs = performance.now();
+
+beforeAll(async () => {
+  workshop = await openWorkshop(strace.path === undefined ? [] : OPERATIONS, { parent: IN_MEMORY });
+});
+
+afterAll(async () => {
+  const seconds = (performance.now() - startedMs) / 1000;
+  process.stdout.write(`proof: ${total} crash states in ${seconds.toFixed(0)} s\n`);
+  await workshop[Symbol.asyncDispose]();
+});
+
+const recordings = new Map<string, Recording>();
+
+function recordingOf(name: string, path: string): Recording {
+  const start = workshop.starts.find((each) => each.name === name);
+  if (start === undefined) throw new Error(`nothing was made for '${name}'`);
+  const known = recordings.get(name) ?? record(start, `${workshop.folder}/recorded`, { strace: path });
+  recordings.set(name, known);
+  return known;
+}
+
+for (const name of OPERATIONS) {
+  for (const model of ["ext4", "weak"] satisfies Model[]) {
+    test(`${name}: a power cut (${model}) loses nothing that was acknowledged`, async ({ skip }) => {
+      const { path } = strace;
+      if (path === undefined) return skip(strace.why);
+      const begunMs = performance.now();
+      const { states, checked, wrong } = await replay(workshop, recordingOf(name, path), {
+        model,
+        limit: STATES_MAX,
+      });
+      total += checked;
+      const seconds = (performance.now() - begunMs) / 1000;
+      process.stdout.write(
+        `proof: ${name}, ${model}: ${checked} of ${states} states in ${seconds.toFixed(1)} s\n`,
+      );
+      expect(wrong.slice(0, SHOWN_MAX), `${wrong.length} in all`).toEqual([]);
+    });
+  }
+}
