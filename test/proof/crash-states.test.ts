@@ -7,7 +7,7 @@ import { findStrace } from "./strace.ts";
 import { OPERATIONS } from "./table.ts";
 
 /** States of one operation and model. */
-const STATES_MAX = IS_LONG ? Infinity : 500;
+const STATES_MAX = IS_LONG ? Infinity : Number(process.env.PROOF_STATES ?? 400);
 const SHOWN_MAX = 12;
 
 const strace = findStrace();
