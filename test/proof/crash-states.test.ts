@@ -48,7 +48,7 @@ for (const name of OPERATIONS) {
       total += checked;
       const seconds = (performance.now() - begunMs) / 1000;
       process.stdout.write(
-        `proof: ${name}, ${model}: ${checked} of ${states} states in ${seconds.toFixed(1)} s\n`,
+        `proof: ${name}, ${model}: ${checked} of ${states} states in ${seconds.toFixed(1)} s, ${wrong.length} wrong\n`,
       );
       expect(wrong.slice(0, SHOWN_MAX), `${wrong.length} in all`).toEqual([]);
     });
