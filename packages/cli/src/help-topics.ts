@@ -93,6 +93,15 @@ const WORKFLOWS = [
   "",
   "Is everything still what was committed?",
   "  smc fsck --full",
+  "  smc fsck --repair",
+  "",
+  "Who moved it?",
+  "  smc audit --ref main",
+  "",
+  "Clean up:",
+  "  smc gc -n",
+  "  smc gc",
+  "  smc undelete",
 ];
 
 function rows(table: readonly (readonly [string, string])[]): string[] {
