@@ -5,7 +5,8 @@ import { isSmcError } from "../errors.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { listPacks } from "../pack/folder.ts";
 import { isFormatWhole } from "../store-format.ts";
-import { checkConnectivity, type ConnectivityCounts } from "./connectivity.ts";
+import { checkConnectivity } from "./connectivity.ts";
+import type { WalkCounts } from "./walk.ts";
 import { Damaged } from "./damaged.ts";
 import { checkIndex } from "./index-rows.ts";
 import { comparePacks, type PackFault, readBlobs, readPacks } from "./packs.ts";
@@ -14,7 +15,7 @@ import { noteScrubbed } from "./scrub.ts";
 export interface StoreReport {
   readonly damaged: Damaged;
   readonly packFaults: readonly PackFault[];
-  readonly counts: ConnectivityCounts;
+  readonly counts: WalkCounts;
   readonly packs: number;
   readonly bytes: number;
   /** Records of the journal; 0 when it was not read. */

@@ -1,7 +1,7 @@
 /** Checks a store: what refs need is there; with `full`, every byte is as it was written; with `repair`, mends it. */
 import type { Call } from "../call.ts";
 import { checkStore, type StoreReport } from "../check/check-store.ts";
-import type { ConnectivityCounts } from "../check/connectivity.ts";
+import type { WalkCounts } from "../check/walk.ts";
 import { repair, type RepairReport } from "../check/repair.ts";
 import { localSources } from "../check/sources.ts";
 import { SmcError } from "../errors.ts";
@@ -38,7 +38,7 @@ export interface FsckResult {
   readonly ok: boolean;
   readonly full: boolean;
   readonly rebuilt: boolean;
-  readonly checked: ConnectivityCounts & { packs: number; bytes: number; journalRecords: number };
+  readonly checked: WalkCounts & { packs: number; bytes: number; journalRecords: number };
   readonly problems: readonly FsckProblem[];
   /** What was wrong with LevelDB; it was made anew from packs and journal, so nothing was lost. */
   readonly healed: readonly string[];
