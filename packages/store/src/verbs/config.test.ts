@@ -26,6 +26,8 @@ test("config() gets, sets, unsets and lists with origins", async () => {
       "names.allowNonportable=false default",
       "names.caseConflicts=refuse default",
       "repack.idleMinutes=2 default",
+      "scrub.days=30 default",
+      "scrub.mibPerSecond=20 default",
       "user.email=null default",
       "user.name=Ada store",
     ]);
