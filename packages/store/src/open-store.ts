@@ -273,7 +273,23 @@ async function assertNoData(root: string): Promise<void> {
   }
 }
 
+/** LevelDB that turns out to be damaged only when its rows are used is set aside and made anew, once. */
 async function openParts(
+  root: string,
+  format: StoreFormat,
+  lock: Lock,
+  options: OpenOptions,
+): Promise<OwnedStore> {
+  try {
+    return await openPartsOnce(root, format, lock, options);
+  } catch (error) {
+    if (!isSmcError(error, "INDEX_CORRUPT")) throw error;
+    await setAside(join(root, "db"));
+    return openPartsOnce(root, format, lock, options);
+  }
+}
+
+async function openPartsOnce(
   root: string,
   format: StoreFormat,
   lock: Lock,
@@ -309,7 +325,9 @@ async function openParts(
 async function isWhole(index: ObjectIndex, db: Db): Promise<boolean> {
   if (!db.wasUnclean) return true;
   const counts = await index.countRows();
-  return index.packs().every(({ no, count }) => counts.get(no) === count);
+  const packs = index.packs().filter(({ count }) => count > 0);
+  // Rows of a pack whose own row is gone name it by a number that nobody knows.
+  return counts.size === packs.length && packs.every(({ no, count }) => counts.get(no) === count);
 }
 
 /** Opens LevelDB; when it is gone or damaged, sets it aside and makes an empty one to be filled again. */

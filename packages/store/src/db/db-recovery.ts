@@ -44,7 +44,10 @@ export async function printFiles(path: string): Promise<DbPrints> {
   return prints;
 }
 
-/** True when the last owner closed LevelDB and every byte of it is as it was then: `prints` say what it is now. */
+/**
+ * True when the last owner closed LevelDB; `prints` say what it holds now. Throws INDEX_CORRUPT when that is not what it
+ * held then: LevelDB itself would not always notice, and answer with fewer rows.
+ */
 export async function wasClosedWell(path: string, prints: DbPrints): Promise<boolean> {
   let marker: string;
   try {
@@ -54,7 +57,8 @@ export async function wasClosedWell(path: string, prints: DbPrints): Promise<boo
     if (isSmcError(known, "PATH_NOT_FOUND")) return false;
     throw known;
   }
-  return marker === textOf(prints);
+  if (marker === textOf(prints)) return true;
+  throw new SmcError("INDEX_CORRUPT", `LevelDB '${show(path)}' was changed while it was closed`);
 }
 
 function textOf(prints: DbPrints): string {
