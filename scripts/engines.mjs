@@ -6,8 +6,9 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { unpackDebian } from "./debian.mjs";
 
 const root = join(import.meta.dirname, "..");
 const folder = join(root, ".engines");
@@ -69,27 +70,19 @@ function isDebian() {
 /** Unpacks python3-torch and what it needs and the system lacks; no package is installed and nobody must be root. */
 function debianTorch() {
   if (has("/usr/bin/python3", ["-c", "import torch, numpy"])) return { command: "/usr/bin/python3", env: {} };
-  const apt = join(folder, "apt");
-  const unpacked = join(folder, "debian");
-  for (const part of ["lists/partial", "cache/archives/partial"])
-    mkdirSync(join(apt, part), { recursive: true });
-  mkdirSync(unpacked, { recursive: true });
-  const own = [
-    `Dir::State::lists=${join(apt, "lists")}`,
-    `Dir::Cache=${join(apt, "cache")}`,
-    "Debug::NoLocking=true",
-    "APT::Sandbox::User=",
-  ].flatMap((option) => ["-o", option]);
-  // One source that does not answer is no harm while the packages can be had.
-  spawnSync("apt-get", [...own, "--quiet", "update"], { stdio: "ignore" });
-  const wanted = ["--yes", "--no-install-recommends", "--print-uris", "install", "python3", "python3-torch"];
-  const uris = run("apt-get", [...own, "--quiet", ...wanted]);
-  const names = [...uris.matchAll(/^'[^']+' ([^_\s]+)_/gm)].map(([, name]) => name);
-  if (!names.includes("python3-torch")) fail("this Debian has no python3-torch; use --torch=pip");
-  run("apt-get", [...own, "--quiet", "download", ...names], { cwd: join(apt, "cache") });
-  for (const name of readdirSync(join(apt, "cache")).filter((name) => name.endsWith(".deb")))
-    run("dpkg-deb", ["--extract", join(apt, "cache", name), unpacked]);
-  rmSync(apt, { recursive: true });
+  const unpacked = unpackDebian(folder, (apt) => {
+    const uris = apt(
+      "--yes",
+      "--no-install-recommends",
+      "--print-uris",
+      "install",
+      "python3",
+      "python3-torch",
+    );
+    const names = [...uris.matchAll(/^'[^']+' ([^_\s]+)_/gm)].map(([, name]) => name);
+    if (!names.includes("python3-torch")) fail("this Debian has no python3-torch; use --torch=pip");
+    return names;
+  });
   const triplet = run("/usr/bin/python3", ["-c", "import sys; print(sys.implementation._multiarch)"]).trim();
   const libraries = ["usr/lib", `usr/lib/${triplet}`, `usr/lib/${triplet}/blas`, `usr/lib/${triplet}/lapack`];
   const paths = [...libraries, "lib", `lib/${triplet}`].map((path) => join(unpacked, path));

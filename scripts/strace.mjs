@@ -3,11 +3,11 @@
  * into .strace/; nobody must be root and nothing outside of the checkout changes. Fails, saying why, when none can be had.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { unpackDebian } from "./debian.mjs";
 
 const folder = join(import.meta.dirname, "..", ".strace");
-const unpacked = join(folder, "debian");
 const wrapper = join(folder, "strace");
 const PACKAGES = ["strace", "libunwind8"];
 
@@ -18,29 +18,10 @@ function works(path) {
   return status === 0;
 }
 
-function run(command, args, cwd) {
-  const { status, stderr, error } = spawnSync(command, args, { cwd, encoding: "utf8" });
-  if (status !== 0) throw new Error(`"${command} ${args[0]}" failed: ${error?.message ?? stderr}`);
-}
-
 /** Unpacks the packages; a wrapper makes them find their libraries. */
 function unpack() {
   rmSync(folder, { recursive: true, force: true });
-  const apt = join(folder, "apt");
-  for (const part of ["lists/partial", "cache/archives/partial"])
-    mkdirSync(join(apt, part), { recursive: true });
-  mkdirSync(unpacked);
-  const own = [
-    `Dir::State::lists=${join(apt, "lists")}`,
-    `Dir::Cache=${join(apt, "cache")}`,
-    "Debug::NoLocking=true",
-    "APT::Sandbox::User=",
-  ].flatMap((option) => ["-o", option]);
-  spawnSync("apt-get", [...own, "--quiet", "update"], { stdio: "ignore" });
-  run("apt-get", [...own, "--quiet", "download", ...PACKAGES], join(apt, "cache"));
-  for (const name of readdirSync(join(apt, "cache")).filter((each) => each.endsWith(".deb")))
-    run("dpkg-deb", ["--extract", join(apt, "cache", name), unpacked]);
-  rmSync(apt, { recursive: true });
+  const unpacked = unpackDebian(folder, () => PACKAGES);
   const libraries = readdirSync(join(unpacked, "usr", "lib")).map((name) =>
     join(unpacked, "usr", "lib", name),
   );

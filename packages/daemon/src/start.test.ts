@@ -34,7 +34,7 @@ async function startHung(storePath: string): Promise<{ tried: Promise<boolean>; 
 }
 
 test.skipIf(process.platform !== "linux")(
-  "a daemon that hangs before it has the store is ended, and the next try starts another",
+  "on Linux, where /proc tells: a daemon that hangs before it has the store is ended, and the next try starts another",
   async () => {
     await withFolder(async (folder) => {
       const storePath = join(await realpath(folder), "store");
@@ -49,7 +49,7 @@ test.skipIf(process.platform !== "linux")(
 );
 
 test.skipIf(process.platform !== "linux")(
-  "whoever waits for a daemon goes on when the socket answers, whatever its process says",
+  "on Linux, where /proc tells: whoever waits for a daemon goes on when the socket answers, whatever its process says",
   async () => {
     await withFolder(async (folder) => {
       const storePath = join(await realpath(folder), "store");

@@ -14,7 +14,7 @@ import { ObjectIndex } from "./db/object-index.ts";
 import { PackedObjects } from "./object-store.ts";
 import { createPackFolders, type LostPacks, reconcile } from "./pack/folder.ts";
 import { Pool } from "./pool/pool.ts";
-import { Pins } from "./gc/pins.ts";
+import { Pins } from "./pins.ts";
 import { Readers } from "./readers.ts";
 import { createRefStore, type StoredRefs } from "./refs/ref-store.ts";
 import { show } from "./show.ts";

@@ -1,7 +1,7 @@
 /** A store: everything below one `$SMC_HOME`. One process owns it at a time. */
 import type { Call } from "./call.ts";
 import type { ScrubState } from "./check/scrub.ts";
-import type { Pins } from "./gc/pins.ts";
+import type { Pins } from "./pins.ts";
 import type { StoreUsage } from "./db/usage.ts";
 import type { Digest } from "./objects/digest.ts";
 import type { TensorTable } from "./formats/table.ts";

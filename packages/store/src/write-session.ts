@@ -8,7 +8,7 @@ import { breathe, type Call, throwIfCanceled } from "./call.ts";
 import { type Digest, hashBytes } from "./objects/digest.ts";
 import { assert, isSmcError, SmcError } from "./errors.ts";
 import { createFolder, removeEmptyFolder, removeTree, renamePath, syncFile, syncFolder } from "./fs.ts";
-import type { Pins } from "./gc/pins.ts";
+import type { Pins } from "./pins.ts";
 import type { ObjectIndex } from "./db/object-index.ts";
 import { CHUNK_BYTES_MAX, OBJECT_BYTES_MAX } from "./objects/objects.ts";
 import { indexPack, packPath } from "./pack/folder.ts";

@@ -1,6 +1,6 @@
 /** Whether everything that refs and stages need is there. */
 import type { Call } from "../call.ts";
-import { readPruned } from "../gc/pruned.ts";
+import { readPruned } from "../history/pruned.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { show } from "../show.ts";
 import type { Damaged } from "./damaged.ts";

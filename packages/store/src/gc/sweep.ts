@@ -43,6 +43,7 @@ export async function sweep(
   const removable = await condemn(store, { doomed, mark }, call);
   if (removable.length === 0) return { epoch: undefined, removed: [], postponed: doomed.length };
   const numbers = removable.map(({ plan }) => plan.pack.no);
+  let isBegun = false;
   try {
     if (!(await store.objects.readers.drain(call.signal, READERS_MS_MAX))) {
       throwIfCanceled(call);
@@ -50,20 +51,28 @@ export async function sweep(
     }
     const epoch = await createEpoch(store.path, Date.now());
     const lists = await listsIn(store, removable, call);
+    isBegun = true;
     // Objects first, chunks last: after a kill in between no object is found whose chunks are gone.
-    for (const isFirst of [true, false]) {
-      const packs = removable.filter(({ plan }) => plan.hasObjects === isFirst);
-      for (const { plan, digests } of packs) await store.index.forgetPack(plan.pack.no, digests, lists);
-      await throwAway(
-        store.path,
+    for (const isFirst of [true, false])
+      await remove(store, {
         epoch,
-        packs.map(({ plan }) => plan.pack.name),
-      );
-    }
+        lists,
+        packs: removable.filter(({ plan }) => plan.hasObjects === isFirst),
+      });
     return { epoch, removed: removable.map(({ plan }) => plan), postponed: doomed.length - removable.length };
   } finally {
-    store.index.pardon(numbers);
+    // What was begun stays hidden when it fails: a part of it may be gone. The next gc ends it.
+    if (!isBegun) store.index.pardon(numbers);
   }
+}
+
+async function remove(
+  store: OwnedStore,
+  { epoch, lists, packs }: { epoch: string; lists: ReadonlyMap<Digest, Digest>; packs: readonly Doomed[] },
+): Promise<void> {
+  for (const { plan, digests } of packs) await store.index.forgetPack(plan.pack.no, digests, lists);
+  const names = packs.map(({ plan }) => plan.pack.name);
+  await throwAway(store.path, epoch, names);
 }
 
 /** Copies what is live in these packs into new ones, verified. Throws OBJECT_CORRUPT, PACK_CORRUPT … */

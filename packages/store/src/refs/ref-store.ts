@@ -6,7 +6,7 @@ import { breathe, type Call } from "../call.ts";
 import type { Db, DbChange } from "../db/db.ts";
 import type { Digest } from "../objects/digest.ts";
 import { isSmcError, SmcError } from "../errors.ts";
-import type { Pins } from "../gc/pins.ts";
+import type { Pins } from "../pins.ts";
 import type { Journal, JournalEntry } from "../journal/journal.ts";
 import { FIRST_HASH } from "../journal/journal-format.ts";
 import { assertRepositoryName, parseRefName, type RefName } from "../objects/names.ts";

@@ -3,7 +3,7 @@ import { extname } from "node:path/posix";
 import { type Call, createPacer, throwIfCanceled } from "../call.ts";
 import type { Digest } from "../objects/digest.ts";
 import { isSmcError } from "../errors.ts";
-import { readPruned } from "../gc/pruned.ts";
+import { readPruned } from "../history/pruned.ts";
 import { readCommit, walk } from "../history/graph.ts";
 import { commitOfRef } from "../history/log-entry.ts";
 import type { OwnedStore } from "../open-store.ts";

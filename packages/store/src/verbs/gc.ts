@@ -4,7 +4,14 @@ import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
 import { Mark } from "../gc/mark.ts";
 import { type Plan, freedBytes, planPacks } from "../gc/plan.ts";
-import { choosePruned, markPruned, NOBODY, type Pruned, readPruned, unmarkPruned } from "../gc/pruned.ts";
+import {
+  choosePruned,
+  markPruned,
+  NOBODY,
+  type Pruned,
+  readPruned,
+  unmarkPruned,
+} from "../history/pruned.ts";
 import { roots } from "../gc/roots.ts";
 import { sweep } from "../gc/sweep.ts";
 import { emptyEpoch, type Epoch, listTrash, readExpiredMs, writeExpiredMs } from "../gc/trash.ts";

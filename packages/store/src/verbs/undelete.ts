@@ -2,7 +2,7 @@
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { type Epoch, emptyEpoch, listTrash, takeBack } from "../gc/trash.ts";
-import { NOBODY, readPruned, unmarkPruned, wholeAgain } from "../gc/pruned.ts";
+import { NOBODY, readPruned, unmarkPruned, wholeAgain } from "../history/pruned.ts";
 import { decodeCommit } from "../objects/objects.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";

@@ -5,8 +5,8 @@
  */
 import { type Call, createPacer } from "../call.ts";
 import { isSmcError } from "../errors.ts";
-import { readCommit, walk } from "../history/graph.ts";
-import { commitOfRef } from "../history/log-entry.ts";
+import { readCommit, walk } from "./graph.ts";
+import { commitOfRef } from "./log-entry.ts";
 import type { Digest } from "../objects/digest.ts";
 import { parseRefName } from "../objects/names.ts";
 import type { OwnedStore } from "../open-store.ts";

@@ -1,5 +1,5 @@
 /** What commands touch while gc runs: it marks that as well before it takes anything away. */
-import type { Digest } from "../objects/digest.ts";
+import type { Digest } from "./objects/digest.ts";
 
 /**
  * Everything that a command is about to rely on is pinned before it looks whether it is there: what it stores anew or
