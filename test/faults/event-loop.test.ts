@@ -180,6 +180,7 @@ test(
     await daemon.run("fsck");
     await daemon.run("fsck", "--full");
     await daemon.run("repack");
+    await daemon.run("gc", "--older-than", "0s");
     expect(daemon.longTurns).toEqual([]);
   },
 );

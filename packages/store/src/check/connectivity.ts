@@ -1,5 +1,5 @@
 /** Whether everything that refs and stages need is there. */
-import type { Call } from "../call.ts";
+import { type Call, createPacer } from "../call.ts";
 import { readPruned } from "../history/pruned.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { show } from "../show.ts";
@@ -28,10 +28,12 @@ async function walkAll(store: OwnedStore, damaged: Damaged, call: Call): Promise
       await walk.visit({ digest, kind: "unknown", root: `${repository} ${name}`, path: "" });
     }
   }
+  const pace = createPacer(call);
   const onFault = (message: string): void => damaged.addFault(message);
   for await (const { root, stage } of knownStages(store, onFault)) {
     for (const [path, { digest }] of stage.entries) {
       await walk.visit({ digest, kind: "blob", root: `stage of ${show(root)}`, path: `/${path}` });
+      await pace();
     }
   }
   return walk.counts;

@@ -132,9 +132,14 @@ async function listsIn(
   call: Call,
 ): Promise<Map<Digest, Digest>> {
   const all = new DigestSet();
-  for (const { digests } of doomed) for (const digest of digests) all.add(digest);
-  const lists = new Map<Digest, Digest>();
   const pace = createPacer(call);
+  for (const { digests } of doomed) {
+    for (const digest of digests) {
+      all.add(digest);
+      await pace();
+    }
+  }
+  const lists = new Map<Digest, Digest>();
   for await (const { blob, list } of store.index.chunkedBlobs()) {
     if (all.has(list)) lists.set(list, blob);
     await pace();

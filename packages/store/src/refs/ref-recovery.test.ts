@@ -63,15 +63,15 @@ test("refs, reflogs, repositories and worktrees are there after closing, and aft
 test("an older LevelDB is brought up to the journal; an older journal is refused", () =>
   withFolder(async (folder) => {
     await withRefs(folder, fill);
-    await cp(join(folder, "db"), join(folder, "old-db"), { recursive: true });
-    await cp(join(folder, "journal"), join(folder, "old-journal"), { recursive: true });
+    for (const name of ["db", "db.clean", "journal"])
+      await cp(join(folder, name), join(folder, `old-${name}`), { recursive: true });
     const after = await withRefs(folder, async ({ refs }) => {
       for (const text of ["3", "4"])
         await refs.update("cats", [{ name: MAIN, from: "any", to: digest(text) }], reason);
       return picture(refs);
     });
     await rename(join(folder, "db"), join(folder, "new-db"));
-    await rename(join(folder, "old-db"), join(folder, "db"));
+    for (const name of ["db", "db.clean"]) await rename(join(folder, `old-${name}`), join(folder, name));
     await withRefs(folder, async ({ refs }) => {
       expect(refs.wasRebuilt).toBe(false);
       expect(await picture(refs)).toEqual(after);

@@ -1,5 +1,5 @@
 /** `smc gc`: takes away what no ref, reflog, stage or running command needs. It can be brought back for a while. */
-import { type Call, throwIfCanceled } from "../call.ts";
+import { type Call, createPacer, throwIfCanceled } from "../call.ts";
 import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
 import { Mark } from "../gc/mark.ts";
@@ -90,7 +90,7 @@ export function gc(store: OwnedStore, options: GcOptions, call: Call): Promise<G
     const before = await readPruned(store);
     const fresh = await chooseFresh(store, { ...options, sinceMs }, call);
     const mark = new Mark(store, call, { pruned: digestsOf(before), fresh: digestsOf(fresh) });
-    const notes = await markRoots(store, mark, sinceMs);
+    const notes = await markRoots(store, { mark, sinceMs }, call);
     const plan = await planPacks(store, { packs, live: mark.live }, call);
     const old = (await listTrash(store.path)).filter(({ ms }) => ms <= nowMs - graceMs);
     const commits = digestsOf(fresh).slice(0, COMMITS_MAX);
@@ -121,12 +121,20 @@ async function chooseFresh(
 }
 
 /** Notes on what could not be looked at because it is gone. */
-async function markRoots(store: OwnedStore, mark: Mark, sinceMs: number): Promise<string[]> {
+async function markRoots(
+  store: OwnedStore,
+  { mark, sinceMs }: { mark: Mark; sinceMs: number },
+  call: Call,
+): Promise<string[]> {
   const notes: string[] = [];
   const onGone = (path: string): void => {
     notes.push(`the worktree '${show(path)}' is gone; what was only staged there is not kept`);
   };
-  for await (const root of roots(store, { sinceMs, onGone })) await mark.add(root);
+  const pace = createPacer(call);
+  for await (const root of roots(store, { sinceMs, onGone })) {
+    await mark.add(root);
+    await pace();
+  }
   return notes;
 }
 
