@@ -1,4 +1,4 @@
-/** Reads packs and believes nothing: every byte that leaves was checked against its SHA-256. Synchronous, for workers. */
+/** Reads packs and believes nothing: what leaves has the SHA-256 that it should have. Synchronous, for workers. */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { decodeStored } from "../codecs/registry.ts";
 import { type Digest, hashBytes } from "../objects/digest.ts";
@@ -41,6 +41,8 @@ export interface ReadOptions {
    * wants the content has its SHA-256, and saves a pass over the bytes.
    */
   readonly crc?: boolean;
+  /** False leaves the SHA-256 to the caller, who has another proof of the content. */
+  readonly verify?: boolean;
 }
 
 export function openPack(path: string): number {
@@ -69,7 +71,7 @@ function readExactly(fd: number, offset: number, length: number, memory?: Uint8A
 export function openRecord(
   bytes: Uint8Array,
   digest: Digest,
-  { parent, crc = true }: Pick<ReadOptions, "parent" | "crc"> = {},
+  { parent, crc = true, verify = true }: Omit<ReadOptions, "memory"> = {},
 ): Uint8Array {
   const header = decodeRecordHeader(bytes);
   const stored = bytes.subarray(RECORD_HEADER_BYTES, RECORD_HEADER_BYTES + header.storedBytes);
@@ -77,7 +79,7 @@ export function openRecord(
   const raw = isDeltaCodec(header.codec)
     ? decodeDelta(header, stored, parent)
     : decodeStored(header.codec, stored, header.rawBytes);
-  if (header.digest !== digest || hashBytes(raw) !== digest) {
+  if (header.digest !== digest || (verify && hashBytes(raw) !== digest)) {
     throw new SmcError("OBJECT_CORRUPT", `the bytes of ${digest} are not what their digest says`);
   }
   return raw;
@@ -106,7 +108,7 @@ export function damaged(error: unknown, span: RecordSpan, path: string): unknown
 const ERRORS_OF_DAMAGE: ReadonlySet<string> = new Set(["PACK_CORRUPT", "OBJECT_CORRUPT"]);
 
 /**
- * Verified raw bytes of a record. Throws OBJECT_CORRUPT naming pack and offset. The result may lie in `memory` or in
+ * Raw bytes of a record, verified unless the caller does that. Throws OBJECT_CORRUPT naming pack and offset. The result may lie in `memory` or in
  * that of a codec, and is good until the next read.
  */
 export function readRecordSync(
