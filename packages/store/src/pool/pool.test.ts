@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { hashBytes } from "../objects/digest.ts";
@@ -130,3 +130,21 @@ test("a closed pool refuses tasks and rejects those it had", async () => {
     code: "DAEMON_STOPPING",
   });
 });
+
+test.runIf(process.platform === "linux")(
+  "on Linux, threads that work step back behind the one that answers",
+  async () => {
+    await withFolder(async (folder) => {
+      await using pool = new Pool();
+      writeFileSync(join(folder, "file"), "x");
+      await pool.run("hash", { paths: [join(folder, "file")] }, { signal: NEVER });
+      // proc(5): the nineteenth number of a thread's stat is its nice value.
+      const nice = (thread: string): number => {
+        const stat = readFileSync(`/proc/self/task/${thread}/stat`, "latin1");
+        return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
+      };
+      const own = nice(String(process.pid));
+      expect(readdirSync("/proc/self/task").filter((thread) => nice(thread) > own)).not.toEqual([]);
+    });
+  },
+);

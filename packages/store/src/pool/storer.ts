@@ -12,6 +12,7 @@ import { alignedMemory, BLOCK_BYTES } from "../pack/block-file.ts";
 import type { RecordKind } from "../pack/format.ts";
 import { type EncodedRecord, type NewRecord as PackRecord, PackWriter } from "../pack/writer.ts";
 import { copyRecords, recodeBlob, type Recoder } from "./recode.ts";
+import { stepBack } from "./priority.ts";
 import { Encoder } from "./encoder.ts";
 import type {
   ChunkHints,
@@ -27,6 +28,7 @@ import type {
 
 const parent = parentPort;
 if (parent === null) throw new Error("storer.ts runs in a worker thread");
+stepBack();
 const send = (message: FromWorker): void => parent.postMessage(message);
 
 interface OpenPack {

@@ -8,6 +8,7 @@ import { OpenPacks } from "../pack/open-packs.ts";
 import { openPack, readContentsSync, scanRecordsSync, verifyPackSync } from "../pack/reader.ts";
 import { type ChunksOfWindow, Cutter, type Storer, Window } from "./cutter.ts";
 import { BlobSource } from "./blob-source.ts";
+import { stepBack } from "./priority.ts";
 import { exportPart, hashPieces } from "./export.ts";
 import { hashFile } from "./read-file.ts";
 import { matchTensors } from "../tensors/subset.ts";
@@ -40,6 +41,7 @@ const WINDOWS_MAX = 4;
 
 const port = parentPort;
 if (port === null) throw new Error("worker.ts runs in a worker thread");
+stepBack();
 const send = (message: FromWorker): void => port.postMessage(message);
 
 /** A storer, and requests that it has not answered yet, oldest first. */
