@@ -55,7 +55,10 @@ export function encodePlace(place: Place): Uint8Array {
 export function decodePlace(raw: Uint8Array): Place {
   const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length);
   const count = bytes.length < PLACE_BYTES ? 0 : bytes.readUInt8(21);
-  const isWhole = bytes.length === PLACE_BYTES + count * DIGEST_BYTES;
+  const isWhole =
+    bytes.length === PLACE_BYTES + count * DIGEST_BYTES &&
+    bytes.readUInt16BE(22) === 0 &&
+    (count > 0 || bytes.readUInt8(20) === 0);
   const kind = isWhole ? KINDS[bytes.readUInt8(18)] : undefined;
   if (kind === undefined) throw new SmcError("INDEX_CORRUPT", "a row of the object index is damaged");
   return {

@@ -73,9 +73,14 @@ export function decodeHeader(raw: Uint8Array, what: string): JournalHeader {
   }
   const version = bytes.readUInt16LE(8);
   if (version !== VERSION) throw new SmcError("FORMAT_UNSUPPORTED", `${what}: journal version ${version}`);
+  const reserved = [bytes.subarray(10, 16), bytes.subarray(44, 48), bytes.subarray(80, HEADER_BYTES - 4)];
+  if (reserved.some((part) => part.some((byte) => byte !== 0)))
+    throw journalCorrupt(`${what}: reserved bytes are not zero`);
+  const firstSeq = Number(bytes.readBigUInt64LE(32));
+  if (!Number.isSafeInteger(firstSeq)) throw journalCorrupt(`${what}: its first record is ${firstSeq}`);
   return {
     storeId: bytes.toString("hex", 16, 32),
-    firstSeq: Number(bytes.readBigUInt64LE(32)),
+    firstSeq,
     number: bytes.readUInt32LE(40),
     previousHash: new Uint8Array(bytes.subarray(48, 80)),
   };

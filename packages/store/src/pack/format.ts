@@ -92,7 +92,13 @@ export function decodePackHeader(raw: Uint8Array): PackHeader {
   if (bytes.readUInt32LE(60) !== crc32(bytes.subarray(0, 60))) throw corrupt("the pack header is damaged");
   const version = bytes.readUInt16LE(8);
   if (version !== PACK_VERSION) throw new SmcError("FORMAT_UNSUPPORTED", `a pack of version ${version}`);
+  assertZero(bytes.subarray(10, 16));
+  assertZero(bytes.subarray(48, 60));
   return { nonce: bytes.subarray(16, 32), storeId: bytes.toString("hex", 32, 48) };
+}
+
+function assertZero(reserved: Buffer): void {
+  if (reserved.some((byte) => byte !== 0)) throw corrupt("reserved bytes are not zero");
 }
 
 type NewRecord = Omit<RecordHeader, "storedCrc" | "headerCrc">;
@@ -125,8 +131,7 @@ export function decodeRecordHeader(raw: Uint8Array): RecordHeader {
   if (headerCrc !== crc32(bytes.subarray(0, 60))) throw corrupt("a record header is damaged");
   const kind = KINDS[bytes.readUInt8(4)];
   if (kind === undefined) throw new SmcError("FORMAT_UNSUPPORTED", `a record of kind ${bytes.readUInt8(4)}`);
-  if (bytes.readUInt32LE(52) !== 0 || bytes.readUInt32LE(56) !== 0)
-    throw corrupt("reserved bytes are not zero");
+  assertZero(bytes.subarray(52, 60));
   const record = {
     digest: digestFromBytes(bytes.subarray(16, 48)),
     kind,

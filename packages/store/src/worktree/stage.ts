@@ -153,7 +153,8 @@ export async function encodeStage(stage: Stage): Promise<Uint8Array> {
 
 function writeEntry(bytes: Buffer, at: number, path: string, entry: StageEntry): number {
   const { cache } = entry;
-  if (cache !== undefined) {
+  // What is not in the worktree has no stat.
+  if (cache !== undefined && entry.isSkipped !== true) {
     bytes.writeBigUInt64LE(cache.dev, at);
     bytes.writeBigUInt64LE(cache.ino, at + 8);
     bytes.writeBigInt64LE(cache.mtimeNs, at + 16);
@@ -236,10 +237,13 @@ function readEntry(bytes: Buffer, at: number, index: number): StageEntry {
   if (!Number.isSafeInteger(sizeBytes)) throw corrupt(`entry ${index} has a bad size`);
   const digest = digestFromBytes(bytes.subarray(at + 48, at + 80));
   const cachedAtNs = bytes.readBigInt64LE(at + 32);
+  if (cachedAtNs === 0n && !isZero(bytes.subarray(at, at + 32)))
+    throw corrupt(`entry ${index} has half a cache`);
   if (cachedAtNs === 0n)
     return flags === FLAG_SKIPPED
       ? { mode, digest, sizeBytes, isSkipped: true }
       : { mode, digest, sizeBytes };
+  if (flags === FLAG_SKIPPED) throw corrupt(`entry ${index} is not in the worktree but has a cache`);
   const cache = {
     dev: bytes.readBigUInt64LE(at),
     ino: bytes.readBigUInt64LE(at + 8),

@@ -102,8 +102,9 @@ export async function markAbsentLinks(
   const stats = await lstatMany(links.map((path) => join(root, path)));
   for (const [index, path] of links.entries()) {
     const entry = stage.entries.get(path);
-    if (stats[index] === undefined && entry !== undefined)
-      stage.entries.set(path, { ...entry, isSkipped: true });
+    if (stats[index] !== undefined || entry === undefined) continue;
+    const { mode, digest, sizeBytes } = entry;
+    stage.entries.set(path, { mode, digest, sizeBytes, isSkipped: true });
   }
 }
 
