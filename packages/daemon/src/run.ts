@@ -68,7 +68,7 @@ interface Starting {
 }
 
 async function ownAndListen({ presence, logger, idleMs, quietMs }: Starting): Promise<RunningDaemon> {
-  const store = await ownStore(presence);
+  const store = await ownStore(presence, logger);
   const settings = await readSettings(store, logger).catch(async (error: unknown) => {
     await store[Symbol.asyncDispose]();
     throw error;
@@ -93,11 +93,14 @@ async function ownAndListen({ presence, logger, idleMs, quietMs }: Starting): Pr
 }
 
 /** Waits for an owner that answers no more, and for nobody else. */
-async function ownStore(presence: Presence): Promise<OwnedStore> {
+async function ownStore(presence: Presence, logger: Logger): Promise<OwnedStore> {
   const deadline = performance.now() + OWNER_MS_MAX;
   for (;;) {
     try {
-      return await openStore(presence.storePath, { create: true });
+      return await openStore(presence.storePath, {
+        create: true,
+        onDamage: (record) => logger.warn({ ...record }, "a damaged record was met"),
+      });
     } catch (error) {
       if (!isSmcError(error, "STORE_LOCKED") || performance.now() > deadline || (await answers(presence)))
         throw error;

@@ -76,21 +76,14 @@ export class PackedObjects implements ObjectStore {
   async readPlace(digest: Digest, place: Place, signal: AbortSignal = NEVER): Promise<Uint8Array> {
     try {
       if (isSmall(place)) return readHere(this.#pack(place), spanOf(digest, place));
-      const [chunk] = await this.#places([digest], [place]);
-      const [raw] = await this.#context.pool.run(
-        "read",
-        { places: chunk === undefined ? [] : [chunk] },
-        { signal },
-      );
-      if (raw === undefined) throw notFound(digest, place.kind);
-      return raw;
     } catch (error) {
-      if (!isSmcError(error, "OBJECT_CORRUPT")) throw error;
-      for (const copy of await this.#context.index.findCopies(digest)) {
-        if (copy.pack !== place.pack) return this.readPlace(digest, copy, signal);
-      }
-      throw error;
+      // A worker meets the same damage, and knows the way around it.
+      if (!isSmcError(error, "OBJECT_CORRUPT") && !isSmcError(error, "PACK_CORRUPT")) throw error;
     }
+    const places = await this.#places([digest], [place]);
+    const [raw] = await this.#context.pool.run("read", { places }, { signal });
+    if (raw === undefined) throw notFound(digest, place.kind);
+    return raw;
   }
 
   #pack(place: Place): string {

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { lstat, readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { readScrubState, type ScrubState } from "./check/scrub.ts";
+import { noteDamage, readScrubState, type ScrubState } from "./check/scrub.ts";
 import { type Db, openDb } from "./db/db.ts";
 import { setAside } from "./db/db-recovery.ts";
 import { fromErrno, isSmcError, SmcError } from "./errors.ts";
@@ -12,6 +12,8 @@ import { type Journal, openJournal } from "./journal/journal.ts";
 import { acquireLock, type Lock } from "./lock/lock.ts";
 import { ObjectIndex } from "./db/object-index.ts";
 import { PackedObjects } from "./object-store.ts";
+import { findElsewhere } from "./other-copies.ts";
+import type { DamagedRecord } from "./pack/reader.ts";
 import { createPackFolders, type LostPacks, reconcile } from "./pack/folder.ts";
 import { Pool } from "./pool/pool.ts";
 import { Pins } from "./pins.ts";
@@ -29,6 +31,8 @@ export interface OpenOptions {
   readonly create?: boolean;
   /** Builds LevelDB anew from packs and journal. */
   readonly rebuild?: boolean;
+  /** Told of damage that a read met, once for each pack until it was read again. */
+  onDamage?(record: DamagedRecord): void;
 }
 
 /** What opening found and did. */
@@ -45,6 +49,7 @@ interface Parts {
   readonly index: ObjectIndex;
   readonly refs: StoredRefs;
   readonly pins: Pins;
+  readonly onDamage: (record: DamagedRecord) => void;
 }
 
 /** A store that this process owns. */
@@ -56,6 +61,7 @@ export class OwnedStore implements Store {
   /** Commands that may rely on something that only they know of; gc waits for those that began before it. */
   readonly calls = new Readers();
   #alone: Promise<unknown> = Promise.resolve();
+  #noted: Promise<void> = Promise.resolve();
   readonly objects: PackedObjects;
   recovery: Recovery;
 
@@ -65,7 +71,24 @@ export class OwnedStore implements Store {
     this.#format = format;
     this.#parts = parts;
     this.recovery = recovery;
-    this.objects = new PackedObjects({ path, index: parts.index, pool: parts.pool });
+    const { index, pool } = parts;
+    this.objects = new PackedObjects({ path, index, pool });
+    pool.elsewhere = async (digests, damaged) => {
+      // One after the other: each pack is told of once.
+      this.#noted = this.#noted.then(() => this.#note(damaged.at(-1)));
+      await this.#noted;
+      return findElsewhere({ path, index }, digests, damaged);
+    };
+  }
+
+  async #note(record: DamagedRecord | undefined): Promise<void> {
+    if (record === undefined) return;
+    try {
+      if (await noteDamage(this.db, record)) this.#parts.onDamage(record);
+    } catch (error) {
+      // Who reads is given the bytes also when LevelDB takes no rows; the next check finds the damage.
+      if (!isSmcError(error)) throw error;
+    }
   }
 
   get refs(): StoredRefs {
@@ -312,7 +335,9 @@ async function openPartsOnce(
     const rebuild = options.rebuild === true || opened.rebuilt !== undefined || !(await isWhole(index, db));
     const lost = await reconcile({ path: root, index, pool }, { rebuild });
     const rebuilt = opened.rebuilt ?? (rebuild ? "rows of the object index were missing" : undefined);
-    return new OwnedStore(root, format, { lock, db, journal, pool, index, refs, pins }, { ...lost, rebuilt });
+    const onDamage = (record: DamagedRecord): void => options.onDamage?.(record);
+    const parts = { lock, db, journal, pool, index, refs, pins, onDamage };
+    return new OwnedStore(root, format, parts, { ...lost, rebuilt });
   } catch (error) {
     await pool[Symbol.asyncDispose]();
     await journal?.[Symbol.asyncDispose]();

@@ -144,7 +144,11 @@ class IndexCheck {
   async #decoded(pack: IndexedPack, rows: readonly RecordRow[]): Promise<Chunklist[] | undefined> {
     const places = rows.map((span) => ({ pack: packPath(this.#store.path, pack.name), span }));
     try {
-      const raws = await this.#store.pool.run("read", { places }, { signal: this.#call.signal });
+      const raws = await this.#store.pool.run(
+        "read",
+        { places },
+        { signal: this.#call.signal, onlyThere: true },
+      );
       return raws.map((raw) => decodeChunklist(raw));
     } catch (error) {
       if (!isSmcError(error) || error.exit !== 4) throw error;

@@ -7,6 +7,8 @@ import type { Db } from "../db/db.ts";
 import type { IndexedPack, ObjectIndex } from "../db/object-index.ts";
 import { type Digest, digestFromBytes, digestToBytes } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
+import { packAt } from "../pack/folder.ts";
+import type { DamagedRecord } from "../pack/reader.ts";
 import { readPack } from "./packs.ts";
 
 const TAG = "c";
@@ -97,6 +99,16 @@ export async function noteScrubbed(
     return { type: "put" as const, key: keyOf(pack), value: encodeRow(row) };
   });
   await db.batch(changes, { sync: false });
+}
+
+/** Notes damage that a read met; false when damage of that pack is known. Not synced: the next read notes it again. */
+export async function noteDamage(db: Db, { pack, message }: DamagedRecord): Promise<boolean> {
+  const name = packAt(pack);
+  if (name === undefined) return false;
+  const known = await db.get(keyOf(name));
+  if (known !== undefined && decodeRow(known).problems > 0) return false;
+  await noteScrubbed(db, [name], () => [{ message: `met by a read: ${message}` }]);
+  return true;
 }
 
 /**

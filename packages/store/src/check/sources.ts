@@ -90,7 +90,8 @@ export async function readRow(
 ): Promise<Uint8Array | undefined> {
   const parents = (await store.objects.parentsOf([row]).catch(orNone))?.get(row.digest);
   const place = { pack: path, span: row, ...(parents === undefined ? {} : { parents }) };
-  const found = await store.pool.run("read", { places: [place] }, { signal: call.signal }).catch(orNone);
+  const task = { signal: call.signal, onlyThere: true };
+  const found = await store.pool.run("read", { places: [place] }, task).catch(orNone);
   return found?.[0];
 }
 

@@ -19,6 +19,12 @@ export function packPath(storePath: string, name: Digest): string {
   return join(storePath, "packs", name.slice(0, 2), name + SUFFIX);
 }
 
+/** The pack that lies there; undefined for anything else. */
+export function packAt(path: string): Digest | undefined {
+  const name = basename(path, SUFFIX);
+  return path.endsWith(SUFFIX) && isDigest(name) ? name : undefined;
+}
+
 /** The 256 folders below `packs/`. */
 function packFolders(storePath: string): string[] {
   return Array.from({ length: 256 }, (_, byte) =>
@@ -76,7 +82,7 @@ export async function indexPack(
   for (let from = 0; from < lists.length; from += LISTS_PER_TASK) {
     const spans = lists.slice(from, from + LISTS_PER_TASK);
     const places = spans.map((span) => ({ pack: packPath(path, pack.name), span }));
-    const raws = await pool.run("read", { places }, { signal: NEVER });
+    const raws = await pool.run("read", { places }, { signal: NEVER, onlyThere: true });
     for (const [position, raw] of raws.entries()) {
       const { blob, sizeBytes } = decodeChunklist(raw);
       const digest = spans[position]?.digest;

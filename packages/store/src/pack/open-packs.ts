@@ -1,12 +1,22 @@
 /** Reading chunks out of many packs in one thread: open files, memory that is used again, parents before children. */
 import { closeSync } from "node:fs";
 import { isSmcError, SmcError } from "../errors.ts";
+import type { Digest } from "../objects/digest.ts";
 import { CHUNK_BYTES_MAX } from "../objects/objects.ts";
 import { DELTA_PREFIX_BYTES_MAX, CHAIN_MAX } from "./delta.ts";
 import { RECORD_HEADER_BYTES } from "./format.ts";
-import { damaged, openPack, readRecordSync, type RecordSpan } from "./reader.ts";
+import {
+  damaged,
+  type DamagedRecord,
+  damagedRecord,
+  openPack,
+  readRecordSync,
+  type RecordSpan,
+} from "./reader.ts";
 
 const OPEN_PACKS_MAX = 32;
+/** Damaged records that reading one chunk steps around: its own copies and those of its parents. */
+const DAMAGED_MAX = 64;
 
 /** Where a chunk's record is, and where those of its parents are. */
 export interface ChunkPlace {
@@ -16,22 +26,68 @@ export interface ChunkPlace {
   readonly parents?: readonly ChunkPlace[];
 }
 
+/**
+ * Where else these chunks are, in order, without any of the records that are damaged; undefined when one of them is nowhere
+ * else. Synchronous, as reading is.
+ */
+export type FindElsewhere = (
+  digests: readonly Digest[],
+  damaged: readonly DamagedRecord[],
+) => readonly ChunkPlace[] | undefined;
+
 /** The least recently used pack is closed first. */
 export class OpenPacks implements Disposable {
   readonly #crc: boolean;
+  readonly #elsewhere: FindElsewhere | undefined;
   readonly #fds = new Map<string, number>();
   #stored: Uint8Array | undefined;
   /** Raw bytes of the parents, one memory for each step of the chain. */
   readonly #parents: Uint8Array[] = [];
 
-  /** With `crc`, what is stored is checked as well as what it decodes to. */
-  constructor(options: { crc?: boolean } = {}) {
+  /**
+   * With `crc`, what is stored is checked as well as what it decodes to. With `elsewhere`, a damaged record is read from
+   * another pack that has it; without, damage is what the caller asks for.
+   */
+  constructor(options: { crc?: boolean; elsewhere?: FindElsewhere } = {}) {
     this.#crc = options.crc === true;
+    this.#elsewhere = options.elsewhere;
   }
 
-  /** Verified raw bytes, good until the next read. Throws OBJECT_CORRUPT. */
+  /** Verified raw bytes, good until the next read. Throws OBJECT_CORRUPT when no whole copy is left. */
   read(place: ChunkPlace): Uint8Array {
-    return this.#read(place, 0, true);
+    return this.#aroundDamage([place], ([found = place]) => this.#read(found, 0, true));
+  }
+
+  /** The raw bytes of several chunks one after the other; good until the next read. Throws as `read`. */
+  readAll(places: readonly ChunkPlace[]): Uint8Array {
+    return this.#aroundDamage(places, (found) => this.#readAll(found, 0, true));
+  }
+
+  /** Each round steps around one more record, so there is an end. What is thrown is what was met first. */
+  #aroundDamage(
+    places: readonly ChunkPlace[],
+    read: (places: readonly ChunkPlace[]) => Uint8Array,
+  ): Uint8Array {
+    const known: DamagedRecord[] = [];
+    let first: unknown;
+    for (let found = places; ;) {
+      try {
+        return read(found);
+      } catch (error) {
+        first ??= error;
+        const record = damagedRecord(error);
+        if (record === undefined) throw error;
+        const isKnown = known.some(({ digest, pack }) => digest === record.digest && pack === record.pack);
+        if (isKnown || known.length === DAMAGED_MAX) throw first;
+        known.push(record);
+        const others = this.#elsewhere?.(
+          places.map(({ span }) => span.digest),
+          known,
+        );
+        if (others === undefined) throw first;
+        found = others;
+      }
+    }
   }
 
   /**
@@ -71,11 +127,7 @@ export class OpenPacks implements Disposable {
     });
   }
 
-  /** The verified raw bytes of several chunks one after the other; good until the next call. Throws OBJECT_CORRUPT. */
-  readAll(places: readonly ChunkPlace[]): Uint8Array {
-    return this.#readAll(places, 0, true);
-  }
-
+  /** Good until the next call at the same depth. */
   #readAll(places: readonly ChunkPlace[], depth: number, verify: boolean): Uint8Array {
     let used = 0;
     for (const place of places) {

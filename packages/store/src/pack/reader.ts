@@ -1,7 +1,7 @@
 /** Reads packs and believes nothing: what leaves has the SHA-256 that it should have. Synchronous, for workers. */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { decodeStored } from "../codecs/registry.ts";
-import { type Digest, hashBytes } from "../objects/digest.ts";
+import { type Digest, hashBytes, isDigest } from "../objects/digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { show } from "../show.ts";
 import { decodeDeltaPrefix, DELTA_PREFIX_BYTES_MAX, isDeltaCodec } from "./delta.ts";
@@ -103,6 +103,22 @@ export function damaged(error: unknown, span: RecordSpan, path: string): unknown
     });
   }
   return fromErrno(error, `cannot read the pack '${show(path)}'`);
+}
+
+/** A record that was found damaged in one pack. */
+export interface DamagedRecord {
+  readonly digest: Digest;
+  /** The path of the pack. */
+  readonly pack: string;
+  readonly message: string;
+}
+
+/** The record that an OBJECT_CORRUPT of `damaged` names; undefined for any other error. */
+export function damagedRecord(error: unknown): DamagedRecord | undefined {
+  if (!isSmcError(error, "OBJECT_CORRUPT")) return undefined;
+  const { digest, pack } = error.details;
+  if (typeof digest !== "string" || !isDigest(digest) || typeof pack !== "string") return undefined;
+  return { digest, pack, message: error.message };
 }
 
 const ERRORS_OF_DAMAGE: ReadonlySet<string> = new Set(["PACK_CORRUPT", "OBJECT_CORRUPT"]);

@@ -6,8 +6,11 @@ import { setMaxListeners } from "node:events";
 import { availableParallelism } from "node:os";
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { Digest } from "../objects/digest.ts";
-import { SmcError } from "../errors.ts";
+import { type ErrorJson, fromErrno, isSmcError, SmcError } from "../errors.ts";
+import type { ChunkPlace } from "../pack/open-packs.ts";
+import type { DamagedRecord } from "../pack/reader.ts";
 import type { WrittenPack } from "../pack/writer.ts";
+import { answerElsewhere } from "./ask-elsewhere.ts";
 import {
   type FromWorker,
   STORER_TASKS,
@@ -33,7 +36,15 @@ export interface TaskOptions {
   /** Answers a storer that wants to know what to store: one byte a digest, 1 = store it. */
   ask?(digests: readonly Digest[]): Promise<Uint8Array>;
   onPack?(pack: WrittenPack): void;
+  /** Damage fails the task although other packs may have the record: for those who ask about this one. */
+  readonly onlyThere?: boolean;
 }
+
+/** Where else these chunks are, without the records that are damaged; undefined when one of them is nowhere else. */
+export type Elsewhere = (
+  digests: readonly Digest[],
+  damaged: readonly DamagedRecord[],
+) => Promise<readonly ChunkPlace[] | undefined>;
 
 interface Task {
   readonly message: TaskMessage;
@@ -56,6 +67,8 @@ function entry(name: "worker" | "storer"): URL {
 }
 
 export class Pool implements AsyncDisposable {
+  /** Asked when a task meets damage; until there is one, damage fails the task. */
+  elsewhere: Elsewhere | undefined;
   readonly size = Math.max(1, Math.min(availableParallelism(), WORKERS_MAX));
   #lanes: (Lane | undefined)[] = Array.from({ length: this.size }, () => undefined);
   #storers: (Worker | undefined)[] = Array.from({ length: this.size }, () => undefined);
@@ -186,9 +199,10 @@ export class Pool implements AsyncDisposable {
   #receive(thread: Worker, message: FromWorker): void {
     const task = this.#running.get(message.id);
     if (task === undefined) {
-      // Its command failed meanwhile; the storer still waits for an answer.
+      // Its command failed meanwhile; the thread still waits for an answer.
       if (message.kind === "ask")
         thread.postMessage({ kind: "wanted", wanted: new Uint8Array(message.digests.length) });
+      if (message.kind === "elsewhere") answerElsewhere(message, { places: undefined });
       return;
     }
     switch (message.kind) {
@@ -196,6 +210,9 @@ export class Pool implements AsyncDisposable {
         return task.options.onProgress?.(message.bytes, message.files);
       case "pack":
         return task.options.onPack?.(message.pack);
+      case "elsewhere":
+        void findElsewhere(task.options.onlyThere === true ? undefined : this.elsewhere, message);
+        return;
       case "ask":
         void answer(thread, task, message.digests);
         return;
@@ -242,4 +259,20 @@ async function answer(thread: Worker, task: Task, digests: readonly Digest[]): P
     wanted = new Uint8Array(digests.length);
   }
   thread.postMessage({ kind: "wanted", wanted });
+}
+
+async function findElsewhere(
+  elsewhere: Elsewhere | undefined,
+  message: Extract<FromWorker, { kind: "elsewhere" }>,
+): Promise<void> {
+  try {
+    answerElsewhere(message, { places: await elsewhere?.(message.digests, message.damaged) });
+  } catch (error) {
+    answerElsewhere(message, { error: errorJson(error) });
+  }
+}
+
+function errorJson(error: unknown): ErrorJson {
+  const known = fromErrno(error, "cannot look for another copy");
+  return isSmcError(known) ? known.toJSON() : new SmcError("INTERNAL", String(error)).toJSON();
 }

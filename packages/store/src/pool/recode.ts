@@ -4,7 +4,7 @@ import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
 import { decodeDeltaPrefix, isDeltaCodec } from "../pack/delta.ts";
 import { decodeRecordHeader, RECORD_HEADER_BYTES, type RecordRow } from "../pack/format.ts";
-import { type ChunkPlace, OpenPacks } from "../pack/open-packs.ts";
+import { type ChunkPlace, type FindElsewhere, OpenPacks } from "../pack/open-packs.ts";
 import { openPack, openRecord } from "../pack/reader.ts";
 import type { EncodedRecord, NewRecord } from "../pack/writer.ts";
 import { BlobSource } from "./blob-source.ts";
@@ -15,6 +15,8 @@ import type { ChunkHints, RecodeInput, Recoded } from "./tasks.ts";
 const SAVED_SHARE_MIN = 0.05;
 
 export interface Recoder {
+  /** Reads around damage. */
+  readonly elsewhere: FindElsewhere;
   /** Encodes with what is known about the chunk. */
   encode(raw: Uint8Array, hints: ChunkHints): EncodedRecord;
   append(record: NewRecord, encoded: EncodedRecord): void;
@@ -24,7 +26,7 @@ export interface Recoder {
 
 /** Chunks of a stored file that stand alone, encoded against the file's parents where that is shorter. */
 export function recodeBlob({ blob, fileName, parents, wanted }: RecodeInput, recoder: Recoder): Recoded {
-  using packs = new OpenPacks();
+  using packs = new OpenPacks({ elsewhere: recoder.elsewhere });
   using cuts = new FileCuts(new BlobSource(packs, blob), { fileName, parents });
   let tried = 0;
   let shorter = 0;
@@ -54,9 +56,9 @@ interface CopyInput {
 /** Records as they are, each decoded and verified first. Throws OBJECT_CORRUPT, PACK_CORRUPT. */
 export function copyRecords(
   { pack, rows, parents }: CopyInput,
-  recoder: Pick<Recoder, "append" | "onBytes">,
+  recoder: Pick<Recoder, "elsewhere" | "append" | "onBytes">,
 ): void {
-  using packs = new OpenPacks();
+  using packs = new OpenPacks({ elsewhere: recoder.elsewhere });
   const fd = openPack(pack);
   try {
     for (const { digest, offset, storedBytes, kind, rawBytes } of rows) {

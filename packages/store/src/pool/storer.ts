@@ -11,6 +11,7 @@ import type { WrittenPack } from "../pack/writer.ts";
 import { alignedMemory, BLOCK_BYTES } from "../pack/block-file.ts";
 import type { RecordKind } from "../pack/format.ts";
 import { type EncodedRecord, type NewRecord as PackRecord, PackWriter } from "../pack/writer.ts";
+import { askElsewhere } from "./ask-elsewhere.ts";
 import { copyRecords, recodeBlob, type Recoder } from "./recode.ts";
 import { stepBack } from "./priority.ts";
 import { Encoder } from "./encoder.ts";
@@ -29,7 +30,8 @@ import type {
 const parent = parentPort;
 if (parent === null) throw new Error("storer.ts runs in a worker thread");
 stepBack();
-const send = (message: FromWorker): void => parent.postMessage(message);
+const send = (message: FromWorker, transfer: readonly MessagePort[] = []): void =>
+  parent.postMessage(message, transfer);
 
 interface OpenPack {
   readonly writer: PackWriter;
@@ -144,6 +146,7 @@ async function handle(request: StoreRequest): Promise<readonly Digest[]> {
 
 function runTask({ id, type, input, stop }: TaskMessage): TaskOutput<TaskType> {
   const recoder = (session: SessionFolder): Recoder => ({
+    elsewhere: askElsewhere(id, send),
     encode: (raw, hints) => encoderOf(session.op).encode(id, raw, hints),
     append: (record, encoded) => append(id, session, record, encoded),
     onBytes: () => {

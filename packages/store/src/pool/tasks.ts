@@ -6,7 +6,7 @@ import type { EncodeHints } from "../codecs/codec.ts";
 import type { Dtype, TensorTable } from "../formats/table.ts";
 import type { RecordKind, RecordRow } from "../pack/format.ts";
 import type { ChunkPlace } from "../pack/open-packs.ts";
-import type { PackContents, PackProblem } from "../pack/reader.ts";
+import type { DamagedRecord, PackContents, PackProblem } from "../pack/reader.ts";
 import type { WrittenPack } from "../pack/writer.ts";
 import type { FileStat, ReadFile } from "../store.ts";
 import type { ComposeCounts } from "../tensors/compose.ts";
@@ -126,9 +126,9 @@ export interface TaskTable {
   hash: { input: { paths: readonly string[] }; output: readonly ReadFile[] };
   /** Writes verified chunks into files; a stat for each. */
   export: { input: { files: readonly ExportPart[] }; output: readonly FileStat[] };
-  /** Verified raw bytes of records. */
+  /** Verified raw bytes of records. A damaged one is read from another pack, as by all tasks that read chunks. */
   read: { input: { places: readonly ChunkPlace[] }; output: readonly Uint8Array[] };
-  /** As `read`, but keeps nothing. */
+  /** Reads records there and nowhere else, and keeps nothing. */
   verify: { input: { places: readonly ChunkPlace[] }; output: undefined };
   /** What a pack says it holds. */
   contents: { input: { pack: string }; output: PackContents };
@@ -214,5 +214,14 @@ export type FromWorker =
   | { readonly kind: "progress"; readonly id: number; readonly bytes: number; readonly files: number }
   /** Which of these records are new to the store and to the session? */
   | { readonly kind: "ask"; readonly id: number; readonly digests: readonly Digest[] }
+  /** Where else are these chunks? The thread waits until `answered` is 1 and the answer lies in `reply`. */
+  | {
+      readonly kind: "elsewhere";
+      readonly id: number;
+      readonly digests: readonly Digest[];
+      readonly damaged: readonly DamagedRecord[];
+      readonly reply: MessagePort;
+      readonly answered: Int32Array;
+    }
   /** A pack is written whole: sync it while the storer goes on. */
   | { readonly kind: "pack"; readonly id: number; readonly pack: WrittenPack };

@@ -6,6 +6,7 @@ import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { parseTensors } from "../formats/formats.ts";
 import { OpenPacks } from "../pack/open-packs.ts";
 import { openPack, readContentsSync, scanRecordsSync, verifyPackSync } from "../pack/reader.ts";
+import { askElsewhere } from "./ask-elsewhere.ts";
 import { type ChunksOfWindow, Cutter, type Storer, Window } from "./cutter.ts";
 import { BlobSource } from "./blob-source.ts";
 import { stepBack } from "./priority.ts";
@@ -42,7 +43,8 @@ const WINDOWS_MAX = 4;
 const port = parentPort;
 if (port === null) throw new Error("worker.ts runs in a worker thread");
 stepBack();
-const send = (message: FromWorker): void => port.postMessage(message);
+const send = (message: FromWorker, transfer: readonly MessagePort[] = []): void =>
+  port.postMessage(message, transfer);
 
 /** A storer, and requests that it has not answered yet, oldest first. */
 interface ConnectedStorer {
@@ -113,6 +115,11 @@ class Running {
     if (this.#bytes >= PROGRESS_BYTES) this.report();
   }
 
+  /** Reads around damage. */
+  openPacks(): OpenPacks {
+    return new OpenPacks({ elsewhere: askElsewhere(this.id, send) });
+  }
+
   onFile(): void {
     this.#files += 1;
   }
@@ -160,15 +167,15 @@ const RUNNERS: TaskRunners = {
     });
   },
   async export({ files }, running) {
-    using packs = new OpenPacks();
+    using packs = running.openPacks();
     return files.map((file) => {
       const stat = exportPart(packs, file, (bytes) => running.onBytes(bytes));
       running.onFile();
       return stat;
     });
   },
-  async read({ places }) {
-    using packs = new OpenPacks();
+  async read({ places }, running) {
+    using packs = running.openPacks();
     return places.map((place) => packs.read(place).slice());
   },
   async verify({ places }, running) {
@@ -207,34 +214,34 @@ const RUNNERS: TaskRunners = {
     });
   },
   async hashPieces({ pieces }, running) {
-    using packs = new OpenPacks();
+    using packs = running.openPacks();
     return hashPieces(packs, pieces, (bytes) => running.onBytes(bytes));
   },
-  async tensors({ blob, fileName }) {
-    using packs = new OpenPacks();
+  async tensors({ blob, fileName }, running) {
+    using packs = running.openPacks();
     return parseTensors(new BlobSource(packs, blob), fileName);
   },
   async localTensors({ path, fileName }) {
     return localTensors(path, fileName);
   },
   async compareTensors(input, running) {
-    using packs = new OpenPacks();
+    using packs = running.openPacks();
     return compareTensors(packs, input, (bytes) => running.onBytes(bytes));
   },
   async inspect(input, running) {
-    using packs = new OpenPacks();
+    using packs = running.openPacks();
     return inspectFile(packs, input, (bytes) => running.onBytes(bytes));
   },
-  async matchTensors({ blob, ...wanted }) {
-    using packs = new OpenPacks();
+  async matchTensors({ blob, ...wanted }, running) {
+    using packs = running.openPacks();
     return matchTensors(new BlobSource(packs, blob), wanted);
   },
   async writeSubset(input, running) {
-    using packs = new OpenPacks();
+    using packs = running.openPacks();
     return writeSubset(packs, input, (bytes) => running.onBytes(bytes));
   },
   async compose(input, running) {
-    using packs = new OpenPacks();
+    using packs = running.openPacks();
     return composePart(packs, input, (bytes) => running.onBytes(bytes));
   },
   async sealArchive(input, running) {
