@@ -55,7 +55,7 @@ export default defineConfig({
         test: {
           name: "proof",
           include: ["test/proof/*.test.ts"],
-          testTimeout: process.env.SMC_PROOF === "long" ? 14_400_000 : 600_000,
+          testTimeout: process.env.SMC_PROOF === "long" ? 14_400_000 : 1_800_000,
           hookTimeout,
           fileParallelism: false,
           sequence: { groupOrder: 3 },

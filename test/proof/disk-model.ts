@@ -25,7 +25,8 @@ export interface DiskState {
   readonly closed: boolean;
 }
 
-const SINGLES_MAX = 10;
+/** Of the changes that are not on the disk for sure, so many of the last are lost, kept and torn each by itself. */
+const SINGLES_MAX = process.env.SMC_PROOF === "long" ? 40 : 12;
 const PREFIXES_MAX = 12;
 
 interface Pending {
