@@ -1,7 +1,10 @@
 /** How fast is one new incompressible file committed and checked out again, beside cp, Git LFS and restic? */
-import { copyFileSync, rmSync } from "node:fs";
+import { createHash, randomFillSync } from "node:crypto";
+import { copyFileSync, readdirSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { installPeers, isInstalled, Lab, median, MIB, seconds, spread, writeRandom } from "./lab.mjs";
+import { folderBytes } from "./sizes.mjs";
 
 const NAME = "weights.bin";
 
@@ -67,6 +70,37 @@ function resticRound(lab, source, round) {
   return { commit, checkout };
 }
 
+/** MB/s at which one core computes SHA-256. */
+function hashRate() {
+  const bytes = randomFillSync(Buffer.alloc(64 * MIB));
+  const start = performance.now();
+  for (let round = 0; round < 8; round++) createHash("sha256").update(bytes).digest();
+  return (8 * bytes.length) / (performance.now() - start) / 1000;
+}
+
+/** Every byte of the store, beside what the disk gives and what the cores can hash. */
+function checkAll(lab) {
+  const packs = join(lab.env.SMC_HOME, "packs");
+  const bytes = folderBytes(packs);
+  const rate = (taken) => bytes / taken / 1e6;
+  lab.settle();
+  const disk = lab.time(() => {
+    for (const entry of readdirSync(packs, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const path = join(entry.parentPath, entry.name);
+      lab.run("dd", [`if=${path}`, "of=/dev/null", "bs=4M", "iflag=direct", "status=none"]);
+    }
+  });
+  const check = lab.timeSmc("fsck", "--full");
+  const cores = hashRate() * availableParallelism();
+  const share = (of) => (rate(check) / of).toFixed(2);
+  return [
+    [`fsck --full of ${Math.round(bytes / MIB)} MiB`, seconds(check), `${Math.round(rate(check))} MB/s`],
+    ["the disk's reading", seconds(disk), `${Math.round(rate(disk))} MB/s; fsck is ${share(rate(disk))} ×`],
+    ["SHA-256 of all cores", "", `${Math.round(cores)} MB/s; fsck is ${share(cores)} ×`],
+  ];
+}
+
 /** `sizeMib` of random bytes, new in each round; the programs take turns within a round. */
 export function run({ rounds, sizeMib }) {
   installPeers(["git-lfs", "restic"]);
@@ -100,6 +134,7 @@ export function run({ rounds, sizeMib }) {
       rows: [
         ...report(times, peak, sizeMib),
         ["longest stop of the daemon's event loop", `${stop} ms`, "at most 50 ms"],
+        ...checkAll(lab),
       ],
     };
   } finally {

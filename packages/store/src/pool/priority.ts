@@ -1,8 +1,8 @@
 /** The priority of the threads that work. */
 import { setPriority } from "node:os";
 
-/** Behind the daemon's own thread, and not far behind other programs. */
-const NICE = 5;
+/** Behind the daemon's own thread, and hardly behind other programs, which may keep all cores busy for days. */
+const NICE = 2;
 
 /**
  * Lets the daemon's thread, which answers everyone, go before the calling one: where there are fewer cores than threads,
