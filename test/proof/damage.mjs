@@ -14,9 +14,12 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { dist } from "./inject.mjs";
 import { CALL, repositoryOf } from "./operations.mjs";
 import { readEverything, refsOf } from "./oracles.mjs";
 import { copy, placesOf } from "./places.mjs";
+
+const { markOpen } = await import(new URL("db/db-recovery.js", dist).href);
 
 function change(path, change) {
   const fd = openSync(path, "r+");
@@ -113,10 +116,11 @@ async function useStore(context, { kinds, refs }) {
 }
 
 /** One damage: {start, folder, path, way, …} → how it was met. `known`: refs and kinds of what they reach. */
-export async function damaged({ start, folder, path, way, unclean, withoutDb, known, ...how }) {
+export async function damaged({ start, folder, path, way, left, withoutDb, known, ...how }) {
   copy(start, folder);
   if (withoutDb) rmSync(join(folder, "home", "db"), { recursive: true });
-  if (unclean) rmSync(join(folder, "home", "db.clean"), { force: true });
+  if (left === "by a kill") await markOpen(join(folder, "home", "db"));
+  if (left === "by a power cut") rmSync(join(folder, "home", "db.clean"), { force: true });
   WAYS[way](join(folder, path), how, folder);
   const context = placesOf(folder);
   try {

@@ -224,8 +224,8 @@ test("the journal: what is behind its last record is the rest of a write that wa
   );
 });
 
-for (const unclean of [false, true]) {
-  test(`LevelDB ${unclean ? "not closed well" : "closed well"}: every damage heals by itself`, async () => {
+for (const left of ["closed well", "by a kill", "by a power cut"]) {
+  test(`LevelDB, left ${left}: every damage heals by itself`, async () => {
     const files = filesBelow("home/db", /(CURRENT|MANIFEST-\d+|\.log|\.ldb)$/);
     const damages = files.flatMap((path) => [
       ...flips(path, Math.ceil(PLACES_MAX / files.length)),
@@ -238,7 +238,7 @@ for (const unclean of [false, true]) {
       { path: "home/db", way: "swap", other: "home/logs" },
     ];
     await probe(
-      all.map((damage) => ({ ...damage, unclean })),
+      all.map((damage) => ({ ...damage, left })),
       healed,
     );
   });

@@ -14,7 +14,7 @@ import {
   writeSomething,
   wrongRefs,
 } from "./oracles.mjs";
-import { copy, open, placesOf } from "./places.mjs";
+import { boot, copy, open, placesOf } from "./places.mjs";
 
 /** Objects that are read to see that reading goes on. */
 const READS = 12;
@@ -139,10 +139,13 @@ export async function survived({ name, folder, expected, acknowledged }) {
 export async function restarted({ name, folder, expected, acknowledged, packsRead, worktreeSeen, writes }) {
   const operation = operationOf(name);
   const context = placesOf(folder);
+  boot(context);
   context.store = await open(context, operation);
   try {
     const about = { expected, acknowledged };
     const wrong = wrongRefs(await refsOf(context), about);
+    const { wasUnclean, placeCounts } = context.store.db;
+    if (wasUnclean && placeCounts === undefined) wrong.push("LevelDB: a power cut was taken for a kill");
     wrong.push(...(packsRead ? await find(context) : await readAndCheck(context)));
     if (!worktreeSeen || writes) wrong.push(...(await lookAtWorktree(context, acknowledged)));
     if (!writes) return wrong;

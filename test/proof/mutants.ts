@@ -161,6 +161,17 @@ export const MUTANTS: readonly Mutant[] = [
     lane: { kind: "write calls", operation: "commit" },
   },
   {
+    name: "a power cut is taken for a kill",
+    edits: [
+      {
+        file: "db/db-recovery.js",
+        from: "return marker !== undefined && marker === (await describeOpening(path));",
+        to: "return marker !== undefined;",
+      },
+    ],
+    lane: power("commit", "ext4"),
+  },
+  {
     name: "what is read is not verified",
     edits: [
       { file: "pack/reader.js", from: "if (crc)\n        assertStored(header, stored);", to: "" },

@@ -1,6 +1,6 @@
 /** Where a copy of a store and its worktree lie, and how they are copied and opened. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { dist } from "./inject.mjs";
 
@@ -19,6 +19,19 @@ export function copy(from, to) {
   rmSync(to, { recursive: true, force: true });
   if (existsSync(from)) execFileSync("cp", ["-r", "--reflink=auto", from, to]);
   else mkdirSync(to, { recursive: true });
+}
+
+const OTHER_BOOT = "00000000-0000-4000-8000-000000000000";
+
+/** After a power cut the system has another boot; the folder of LevelDB is the one that it was. */
+export function boot({ home }) {
+  const marker = join(home, "db.open");
+  if (!existsSync(marker) || !existsSync(join(home, "db"))) return;
+  const { dev, ino } = statSync(join(home, "db"), { bigint: true });
+  const text = readFileSync(marker, "utf8")
+    .replace(/"bootId": "[^"]*"/, `"bootId": "${OTHER_BOOT}"`)
+    .replace(/"folder": "[^"]*"/, `"folder": "${dev}:${ino}"`);
+  writeFileSync(marker, text);
 }
 
 /** As the next command does: with nothing in between. */

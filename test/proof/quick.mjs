@@ -99,19 +99,19 @@ function startChecker() {
 }
 
 /** Looks to the product like the process that it asked for. */
-function ask(path) {
+function ask(args) {
   const answer = new EventEmitter();
   answer.kill = () => checker?.kill("SIGKILL");
   checker ??= startChecker();
   asked.push(answer);
   checker.channel?.ref();
-  checker.send(path);
+  checker.send(args);
   return answer;
 }
 
 if (isMainThread) {
   workerThreads.Worker = QuickWorker;
   childProcess.fork = (path, args, options) =>
-    basename(path) === "db-check.js" ? ask(args[0]) : fork(path, args, options);
+    basename(path) === "db-check-program.js" ? ask(args) : fork(path, args, options);
   syncBuiltinESMExports();
 }

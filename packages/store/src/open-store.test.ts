@@ -1,9 +1,14 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { openDb } from "./db/db.ts";
+import { ObjectIndex } from "./db/object-index.ts";
+import { encodePack, key, packBytes, TAG } from "./db/object-rows.ts";
 import { isSmcError } from "./errors.ts";
 import { refName } from "./objects/names.ts";
 import { openStore, type OwnedStore } from "./open-store.ts";
+import { packPath } from "./pack/folder.ts";
+import { flip } from "./testing/damage.ts";
 import { QUIET, withFolder } from "./testing/testing.ts";
 import { fsck } from "./verbs/fsck.ts";
 import { fill } from "./testing/fill.ts";
@@ -66,6 +71,69 @@ test("a pack that LevelDB forgot is indexed again at the next start", async () =
     rmSync(join(path, "db"), { recursive: true });
     renameSync(join(folder, "old-db"), join(path, "db"));
     await using again = await openStore(path);
+    await assertWhole(again, tree);
+  });
+});
+
+/** Takes rows of the packs away, as if the process had been killed while it added or forgot them. */
+async function leaveInPart(path: string): Promise<Digest[]> {
+  const { storeId } = JSON.parse(readFileSync(join(path, "format.json"), "utf8")) as { storeId: string };
+  await using db = await openDb(join(path, "db"), { storeId, create: false });
+  const index = await ObjectIndex.open(db);
+  for (const pack of index.packs()) {
+    const value = encodePack({ ...pack, isWhole: false });
+    await db.batch([{ type: "put", key: key(TAG.pack, packBytes(pack.no)), value }], { sync: false });
+  }
+  const rows: Uint8Array[] = [];
+  for await (const [rowKey] of db.iterate({ gte: key(TAG.place), lt: key(TAG.place + 1) })) rows.push(rowKey);
+  const gone = rows.filter((_, position) => position % 2 === 0);
+  await db.batch(
+    gone.map((rowKey) => ({ type: "del", key: rowKey })),
+    { sync: false },
+  );
+  return index.packs().map(({ name }) => name);
+}
+
+test("packs that LevelDB has in part are added whole at the next start, and nothing else is built anew", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "store");
+    const first = await openStore(path, { create: true });
+    const { tree } = await fill(first, folder);
+    await first[Symbol.asyncDispose]();
+    await leaveInPart(path);
+    await using again = await openStore(path);
+    expect(again.recovery).toMatchObject({ rebuilt: undefined, damaged: [] });
+    expect(again.index.partialPacks()).toEqual([]);
+    await assertWhole(again, tree);
+  });
+});
+
+test("of a pack that LevelDB has in part and that cannot be read, no row stays", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "store");
+    const first = await openStore(path, { create: true });
+    await fill(first, folder);
+    await first[Symbol.asyncDispose]();
+    const names = await leaveInPart(path);
+    for (const name of names) flip(packPath(path, name), -1);
+    await using again = await openStore(path);
+    expect(again.recovery.damaged.map(({ name }) => name).sort()).toEqual([...names].sort());
+    expect(again.index.partialPacks()).toEqual([]);
+    expect(await again.index.countRows()).toEqual(new Map());
+  });
+});
+
+test("rows that were being removed when the process was killed are all made again", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "store");
+    const first = await openStore(path, { create: true });
+    const { tree } = await fill(first, folder);
+    const mark = { type: "put", key: key(TAG.cleared), value: Uint8Array.of(1) } as const;
+    await first.db.batch([mark], { sync: false });
+    await first[Symbol.asyncDispose]();
+    await using again = await openStore(path);
+    expect(again.recovery.rebuilt).toBe("rows of the object index were missing");
+    expect(await again.db.get(key(TAG.cleared))).toBeUndefined();
     await assertWhole(again, tree);
   });
 });

@@ -332,7 +332,7 @@ async function openPartsOnce(
     const index = await ObjectIndex.open(db);
     const pins = new Pins();
     const refs = await createRefStore({ db, journal, pins });
-    const rebuild = options.rebuild === true || opened.rebuilt !== undefined || !(await isWhole(index, db));
+    const rebuild = options.rebuild === true || opened.rebuilt !== undefined || !isWhole(index, db);
     const lost = await reconcile({ path: root, index, pool }, { rebuild });
     const rebuilt = opened.rebuilt ?? (rebuild ? "rows of the object index were missing" : undefined);
     const onDamage = (record: DamagedRecord): void => options.onDamage?.(record);
@@ -346,10 +346,11 @@ async function openPartsOnce(
   }
 }
 
-/** After an unclean stop the tail of LevelDB's log may be gone: every pack must have all its rows. */
-async function isWhole(index: ObjectIndex, db: Db): Promise<boolean> {
-  if (!db.wasUnclean) return true;
-  const counts = await index.countRows();
+/** After a power cut parts of LevelDB's logs may be gone: every pack must have all its rows. */
+function isWhole(index: ObjectIndex, db: Db): boolean {
+  if (index.wasCleared) return false;
+  const counts = db.placeCounts;
+  if (counts === undefined) return true;
   const packs = index.packs().filter(({ count }) => count > 0);
   // Rows of a pack whose own row is gone name it by a number that nobody knows.
   return counts.size === packs.length && packs.every(({ no, count }) => counts.get(no) === count);

@@ -1,23 +1,31 @@
-/** Whether LevelDB was closed well, and the check in a child process when it was not. */
+/** Whether LevelDB was closed well, or how else it was left, and the check in a child process when it was not. */
 import { fork } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { lstat, readdir, readFile } from "node:fs/promises";
+import { lstat, readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { PlaceCounts } from "./db-check.ts";
 import { type ErrorJson, fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { removeFile, removeTree, renamePath, replaceFile, syncFolder } from "../fs.ts";
+import { readBootId } from "../lock/lock-holder.ts";
 import { show } from "../show.ts";
 
-export type DbCheckReport = { readonly ok: true } | { readonly ok: false; readonly error: ErrorJson };
+export type DbCheckReport =
+  | { readonly ok: true; readonly places?: PlaceCounts }
+  | { readonly ok: false; readonly error: ErrorJson };
 
 const DAMAGED_DB_MAX = 100;
 const LOCK_WAIT_MS = 3000;
 const LOCK_STEP_MS = 25;
 
-function markerOf(path: string): string {
+function closedMarkerOf(path: string): string {
   return `${path}.clean`;
+}
+
+function openMarkerOf(path: string): string {
+  return `${path}.open`;
 }
 
 /** SHA-256 of the files that LevelDB reads, by name. */
@@ -45,35 +53,71 @@ export async function printFiles(path: string): Promise<DbPrints> {
 }
 
 /**
- * True when the last owner closed LevelDB; `prints` say what it holds now. Throws INDEX_CORRUPT when that is not what it
- * held then: LevelDB itself would not always notice, and answer with fewer rows.
+ * What LevelDB holds, when the last owner closed it; undefined when it did not. Throws INDEX_CORRUPT when that is not
+ * what it held then: LevelDB itself would not always notice, and answer with fewer rows.
  */
-export async function wasClosedWell(path: string, prints: DbPrints): Promise<boolean> {
-  let marker: string;
-  try {
-    marker = await readFile(markerOf(path), "utf8");
-  } catch (error) {
-    const known = fromErrno(error, `cannot read '${show(markerOf(path))}'`);
-    if (isSmcError(known, "PATH_NOT_FOUND")) return false;
-    throw known;
-  }
-  if (marker === textOf(prints)) return true;
+export async function readClosed(path: string): Promise<DbPrints | undefined> {
+  const marker = await readMarker(closedMarkerOf(path));
+  if (marker === undefined) return undefined;
+  const prints = await printFiles(path);
+  if (marker === textOf(prints)) return prints;
   throw new SmcError("INDEX_CORRUPT", `LevelDB '${show(path)}' was changed while it was closed`);
 }
 
-function textOf(prints: DbPrints): string {
-  return `${JSON.stringify(prints, undefined, 2)}\n`;
+async function readMarker(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    const known = fromErrno(error, `cannot read '${show(path)}'`);
+    if (isSmcError(known, "PATH_NOT_FOUND")) return undefined;
+    throw known;
+  }
+}
+
+function textOf(value: object): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}
+
+/**
+ * True when the last owner's process ended, and the system has run on since: what it had written is in the files, synced
+ * or not. False also where the system does not tell its boot.
+ */
+async function wasKilled(path: string): Promise<boolean> {
+  const marker = await readMarker(openMarkerOf(path));
+  return marker !== undefined && marker === (await describeOpening(path));
+}
+
+/** This boot, and the folder: one that was copied here was not written by this system. */
+async function describeOpening(path: string): Promise<string | undefined> {
+  const bootId = readBootId();
+  if (bootId === null) return undefined;
+  try {
+    const { dev, ino } = await stat(path, { bigint: true });
+    return textOf({ bootId, folder: `${dev}:${ino}` });
+  } catch (error) {
+    const known = fromErrno(error, `cannot look at LevelDB '${show(path)}'`);
+    if (isSmcError(known, "PATH_NOT_FOUND")) return undefined;
+    throw known;
+  }
 }
 
 /** Durable before LevelDB is opened: from now on a stop is an unclean one. */
 export async function markOpen(path: string): Promise<void> {
+  const opening = await describeOpening(path);
+  // A power cut may take it, or bring one of an earlier boot back: both are no kill.
+  if (opening !== undefined) await replaceFile(openMarkerOf(path), opening, { durable: false });
   try {
-    await removeFile(markerOf(path));
+    await removeFile(closedMarkerOf(path));
   } catch (error) {
     if (isSmcError(error, "PATH_NOT_FOUND")) return;
     throw error;
   }
   await syncFolder(dirname(path));
+}
+
+/** After LevelDB was closed: no kill, whatever comes. Without `markClosed` before it, the next open reads all rows. */
+export async function unmarkOpen(path: string): Promise<void> {
+  await removeTree(openMarkerOf(path));
 }
 
 /** Says that LevelDB is closed and what it holds; not when a table is no longer what it was while it was `opened`. */
@@ -82,7 +126,7 @@ export async function markClosed(path: string, opened: DbPrints): Promise<void> 
   const isSame = Object.entries(prints).every(
     ([name, print]) => !name.endsWith(".ldb") || (opened[name] ?? print) === print,
   );
-  if (isSame) await replaceFile(markerOf(path), textOf(prints));
+  if (isSame) await replaceFile(closedMarkerOf(path), textOf(prints));
 }
 
 /** Runs again, for a few seconds, while a process that is just ending still has LevelDB's lock. */
@@ -106,20 +150,29 @@ function assertNotCanceled(signal: AbortSignal | undefined): void {
 function programPath(): string {
   // Sources run under the tests; a child process needs the compiled file.
   const isSource = import.meta.url.endsWith(".ts");
-  return fileURLToPath(new URL(isSource ? "../../dist/db/db-check.js" : "./db-check.js", import.meta.url));
+  const program = isSource ? "../../dist/db/db-check-program.js" : "./db-check-program.js";
+  return fileURLToPath(new URL(program, import.meta.url));
 }
 
-/** Reads the whole database in a child process. Throws INDEX_CORRUPT, also when the child crashes; STORE_LOCKED. */
-export async function checkInChild(path: string, signal: AbortSignal | undefined): Promise<void> {
+/** `checkDb` in a child process. Throws INDEX_CORRUPT, also when the child crashes; STORE_LOCKED. */
+export async function checkInChild(
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<PlaceCounts | undefined> {
   assertNotCanceled(signal);
-  const report = await runChild(path, signal);
+  const stop = (await wasKilled(path)) ? "killed" : "unknown";
+  const report = await runChild([path, stop], signal);
   assertNotCanceled(signal);
   if (!report.ok) throw SmcError.fromJSON(report.error);
+  return report.places;
 }
 
-function runChild(path: string, signal: AbortSignal | undefined): Promise<DbCheckReport> {
+function runChild(
+  args: [path: string, stop: string],
+  signal: AbortSignal | undefined,
+): Promise<DbCheckReport> {
   return new Promise((resolve, reject) => {
-    const child = fork(programPath(), [path], {
+    const child = fork(programPath(), args, {
       execArgv: [],
       env: {},
       stdio: ["ignore", "ignore", "ignore", "ipc"],
@@ -136,7 +189,7 @@ function runChild(path: string, signal: AbortSignal | undefined): Promise<DbChec
     });
     child.on("exit", (status, killer) => {
       signal?.removeEventListener("abort", stop);
-      const message = `the check of LevelDB '${show(path)}' ended with ${killer ?? `status ${status ?? "unknown"}`}`;
+      const message = `the check of LevelDB '${show(args[0])}' ended with ${killer ?? `status ${status ?? "unknown"}`}`;
       resolve(report ?? { ok: false, error: { code: "INDEX_CORRUPT", exit: 4, message } });
     });
   });

@@ -10,8 +10,9 @@ import {
   markClosed,
   markOpen,
   printFiles,
+  readClosed,
   setAside,
-  wasClosedWell,
+  unmarkOpen,
   whileLocked,
 } from "./db-recovery.ts";
 import { isSmcError, SmcError } from "../errors.ts";
@@ -50,8 +51,10 @@ export interface DbOptions {
 /** Keys and values are copied; a value is returned only after its checksum matched. All of it throws INDEX_CORRUPT. */
 export interface Db extends AsyncDisposable {
   readonly path: string;
-  /** The last owner did not close it: rows that were not synced may be lost. */
+  /** The last owner did not close it. */
   readonly wasUnclean: boolean;
+  /** Rows of the object index by pack, when rows that were not synced may be lost; undefined when none is. */
+  readonly placeCounts: ReadonlyMap<number, number> | undefined;
   get(key: Uint8Array): Promise<Uint8Array | undefined>;
   getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>;
   /** All or nothing; durable with `sync`. After a failure the next batch opens LevelDB anew first. */
@@ -70,7 +73,8 @@ export interface Db extends AsyncDisposable {
 const openPaths = new Set<string>();
 
 /**
- * Opens the LevelDB of a store, after reading all of it in a child process when it was not closed well.
+ * Opens the LevelDB of a store, after checking it in a child process when it was not closed well: its files when only
+ * the process was killed, otherwise every row.
  * Throws INDEX_CORRUPT when it is missing or damaged (set it aside and build it anew), STORE_LOCKED, DISK_FULL.
  */
 export async function openDb(path: string, options: DbOptions): Promise<Db> {
@@ -80,15 +84,17 @@ export async function openDb(path: string, options: DbOptions): Promise<Db> {
   openPaths.add(full);
   try {
     if (options.create) await createDb(full, options.storeId);
-    let prints = await printFiles(full);
-    const wasUnclean = !options.create && !(await wasClosedWell(full, prints));
-    if (wasUnclean) {
-      await whileLocked(() => checkInChild(full, options.signal), options.signal);
-      prints = await printFiles(full);
-    }
+    const closed = options.create ? undefined : await readClosed(full);
+    const wasUnclean = !options.create && closed === undefined;
+    const places = wasUnclean
+      ? await whileLocked(() => checkInChild(full, options.signal), options.signal)
+      : undefined;
+    const prints = closed ?? (await printFiles(full));
     await markOpen(full);
     const level = await whileLocked(() => openLevel(full, { create: false }), options.signal);
-    const db = new LevelDb(level, { path: full, storeId: options.storeId, wasUnclean, prints });
+    const { storeId } = options;
+    const placeCounts = places && new Map(places);
+    const db = new LevelDb(level, { path: full, storeId, wasUnclean, placeCounts, prints });
     await db.assertMeta();
     return db;
   } catch (error) {
@@ -128,6 +134,7 @@ function encodeMeta(storeId: string): Uint8Array {
 class LevelDb implements Db {
   readonly path: string;
   readonly wasUnclean: boolean;
+  readonly placeCounts: ReadonlyMap<number, number> | undefined;
   readonly #storeId: string;
   /** What the files were when they were opened. */
   #prints: DbPrints;
@@ -143,12 +150,13 @@ class LevelDb implements Db {
 
   constructor(
     level: Database,
-    about: { path: string; storeId: string; wasUnclean: boolean; prints: DbPrints },
+    about: Pick<Db, "path" | "wasUnclean" | "placeCounts"> & { storeId: string; prints: DbPrints },
   ) {
     this.#level = level;
     this.#isLockHeld = watchLock(about.path);
     this.path = about.path;
     this.wasUnclean = about.wasUnclean;
+    this.placeCounts = about.placeCounts;
     this.#storeId = about.storeId;
     this.#prints = about.prints;
   }
@@ -264,6 +272,7 @@ class LevelDb implements Db {
     await level?.close();
     await setAside(this.path);
     await createDb(this.path, this.#storeId);
+    await markOpen(this.path);
     this.#prints = {};
     this.#level = await whileLocked(() => openLevel(this.path, { create: false }), undefined);
     this.#isLockHeld = watchLock(this.path);
@@ -335,6 +344,7 @@ class LevelDb implements Db {
       const isSynced = isWell && (await this.#syncAll(level));
       await level?.close();
       if (isSynced) await markClosed(this.path, this.#prints);
+      await unmarkOpen(this.path);
     } finally {
       openPaths.delete(this.path);
     }

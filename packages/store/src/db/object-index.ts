@@ -13,20 +13,15 @@ import {
   encodeNameAndSizes,
   encodePlace,
   key,
-  packBytes,
   type Place,
   TAG,
 } from "./object-rows.ts";
 import { recordBytes, type RecordKind, type RecordRow } from "../pack/format.ts";
 
-export type { Place } from "./object-rows.ts";
+import { type IndexedPack, PackRows } from "./pack-rows.ts";
 
-export interface IndexedPack {
-  readonly no: number;
-  readonly name: Digest;
-  readonly sizeBytes: number;
-  readonly count: number;
-}
+export type { IndexedPack } from "./pack-rows.ts";
+export type { Place } from "./object-rows.ts";
 
 /** A chunklist of a pack and the blob it describes. */
 export interface ChunklistPlace {
@@ -45,39 +40,35 @@ function decodeChunklistRow(value: Uint8Array): { digest: Digest; sizeBytes: num
 
 export class ObjectIndex {
   readonly #db: Db;
-  readonly #packs = new Map<number, IndexedPack>();
-  /** Of all packs that a row may name: also of one that is just being added. */
-  readonly #names = new Map<number, Digest>();
+  readonly #packs: PackRows;
   readonly #condemned = new Set<number>();
-  #nextPack = 1;
   #changes: Promise<unknown> = Promise.resolve();
 
-  private constructor(db: Db) {
+  /** Removing all rows was cut off: what is left belongs to nothing. */
+  readonly wasCleared: boolean;
+
+  private constructor(db: Db, packs: PackRows, wasCleared: boolean) {
     this.#db = db;
+    this.#packs = packs;
+    this.wasCleared = wasCleared;
   }
 
   static async open(db: Db): Promise<ObjectIndex> {
-    const index = new ObjectIndex(db);
-    for await (const [packKey, value] of db.iterate({ gte: key(TAG.pack), lt: key(TAG.pack + 1) })) {
-      const row = Buffer.from(value.buffer, value.byteOffset, value.length);
-      const no = Buffer.from(packKey).readUInt32BE(1);
-      const name = digestFromBytes(row.subarray(0, 32));
-      index.#packs.set(no, { no, name, sizeBytes: row.readUIntBE(32, 6), count: row.readUInt32BE(38) });
-      index.#names.set(no, name);
-      index.#nextPack = Math.max(index.#nextPack, no + 1);
-    }
-    return index;
+    const wasCleared = (await db.get(key(TAG.cleared))) !== undefined;
+    return new ObjectIndex(db, await PackRows.open(db), wasCleared);
   }
 
   packs(): IndexedPack[] {
-    return [...this.#packs.values()];
+    return this.#packs.whole();
+  }
+
+  /** Packs that have only some of their rows: adding or forgetting them was cut off. Adding them makes them whole. */
+  partialPacks(): Digest[] {
+    return this.#packs.partial();
   }
 
   packName(no: number): Digest {
-    const name = this.#names.get(no);
-    if (name === undefined)
-      throw new SmcError("INDEX_CORRUPT", `the object index names pack ${no}, which it does not know`);
-    return name;
+    return this.#packs.nameOf(no);
   }
 
   async find(digest: Digest): Promise<Place | undefined> {
@@ -164,7 +155,7 @@ export class ObjectIndex {
   }
 
   /**
-   * Adds a published pack: its rows first, its own row last, so a pack that the index knows is known whole.
+   * Adds a published pack, or the rest of one; only with its last row the index knows it as whole.
    * Not synced: a lost tail is found again from the packs folder.
    */
   async addPack(
@@ -172,11 +163,10 @@ export class ObjectIndex {
     chunklists: readonly ChunklistPlace[],
     options: { replace?: boolean } = {},
   ): Promise<void> {
-    const no = this.#nextPack;
-    this.#nextPack += 1;
-    this.#names.set(no, pack.name);
+    const { name, sizeBytes } = pack;
+    const added = await this.#packs.beginToAdd({ name, sizeBytes, count: pack.rows.length });
     for (let from = 0; from < pack.rows.length; from += BATCH_ROWS) {
-      await this.#addRows(no, pack.rows.slice(from, from + BATCH_ROWS), options.replace === true);
+      await this.#addRows(added.no, pack.rows.slice(from, from + BATCH_ROWS), options.replace === true);
       await breathe();
     }
     for (let from = 0; from < chunklists.length; from += BATCH_ROWS) {
@@ -188,12 +178,7 @@ export class ObjectIndex {
       await this.#exclusive(() => this.#db.batch(changes, { sync: false }));
       await breathe();
     }
-    const { name, sizeBytes } = pack;
-    const count = pack.rows.length;
-    const row = encodeNameAndSizes(name, sizeBytes, count);
-    const added: DbChange = { type: "put", key: key(TAG.pack, packBytes(no)), value: row };
-    await this.#exclusive(() => this.#db.batch([added], { sync: false }));
-    this.#packs.set(no, { no, name, sizeBytes, count });
+    await this.#packs.markWhole(added);
   }
 
   #addRows(no: number, rows: readonly RecordRow[], replace: boolean): Promise<void> {
@@ -247,6 +232,7 @@ export class ObjectIndex {
    */
   async removePack(no: number, rows: readonly RecordRow[]): Promise<void> {
     await this.#exclusive(() => this.#assertUnread(no, rows));
+    await this.#packs.beginToForget(no);
     for (let from = 0; from < rows.length; from += BATCH_ROWS) {
       const changes = rows.slice(from, from + BATCH_ROWS).map(({ digest }): DbChange => ({
         type: "del",
@@ -255,9 +241,7 @@ export class ObjectIndex {
       await this.#exclusive(() => this.#db.batch(changes, { sync: false }));
       await breathe();
     }
-    await this.#db.batch([{ type: "del", key: key(TAG.pack, packBytes(no)) }], { sync: true });
-    this.#packs.delete(no);
-    this.#names.delete(no);
+    await this.#packs.remove(no);
   }
 
   async #assertUnread(no: number, rows: readonly RecordRow[]): Promise<void> {
@@ -287,13 +271,12 @@ export class ObjectIndex {
     digests: readonly Digest[],
     lists: ReadonlyMap<Digest, Digest>,
   ): Promise<void> {
+    await this.#packs.beginToForget(no);
     for (let from = 0; from < digests.length; from += BATCH_ROWS) {
       await this.#exclusive(() => this.#forgetRows(no, digests.slice(from, from + BATCH_ROWS), lists));
       await breathe();
     }
-    await this.#db.batch([{ type: "del", key: key(TAG.pack, packBytes(no)) }], { sync: true });
-    this.#packs.delete(no);
-    this.#names.delete(no);
+    await this.#packs.remove(no);
     this.#condemned.delete(no);
   }
 
@@ -372,6 +355,8 @@ export class ObjectIndex {
 
   /** Forgets everything, for a rebuild. */
   async clear(): Promise<void> {
+    const mark: DbChange = { type: "put", key: key(TAG.cleared), value: Uint8Array.of(1) };
+    await this.#db.batch([mark], { sync: false });
     for (const tag of Object.values(TAG)) {
       let changes: DbChange[] = [];
       for await (const [rowKey] of this.#db.iterate({ gte: key(tag), lt: key(tag + 1) })) {
@@ -383,8 +368,6 @@ export class ObjectIndex {
       await this.#db.batch(changes, { sync: false });
     }
     this.#packs.clear();
-    this.#names.clear();
     this.#condemned.clear();
-    this.#nextPack = 1;
   }
 }

@@ -18,9 +18,19 @@ export interface Place {
 
 const KINDS: readonly RecordKind[] = ["chunk", "chunklist", "tree", "commit", "tag"];
 const PLACE_BYTES = 24;
+const NAME_AND_SIZES_BYTES = 44;
 export const DIGEST_BYTES = 32;
 
-export const TAG = { place: 0x6f, copy: 0x4f, blob: 0x62, pack: 0x70, recoded: 0x73, needed: 0x6e } as const;
+/** `cleared`, the last to go, is there while all rows are being removed. */
+export const TAG = {
+  place: 0x6f,
+  copy: 0x4f,
+  blob: 0x62,
+  pack: 0x70,
+  recoded: 0x73,
+  needed: 0x6e,
+  cleared: 0x78,
+} as const;
 
 export function key(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat([Uint8Array.of(tag), ...parts]);
@@ -79,8 +89,34 @@ function decodeParents(bytes: Buffer): Digest[] {
   return parents;
 }
 
-export function encodeNameAndSizes(name: Digest, sizeBytes: number, count: number): Uint8Array {
-  const bytes = Buffer.alloc(44);
+/** `isWhole`: all rows of the pack are there; not while they are being written or taken away. */
+export function encodePack(pack: {
+  name: Digest;
+  sizeBytes: number;
+  count: number;
+  isWhole: boolean;
+}): Uint8Array {
+  const bytes = encodeNameAndSizes(pack.name, pack.sizeBytes, pack.count);
+  bytes.writeUInt16BE(pack.isWhole ? 0 : 1, 42);
+  return bytes;
+}
+
+export function decodePack(raw: Uint8Array): {
+  name: Digest;
+  sizeBytes: number;
+  count: number;
+  isWhole: boolean;
+} {
+  const row = Buffer.from(raw.buffer, raw.byteOffset, raw.length);
+  const state = row.length === NAME_AND_SIZES_BYTES ? row.readUInt16BE(42) : undefined;
+  if (state !== 0 && state !== 1)
+    throw new SmcError("INDEX_CORRUPT", "the row of a pack in the object index is damaged");
+  const name = digestFromBytes(row.subarray(0, DIGEST_BYTES));
+  return { name, sizeBytes: row.readUIntBE(32, 6), count: row.readUInt32BE(38), isWhole: state === 0 };
+}
+
+export function encodeNameAndSizes(name: Digest, sizeBytes: number, count: number): Buffer {
+  const bytes = Buffer.alloc(NAME_AND_SIZES_BYTES);
   bytes.set(digestToBytes(name), 0);
   bytes.writeUIntBE(sizeBytes, 32, 6);
   bytes.writeUInt32BE(count, 38);

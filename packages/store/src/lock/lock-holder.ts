@@ -39,7 +39,8 @@ export function describeThisProcess(): LockHolder {
   };
 }
 
-function readBootId(): string | null {
+/** Changes with every boot; null where the system does not tell. */
+export function readBootId(): string | null {
   return readText("/proc/sys/kernel/random/boot_id")?.trim() ?? null;
 }
 

@@ -99,14 +99,15 @@ export interface LostPacks {
 }
 
 /**
- * Makes the index agree with the packs folder: adds what it does not know; when it names a pack that is gone or
- * knows one only in part, it is built anew. Returns what could not be read.
+ * Makes the index agree with the packs folder: adds what it does not know, or knows in part; when it names a pack that
+ * is gone, or knows one in part that cannot be read, it is built anew. Returns what could not be read.
  */
 export async function reconcile(context: IndexContext, options: { rebuild: boolean }): Promise<LostPacks> {
   const { path, index, pool } = context;
   const { names, foreign } = await listPacks(path);
   const onDisk = new Set(names);
-  if (options.rebuild || index.packs().some(({ name }) => !onDisk.has(name))) await index.clear();
+  const named = [...index.packs().map(({ name }) => name), ...index.partialPacks()];
+  if (options.rebuild || named.some((name) => !onDisk.has(name))) await index.clear();
   const known = new Set(index.packs().map(({ name }) => name));
   const damaged: { name: Digest; message: string }[] = [];
   for (const name of names) {
@@ -120,5 +121,9 @@ export async function reconcile(context: IndexContext, options: { rebuild: boole
       damaged.push({ name, message: error.message });
     }
   }
+  // What LevelDB has of a pack that cannot be added whole would stay there for ever.
+  const partial = new Set(index.partialPacks());
+  if (!options.rebuild && damaged.some(({ name }) => partial.has(name)))
+    return reconcile(context, { rebuild: true });
   return { damaged, foreign };
 }

@@ -107,6 +107,7 @@ function failing(db: Db, disk: { isFull: boolean }): Db {
   return {
     path: db.path,
     wasUnclean: db.wasUnclean,
+    placeCounts: db.placeCounts,
     isDamaged: db.isDamaged,
     renew: () => db.renew(),
     get: (key) => db.get(key),
