@@ -4,6 +4,7 @@ import { lstat, readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { noteDamage, readScrubState, type ScrubState } from "./check/scrub.ts";
 import { type Db, openDb } from "./db/db.ts";
+import { GatedDb } from "./db/gated-db.ts";
 import { setAside } from "./db/db-recovery.ts";
 import { fromErrno, isSmcError, SmcError } from "./errors.ts";
 import type { Digest } from "./objects/digest.ts";
@@ -45,7 +46,7 @@ interface Parts {
   readonly lock: Lock;
   readonly journal: Journal;
   readonly pool: Pool;
-  readonly db: Db;
+  readonly db: GatedDb;
   readonly index: ObjectIndex;
   readonly refs: StoredRefs;
   readonly pins: Pins;
@@ -61,6 +62,7 @@ export class OwnedStore implements Store {
   /** Commands that may rely on something that only they know of; gc waits for those that began before it. */
   readonly calls = new Readers();
   #alone: Promise<unknown> = Promise.resolve();
+  #rebuilding: { readonly pool: Pool; readonly ended: Promise<unknown> } | undefined;
   #noted: Promise<void> = Promise.resolve();
   readonly objects: PackedObjects;
   recovery: Recovery;
@@ -158,10 +160,10 @@ export class OwnedStore implements Store {
   rebuild(): Promise<Recovery> {
     return this.alone(async () => {
       try {
-        return await this.#rebuild("asked for");
+        return await this.#rebuild("asked for", { renew: false });
       } catch (error) {
         if (!isSmcError(error, "INDEX_CORRUPT")) throw error;
-        return this.#renew(error.message);
+        return this.#rebuild(error.message, { renew: true });
       }
     });
   }
@@ -175,27 +177,36 @@ export class OwnedStore implements Store {
       if (why === undefined && !this.#parts.db.isDamaged) return undefined;
       // Refs come from the journal: LevelDB is given up only for one that is whole.
       await this.journal.verify(new AbortController().signal);
-      return this.#renew(why ?? "rows of LevelDB were damaged");
+      return this.#rebuild(why ?? "rows of LevelDB were damaged", { renew: true });
     });
   }
 
-  async #renew(why: string): Promise<Recovery> {
-    await this.#parts.db.renew();
-    return this.#rebuild(why);
-  }
-
-  async #rebuild(why: string): Promise<Recovery> {
-    const { index, pool, refs } = this.#parts;
-    const lost = await reconcile({ path: this.path, index, pool }, { rebuild: true });
-    await refs.rebuild();
-    this.recovery = { ...lost, rebuilt: why };
-    return this.recovery;
+  /** Everybody else waits at LevelDB's gate, also with workers of the pool: this has its own. */
+  async #rebuild(why: string, { renew }: { renew: boolean }): Promise<Recovery> {
+    const { index, refs, db } = this.#parts;
+    await using pool = new Pool();
+    const done = refs.inTurn(async () => {
+      using _ = await index.pause();
+      return await db.whileClosed(async (rows) => {
+        if (renew) await rows.renew();
+        const fill = (fresh: ObjectIndex): Promise<LostPacks> =>
+          reconcile({ path: this.path, index: fresh, pool }, { rebuild: true });
+        const lost = await index.anew(rows, fill);
+        await refs.rebuild(rows);
+        this.recovery = { ...lost, rebuilt: why };
+        return this.recovery;
+      });
+    });
+    this.#rebuilding = { pool, ended: done.catch(() => undefined) };
+    return await done;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const { pool, db, journal, lock } = this.#parts;
     try {
       await pool[Symbol.asyncDispose]();
+      await this.#rebuilding?.pool[Symbol.asyncDispose]();
+      await this.#rebuilding?.ended;
       await db[Symbol.asyncDispose]();
     } finally {
       await journal[Symbol.asyncDispose]();
@@ -323,7 +334,7 @@ async function openPartsOnce(
   await createFolder(join(root, "incoming"));
   await createPackFolders(root);
   const opened = await openDbOrAnew(root, storeId);
-  const { db } = opened;
+  const db = new GatedDb(opened.db);
   const pool = new Pool();
   let journal: Journal | undefined;
   try {

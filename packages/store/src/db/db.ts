@@ -65,7 +65,9 @@ export interface Db extends AsyncDisposable {
   applied(): Promise<JournalPosition | undefined>;
   /** True once a row or the files were found damaged: it must be made anew, and the next open looks at all of it. */
   readonly isDamaged: boolean;
-  /** Sets what is there aside as `db.damaged-<n>` and goes on, empty; whoever is reading meanwhile fails. */
+  /** Calls it damaged although every row can be read: not all that should be there is. */
+  giveUp(why: string): void;
+  /** Sets what is there aside as `db.damaged-<n>` and goes on, empty; who walks over rows meanwhile fails with STORE_BUSY. */
   renew(): Promise<void>;
 }
 
@@ -227,6 +229,10 @@ class LevelDb implements Db {
     }
   }
 
+  giveUp(why: string): void {
+    this.#damage ??= new SmcError("INDEX_CORRUPT", `LevelDB '${show(this.path)}' is not whole: ${why}`);
+  }
+
   async *iterate({ gte, lt, reverse = false, limit = -1 }: DbRange): AsyncIterable<[Uint8Array, Uint8Array]> {
     const level = await this.#usable();
     const rows = level.iterator({ gte, lt, reverse, limit, highWaterMarkBytes: ROWS_BYTES });
@@ -235,6 +241,7 @@ class LevelDb implements Db {
         for (const [key, value] of part) yield [key, this.#unseal(key, value)];
       }
     } catch (error) {
+      if (this.#level !== level) throw replaced(this.path);
       throw fromLevel(error, { path: this.path, doing: "read" });
     } finally {
       await rows.close();
@@ -360,6 +367,10 @@ class LevelDb implements Db {
       throw error;
     }
   }
+}
+
+function replaced(path: string): SmcError {
+  return new SmcError("STORE_BUSY", `LevelDB '${show(path)}' was opened or made anew meanwhile`);
 }
 
 function keyAt(keys: readonly Uint8Array[], index: number): Uint8Array {

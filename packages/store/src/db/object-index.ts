@@ -163,7 +163,10 @@ export class ObjectIndex {
     chunklists: readonly ChunklistPlace[],
     options: { replace?: boolean } = {},
   ): Promise<void> {
+    using _ = await this.#packs.enter();
     const { name, sizeBytes } = pack;
+    // A rebuild found it in its place meanwhile.
+    if (this.#packs.isWhole(name)) return;
     const added = await this.#packs.beginToAdd({ name, sizeBytes, count: pack.rows.length });
     for (let from = 0; from < pack.rows.length; from += BATCH_ROWS) {
       await this.#addRows(added.no, pack.rows.slice(from, from + BATCH_ROWS), options.replace === true);
@@ -335,13 +338,9 @@ export class ObjectIndex {
   ): Promise<{ digest: Digest; place: Place; isCopy: boolean }[]> {
     const pace = createPacer(call);
     const rows: { digest: Digest; place: Place; isCopy: boolean }[] = [];
-    for (const tag of [TAG.place, TAG.copy]) {
-      for await (const [rowKey, value] of this.#db.iterate({ gte: key(tag), lt: key(tag + 1) })) {
-        const place = decodePlace(value);
-        const digest = digestFromBytes(rowKey.subarray(1, 33));
-        if (packs.has(place.pack)) rows.push({ digest, place, isCopy: tag === TAG.copy });
-        await pace();
-      }
+    for await (const { digest, isCopy, ...place } of this.places()) {
+      if (packs.has(place.pack)) rows.push({ digest, place, isCopy });
+      await pace();
     }
     return rows;
   }
@@ -369,5 +368,19 @@ export class ObjectIndex {
     }
     this.#packs.clear();
     this.#condemned.clear();
+  }
+
+  /** Packs that are being added are added, others wait until it is disposed of. Throws STORE_BUSY. */
+  pause(): Promise<Disposable> {
+    return this.#packs.pause();
+  }
+
+  /** What `fill` adds to another index over the same rows is what this one knows from then on. The caller has paused it. */
+  async anew<T>(db: Db, fill: (index: ObjectIndex) => Promise<T>): Promise<T> {
+    const packs = this.#packs.fresh(db);
+    const result = await fill(new ObjectIndex(db, packs, false));
+    this.#packs.adopt(packs);
+    this.#condemned.clear();
+    return result;
   }
 }

@@ -2,7 +2,11 @@
 import type { Db, DbChange } from "./db.ts";
 import { decodePack, encodePack, key, packBytes, TAG } from "./object-rows.ts";
 import { SmcError } from "../errors.ts";
+import { Readers } from "../readers.ts";
 import type { Digest } from "../objects/digest.ts";
+
+/** How long packs that are just being added may take before the index is made anew. */
+const ADDING_MS_MAX = 600_000;
 
 export interface IndexedPack {
   readonly no: number;
@@ -17,11 +21,14 @@ export interface IndexedPack {
  */
 export class PackRows {
   readonly #db: Db;
-  readonly #whole = new Map<number, IndexedPack>();
-  readonly #partial = new Map<Digest, number>();
+  #whole = new Map<number, IndexedPack>();
+  #partial = new Map<Digest, number>();
   /** Of all packs that a row may name. */
   readonly #names = new Map<number, Digest>();
+  /** A number is never given twice: who looked up a place before a rebuild may still go by it. */
   #next = 1;
+  readonly #adding = new Readers();
+  #paused: Promise<void> | undefined;
 
   private constructor(db: Db) {
     this.#db = db;
@@ -38,6 +45,48 @@ export class PackRows {
       packs.#next = Math.max(packs.#next, no + 1);
     }
     return packs;
+  }
+
+  /** Adding a pack is between `enter` and dispose; it waits while paused. */
+  async enter(): Promise<Disposable> {
+    while (this.#paused !== undefined) await this.#paused;
+    return this.#adding.enter();
+  }
+
+  /** Who is adding a pack has added it, others wait until it is disposed of. Throws STORE_BUSY. */
+  async pause(): Promise<Disposable> {
+    let resume = (): void => undefined;
+    this.#paused = new Promise((resolve) => {
+      resume = resolve;
+    });
+    const end = (): void => {
+      this.#paused = undefined;
+      resume();
+    };
+    if (await this.#adding.drain(new AbortController().signal, ADDING_MS_MAX))
+      return { [Symbol.dispose]: end };
+    end();
+    throw new SmcError("STORE_BUSY", "packs are being added to the index; nothing was changed");
+  }
+
+  /** Without packs, and with numbers that none of these has. */
+  fresh(db: Db): PackRows {
+    const packs = new PackRows(db);
+    packs.#next = this.#next;
+    return packs;
+  }
+
+  /** These packs from now on; what was looked up before can still be told by its number. */
+  adopt(packs: PackRows): void {
+    this.#whole = packs.#whole;
+    this.#partial = packs.#partial;
+    for (const [no, name] of packs.#names) this.#names.set(no, name);
+    this.#next = packs.#next;
+  }
+
+  isWhole(name: Digest): boolean {
+    for (const pack of this.#whole.values()) if (pack.name === name) return true;
+    return false;
   }
 
   whole(): IndexedPack[] {
@@ -90,7 +139,6 @@ export class PackRows {
     this.#whole.clear();
     this.#partial.clear();
     this.#names.clear();
-    this.#next = 1;
   }
 
   async #put(pack: IndexedPack, isWhole: boolean): Promise<void> {

@@ -4,8 +4,8 @@ import { type ErrorJson, SmcError } from "../errors.ts";
 import type { ChunkPlace, FindElsewhere } from "../pack/open-packs.ts";
 import type { FromWorker } from "./tasks.ts";
 
-/** A daemon that takes longer has no copy to offer. */
-const ANSWER_MS_MAX = 60_000;
+/** It waits as well while the index is made anew, which takes minutes for a large store. */
+const ANSWER_MS_MAX = 600_000;
 
 export type ElsewhereAnswer =
   | { readonly places: readonly ChunkPlace[] | undefined }
@@ -21,7 +21,8 @@ export function askElsewhere(
     const answered = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     try {
       send({ kind: "elsewhere", id, digests, damaged, reply: port2, answered }, [port2]);
-      Atomics.wait(answered, 0, 0, ANSWER_MS_MAX);
+      if (Atomics.wait(answered, 0, 0, ANSWER_MS_MAX) === "timed-out")
+        throw new SmcError("STORE_BUSY", "nobody said where else a damaged chunk is");
       const answer = receiveMessageOnPort(port1)?.message as ElsewhereAnswer | undefined;
       if (answer !== undefined && "error" in answer) throw SmcError.fromJSON(answer.error);
       return answer?.places;

@@ -46,10 +46,10 @@ test("refs, reflogs, repositories and worktrees are there after closing, and aft
       await fill(parts);
       return picture(parts.refs);
     });
-    await withRefs(folder, async ({ refs }) => {
+    await withRefs(folder, async ({ refs, db }) => {
       expect(await picture(refs)).toEqual(before);
       expect(refs.wasRebuilt).toBe(false);
-      await refs.rebuild();
+      await refs.inTurn(() => refs.rebuild(db));
       expect(await picture(refs)).toEqual(before);
     });
     await rm(join(folder, "db"), { recursive: true });
@@ -110,6 +110,7 @@ function failing(db: Db, disk: { isFull: boolean }): Db {
     placeCounts: db.placeCounts,
     isDamaged: db.isDamaged,
     renew: () => db.renew(),
+    giveUp: (why) => db.giveUp(why),
     get: (key) => db.get(key),
     getMany: (keys) => db.getMany(keys),
     iterate: (range) => db.iterate(range),
@@ -224,7 +225,7 @@ test(
         await fc.assert(agrees, { numRuns: 200, endOnFailure: true });
         const before = await picture(refs);
         const rowsBefore = await rowsOf(db);
-        await refs.rebuild();
+        await refs.inTurn(() => refs.rebuild(db));
         expect(await picture(refs)).toEqual(before);
         expect(await rowsOf(db)).toEqual(rowsBefore);
       }),

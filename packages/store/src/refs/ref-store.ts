@@ -56,8 +56,10 @@ const PATH_BYTES_MAX = 4096;
 const EMPTY: RefState = { seq: 0, hash: FIRST_HASH, count: 0, mix: EMPTY_MIX };
 
 export interface StoredRefs extends RefStore {
-  /** Forgets all rows of refs and makes them again from the journal. */
-  rebuild(): Promise<void>;
+  /** In turn with changes of refs: none is made meanwhile. */
+  inTurn<T>(action: () => Promise<T>): Promise<T>;
+  /** Forgets all rows of refs in `db` and makes them again from the journal. For who is in turn. */
+  rebuild(db: Db): Promise<void>;
   /** What in the rows is not as the journal says; a few of them. Throws JOURNAL_CORRUPT, INDEX_CORRUPT, CANCELED. */
   check(call: Call): Promise<string[]>;
   /** True when opening found rows that did not add up and made them again. */
@@ -109,8 +111,16 @@ class JournalRefs implements StoredRefs {
     else await this.#rebuild();
   }
 
-  rebuild(): Promise<void> {
-    return this.#exclusive(() => this.#rebuild());
+  inTurn<T>(action: () => Promise<T>): Promise<T> {
+    return this.#exclusive(action);
+  }
+
+  async rebuild(db: Db): Promise<void> {
+    const fresh = new JournalRefs({ db, journal: this.#journal });
+    await fresh.#rebuild();
+    this.#rows.clear();
+    this.#state = fresh.#state;
+    this.wasRebuilt = true;
   }
 
   check(call: Call): Promise<string[]> {
