@@ -37,7 +37,12 @@ const ROW_CODEC = 49;
 const root = mkdtempSync(join(tmpdir(), "smc-frozen-"));
 const work = join(root, "work");
 const home = join(root, "store");
-const env = { PATH: process.env.PATH, HOME: root, SMC_HOME: home };
+const env = {
+  PATH: process.env.PATH,
+  HOME: root,
+  SMC_HOME: home,
+  SMC_AUTHOR: "Ada Lovelace <ada@example.org>",
+};
 
 function smc(...words) {
   const { status, stdout, stderr } = spawnSync(SMC, words, { cwd: work, env, encoding: "utf8" });
