@@ -3,7 +3,7 @@ import { Socket } from "node:net";
 import { parseArgs } from "node:util";
 import { isSmcError, SmcError } from "@smc/store/errors";
 import { createLogger } from "./logger.ts";
-import { startDaemon } from "./run.ts";
+import { assertOpenFiles } from "./open-files.ts";
 
 const SHUTDOWN_MS_MAX = 20_000;
 
@@ -40,6 +40,8 @@ async function main(): Promise<void> {
     ({ readyFd } = words);
     const idleMs = readIdleMs(process.env["SMC_IDLE_MS"]);
     const { storePath } = words;
+    assertOpenFiles();
+    const { startDaemon } = await import("./run.ts");
     const daemon = await startDaemon({ storePath, logger, ...(idleMs === undefined ? {} : { idleMs }) });
     let signals = 0;
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {

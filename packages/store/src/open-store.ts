@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { lstat, readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { noteDamage, readScrubState, type ScrubState } from "./check/scrub.ts";
+import { nowMs } from "./clock.ts";
 import { type Db, openDb } from "./db/db.ts";
 import { GatedDb } from "./db/gated-db.ts";
 import { setAside } from "./db/db-recovery.ts";
@@ -285,7 +286,7 @@ async function createStore(root: string): Promise<StoreFormat> {
   void db;
   for (const folder of ["packs", "journal", "."]) await syncFolder(join(root, folder));
   await syncFolder(dirname(root));
-  const format = { version: STORE_VERSION, features: [], storeId, createdMs: Date.now() };
+  const format = { version: STORE_VERSION, features: [], storeId, createdMs: nowMs() };
   await writeFormat(root, format);
   return format;
 }

@@ -2,6 +2,7 @@
  * Reading packs again from time to time, the one that was read longest ago first. When each was read last, and what was
  * found, is in LevelDB and nowhere else: when that is lost, all of them count as never read.
  */
+import { nowMs } from "../clock.ts";
 import type { Call } from "../call.ts";
 import type { Db } from "../db/db.ts";
 import type { IndexedPack, ObjectIndex } from "../db/object-index.ts";
@@ -95,7 +96,7 @@ export async function noteScrubbed(
 ): Promise<void> {
   const changes = packs.map((pack) => {
     const faults = faultsOf(pack);
-    const row = { checkedMs: Date.now(), problems: faults.length, message: faults[0]?.message ?? "" };
+    const row = { checkedMs: nowMs(), problems: faults.length, message: faults[0]?.message ?? "" };
     return { type: "put" as const, key: keyOf(pack), value: encodeRow(row) };
   });
   await db.batch(changes, { sync: false });
@@ -135,7 +136,7 @@ export async function scrubNext(
   return {
     pack: name,
     sizeBytes,
-    checkedMs: Date.now(),
+    checkedMs: nowMs(),
     problems: faults.length,
     message: faults[0]?.message ?? "",
   };
@@ -143,7 +144,7 @@ export async function scrubNext(
 
 /** A moment that is still to come is of a clock that was wrong. */
 function isDue(checkedMs: number, days: number): boolean {
-  const ageMs = Date.now() - checkedMs;
+  const ageMs = nowMs() - checkedMs;
   return ageMs < 0 || ageMs >= days * DAY_MS;
 }
 

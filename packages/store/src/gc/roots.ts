@@ -15,18 +15,18 @@ export interface Root {
 }
 
 export interface RootOptions {
-  /** What refs named before this moment (Unix time) and not since is not kept. */
-  readonly sinceMs: number;
+  /** What refs named before the change of this number, or by it, and not since is not kept. */
+  readonly sinceSeq: number;
   /** Told of a worktree that is not where it was: what is staged there is not kept. */
   readonly onGone: (path: string) => void;
 }
 
 /**
- * Refs of all repositories, what they were since `sinceMs`, and what the worktrees have checked out and staged.
+ * Refs of all repositories, what they were since `sinceSeq`, and what the worktrees have checked out and staged.
  * Throws when one of them cannot be read: what cannot be read may name anything.
  */
 export async function* roots(store: OwnedStore, options: RootOptions): AsyncIterable<Root> {
-  for await (const { repository, name, digest } of store.refs.named(options.sinceMs)) {
+  for await (const { repository, name, digest } of store.refs.named(options.sinceSeq)) {
     if (!name.startsWith(PRUNED_PREFIX)) yield { digest, from: `${repository} ${name}` };
   }
   for (const worktree of await store.refs.listWorktrees()) {

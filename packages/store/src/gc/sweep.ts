@@ -1,4 +1,5 @@
 /** Takes packs away, so that at every moment everything live can be read. */
+import { nowMs } from "../clock.ts";
 import { type Call, createPacer, throwIfCanceled } from "../call.ts";
 import { DigestSet } from "../objects/digest-set.ts";
 import type { Digest } from "../objects/digest.ts";
@@ -49,7 +50,7 @@ export async function sweep(
       throwIfCanceled(call);
       return { epoch: undefined, removed: [], postponed: doomed.length };
     }
-    const epoch = await createEpoch(store.path, Date.now());
+    const epoch = await createEpoch(store.path, nowMs());
     const lists = await listsIn(store, removable, call);
     isBegun = true;
     // Objects first, chunks last: after a kill in between no object is found whose chunks are gone.

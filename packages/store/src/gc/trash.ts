@@ -26,29 +26,47 @@ export interface Epoch {
   readonly sizeBytes: number;
 }
 
+export interface Expired {
+  /** When that change was made; in notes of before there were numbers, up to when changes count. */
+  readonly ms: number | undefined;
+  readonly seq: number | undefined;
+}
+
 function trashPath(storePath: string, ...names: string[]): string {
   return join(storePath, "trash", ...names);
 }
 
-/** Reflogs up to this moment (Unix time) protect nothing any more; what they name may be gone. 0 at first. */
-export async function readExpiredMs(storePath: string): Promise<number> {
-  return (await readMs(trashPath(storePath, EXPIRED))) ?? 0;
+/** The last change of refs that protects nothing any more; what it and those before it named may be gone. */
+export async function readExpired(storePath: string): Promise<Expired | undefined> {
+  const { ms, seq } = await readNote(trashPath(storePath, EXPIRED));
+  return ms === undefined && seq === undefined ? undefined : { ms, seq };
 }
 
 /** Durable before anything that only they name goes. */
-export async function writeExpiredMs(storePath: string, ms: number): Promise<void> {
+export async function writeExpired(
+  storePath: string,
+  { seq, ms }: { readonly seq: number; readonly ms: number },
+): Promise<void> {
   await createFolder(trashPath(storePath));
-  await replaceFile(trashPath(storePath, EXPIRED), `${JSON.stringify({ ms })}\n`);
+  await replaceFile(trashPath(storePath, EXPIRED), `${JSON.stringify({ ms, seq })}\n`);
   await syncFolder(storePath);
 }
 
-/** Undefined when there is no such file, or nothing of ours in it. */
-async function readMs(path: string): Promise<number | undefined> {
+/** Nothing when there is no such file, or nothing of ours in it. */
+async function readNote(path: string): Promise<Expired> {
   try {
-    const { ms } = JSON.parse((await readSmall(path, NOTE_BYTES_MAX)).toString("utf8")) as { ms?: unknown };
-    return typeof ms === "number" && Number.isSafeInteger(ms) ? ms : undefined;
+    const note = JSON.parse((await readSmall(path, NOTE_BYTES_MAX)).toString("utf8")) as
+      | {
+          readonly [Key in keyof Expired]?: unknown;
+        }
+      | null;
+    const [ms, seq] = [note?.ms, note?.seq].map((value) =>
+      typeof value === "number" && Number.isSafeInteger(value) ? value : undefined,
+    );
+    return { ms, seq };
   } catch (error) {
-    if (error instanceof SyntaxError || isSmcError(error, "PATH_NOT_FOUND")) return undefined;
+    if (error instanceof SyntaxError || isSmcError(error, "PATH_NOT_FOUND"))
+      return { ms: undefined, seq: undefined };
     throw error;
   }
 }
@@ -132,7 +150,7 @@ async function sizeOf(path: string): Promise<number> {
 
 /** When it was made; without a readable note, by its name. */
 async function momentOf(storePath: string, epoch: string): Promise<number> {
-  const ms = await readMs(trashPath(storePath, epoch, NOTE));
+  const { ms } = await readNote(trashPath(storePath, epoch, NOTE));
   if (ms !== undefined) return ms;
   const [, year, month, day, hour, minute, second] = /^(....)(..)(..)T(..)(..)(..)Z/.exec(epoch) ?? [];
   return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);

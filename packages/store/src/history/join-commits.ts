@@ -1,4 +1,5 @@
 /** What merge and revert have in common: files into a new commit, and the branch and the worktree moved to it. */
+import { nowMs } from "../clock.ts";
 import { type Call } from "../call.ts";
 import { momentAt } from "./dates.ts";
 import type { Digest } from "../objects/digest.ts";
@@ -74,7 +75,7 @@ export async function storeCommit(
 ): Promise<NewCommit> {
   assertMessage(input.message);
   const { parents, message, meta = {} } = input;
-  const now = momentAt(Date.now());
+  const now = momentAt(nowMs());
   await using session = input.session ?? repository.store.write(input.op);
   const tree = await writeTree(session, input.files, call);
   const persons = { author: repository.actor, authored: now, committer: repository.actor, committed: now };

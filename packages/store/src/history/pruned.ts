@@ -23,8 +23,8 @@ export interface PruneOptions {
   readonly keepLast: number;
   /** Tagged versions stay whole as well. */
   readonly keepTags: boolean;
-  /** What refs named since then (Unix time) stays whole. */
-  readonly sinceMs: number;
+  /** What refs named by a change after this number stays whole. */
+  readonly sinceSeq: number;
 }
 
 /** A version that is, or is to be, without its files, and the repository that it belongs to. */
@@ -44,12 +44,12 @@ export async function readPruned(store: OwnedStore): Promise<Pruned[]> {
 
 /**
  * Versions that no rule keeps whole: not one of the last of a branch, not archived, not in the registry or under any
- * ref but a branch (or a tag, when those do not count), and not named by one since `sinceMs`.
+ * ref but a branch (or a tag, when those do not count), and not named by a change after `sinceSeq`.
  */
 export async function choosePruned(store: OwnedStore, options: PruneOptions, call: Call): Promise<Pruned[]> {
   const pace = createPacer(call);
   const whole = new Set<Digest>();
-  for await (const { name, digest } of store.refs.named(options.sinceMs)) {
+  for await (const { name, digest } of store.refs.named(options.sinceSeq)) {
     const isLeftOut = name.startsWith(PRUNED_PREFIX) || (name.startsWith("refs/tags/") && !options.keepTags);
     const commit = isLeftOut ? undefined : await commitOfRef(store, digest);
     if (commit !== undefined) whole.add(commit);

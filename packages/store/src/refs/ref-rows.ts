@@ -107,6 +107,10 @@ export function eventKey(seq: number): Uint8Array {
   return Buffer.concat([Buffer.from(TAGS.event), seqBytes(seq)]);
 }
 
+export function seqOfEventKey(key: Uint8Array): number {
+  return Number(view(key).readBigUInt64BE(1));
+}
+
 export function repositoryKey(name: string): Uint8Array {
   return Buffer.from(`${TAGS.repository}${name}`);
 }

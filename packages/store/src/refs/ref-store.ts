@@ -3,6 +3,7 @@
  * record is durable; the rows follow, and can be made again from the journal at any time.
  */
 import { breathe, type Call } from "../call.ts";
+import { nowMs } from "../clock.ts";
 import type { Db, DbChange } from "../db/db.ts";
 import type { Digest } from "../objects/digest.ts";
 import { isSmcError, SmcError } from "../errors.ts";
@@ -30,6 +31,7 @@ import {
   type RefState,
   repositoryKey,
   SEQ_KEY_BYTES,
+  seqOfEventKey,
   seqOfReflogKey,
   tagRange,
   TAGS,
@@ -218,7 +220,7 @@ class JournalRefs implements StoredRefs {
           },
         );
       }
-      await this.#commit({ type: "repository", ms: Date.now(), ...pick(reason), repository: name });
+      await this.#commit({ type: "repository", ms: nowMs(), ...pick(reason), repository: name });
     });
   }
 
@@ -272,7 +274,7 @@ class JournalRefs implements StoredRefs {
         if (from !== "absent") this.#pins?.add([from]);
         if (to !== "absent") this.#pins?.add([to]);
       }
-      await this.#commit({ type: "refs", ms: Date.now(), ...pick(reason), repository, changes: resolved });
+      await this.#commit({ type: "refs", ms: nowMs(), ...pick(reason), repository, changes: resolved });
     });
   }
 
@@ -293,31 +295,20 @@ class JournalRefs implements StoredRefs {
     return found;
   }
 
-  async *named(sinceMs: number): AsyncIterable<NamedObject> {
+  async *named(sinceSeq: number): AsyncIterable<NamedObject> {
     for await (const [key, value] of this.#rows.iterate(tagRange(TAGS.ref)))
       yield { ...placeOfKey(key), digest: decodeRef(value) };
-    let moves: (NamedObject & { readonly seq: number })[] = [];
     for await (const [key, value] of this.#rows.iterate(tagRange(TAGS.reflog))) {
+      if (seqOfReflogKey(key) <= sinceSeq) continue;
       const { from, to } = decodeMove(value);
-      const seq = seqOfReflogKey(key);
       const place = placeOfKey(key.subarray(0, key.length - SEQ_KEY_BYTES));
-      for (const digest of [from, to]) if (digest !== "absent") moves.push({ ...place, seq, digest });
-      if (moves.length < BATCH_ROWS) continue;
-      yield* await this.#since(moves, sinceMs);
-      moves = [];
+      for (const digest of [from, to]) if (digest !== "absent") yield { ...place, digest };
     }
-    yield* await this.#since(moves, sinceMs);
   }
 
-  /** Those that happened after `sinceMs`. */
-  async #since<T extends { readonly seq: number }>(moves: readonly T[], sinceMs: number): Promise<T[]> {
-    const events = await this.#rows.getMany(moves.map(({ seq }) => eventKey(seq)));
-    return moves.filter(({ seq }, index) => {
-      const event = events[index];
-      if (event === undefined)
-        throw new SmcError("INDEX_CORRUPT", `LevelDB lacks the reason of change ${seq}`);
-      return decodeEvent(event).ms > sinceMs;
-    });
+  async *moments(): AsyncIterable<{ seq: number; ms: number }> {
+    for await (const [key, value] of this.#rows.iterate({ ...tagRange(TAGS.event), reverse: true }))
+      yield { seq: seqOfEventKey(key), ms: decodeEvent(value).ms };
   }
 
   async registerWorktree(worktree: WorktreeRecord, reason: RefReason): Promise<void> {
@@ -334,7 +325,7 @@ class JournalRefs implements StoredRefs {
       if (known !== undefined && known.path === path && known.repository === repository) return;
       await this.#commit({
         type: "worktree",
-        ms: Date.now(),
+        ms: nowMs(),
         ...pick(reason),
         repository,
         worktree: id,

@@ -84,8 +84,10 @@ export interface RefStore {
   ): Promise<void>;
   /** Newest first. A deleted ref keeps its entries. */
   log(repository: string, name: RefName, limit?: number): Promise<ReflogEntry[]>;
-  /** The objects that refs of all repositories name, or named after `sinceMs` (Unix time); deleted ones too. */
-  named(sinceMs: number): AsyncIterable<NamedObject>;
+  /** The objects that refs of all repositories name, or named by a change after number `sinceSeq`; deleted ones too. */
+  named(sinceSeq: number): AsyncIterable<NamedObject>;
+  /** The number of each change of refs and when the clock said that it was made, the newest first. */
+  moments(): AsyncIterable<{ readonly seq: number; readonly ms: number }>;
   /** Remembers, durably, where a worktree is; the same id again replaces the path. */
   registerWorktree(worktree: WorktreeRecord, reason: RefReason): Promise<void>;
   listWorktrees(): Promise<WorktreeRecord[]>;

@@ -1,8 +1,9 @@
 /** `smc commit`: the stage → trees, a commit, and the branch moved to it in one durable step. */
+import { nowMs } from "../clock.ts";
 import type { Call } from "../call.ts";
 import { momentAt, parseMoment } from "../history/dates.ts";
 import type { Digest } from "../objects/digest.ts";
-import { SmcError } from "../errors.ts";
+import { isSmcError, SmcError } from "../errors.ts";
 import { readCommit } from "../history/graph.ts";
 import { resolveCommit } from "../history/revision.ts";
 import { assertMessage, parseIdentity, refName, type RefName } from "../objects/names.ts";
@@ -134,7 +135,7 @@ async function commitStage(repository: Repository, input: Input, call: Call): Pr
   stage.isExact = true;
   await session.finish();
   const ref = await publish(repository, { worktree, tip, digest, tag, options, message: made.message });
-  await writeStage(worktree.root, stage, { durable: false });
+  await replaceStage(worktree, stage);
   const changes = compareToTree(await filesOf(repository, before, call), stage.entries);
   const count = (kind: string): number => changes.filter(({ change }) => change === kind).length;
   return {
@@ -147,6 +148,18 @@ async function commitStage(repository: Repository, input: Input, call: Call): Pr
     tag: options.tag ?? null,
     files: { added: count("added"), modified: count("modified"), deleted: count("deleted") },
   };
+}
+
+/** Of errors of the disk. */
+const EXIT_IO = 11;
+
+/** The commit is made by now: a stage that cannot be written is made from it again, as after a kill. */
+async function replaceStage(worktree: Worktree, stage: Stage): Promise<void> {
+  try {
+    await writeStage(worktree.root, stage, { durable: false });
+  } catch (error) {
+    if (!isSmcError(error) || error.exit !== EXIT_IO) throw error;
+  }
 }
 
 async function treeOf(repository: Repository, commitDigest: Digest | undefined): Promise<Digest | undefined> {
@@ -226,7 +239,7 @@ function makeCommit(
 ): Commit {
   const { options, old, tree, parents, base } = input;
   const meta = base === undefined ? input.meta : withBase(input.meta, base);
-  const now = momentAt(Date.now());
+  const now = momentAt(nowMs());
   const authored = options.date === undefined ? undefined : parseMoment(options.date);
   return {
     tree,

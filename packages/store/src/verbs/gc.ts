@@ -1,5 +1,7 @@
 /** `smc gc`: takes away what no ref, reflog, stage or running command needs. It can be brought back for a while. */
 import { type Call, createPacer, throwIfCanceled } from "../call.ts";
+import { nowMs } from "../clock.ts";
+import { hasPassed, lookBack, type Moment } from "../gc/age.ts";
 import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
 import { Mark } from "../gc/mark.ts";
@@ -14,7 +16,7 @@ import {
 } from "../history/pruned.ts";
 import { roots } from "../gc/roots.ts";
 import { sweep } from "../gc/sweep.ts";
-import { emptyEpoch, type Epoch, listTrash, readExpiredMs, writeExpiredMs } from "../gc/trash.ts";
+import { emptyEpoch, type Epoch, listTrash, readExpired, writeExpired } from "../gc/trash.ts";
 import { parseSpan } from "../history/dates.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { show } from "../show.ts";
@@ -76,33 +78,69 @@ export interface GcResult {
  * STORE_BUSY when commands that began before it do not end.
  */
 export function gc(store: OwnedStore, options: GcOptions, call: Call): Promise<GcResult> {
-  const nowMs = Date.now();
-  const askedMs = nowMs - parseSpan(options.olderThan ?? REFLOG_SPAN);
   const graceMs = parseSpan(options.grace ?? GRACE_SPAN);
+  const spanMs = parseSpan(options.olderThan ?? REFLOG_SPAN);
   return store.alone(async () => {
     if (options.dryRun !== true) store.assertWritable();
     using _ = store.pins.begin();
     await waitForCalls(store, call);
     const packs = store.index.packs();
-    const expiredMs = await readExpiredMs(store.path);
-    // One in the future was written by a clock that was wrong.
-    const sinceMs = expiredMs > nowMs ? askedMs : Math.max(askedMs, expiredMs);
+    const { expired, sinceSeq, notes } = await chooseExpired(store, spanMs);
     const before = await readPruned(store);
-    const fresh = await chooseFresh(store, { ...options, sinceMs }, call);
+    const fresh = await chooseFresh(store, { ...options, sinceSeq }, call);
     const mark = new Mark(store, call, { pruned: digestsOf(before), fresh: digestsOf(fresh) });
-    const notes = await markRoots(store, { mark, sinceMs }, call);
+    notes.push(...(await markRoots(store, { mark, sinceSeq }, call)));
     const plan = await planPacks(store, { packs, live: mark.live }, call);
-    const old = (await listTrash(store.path)).filter(({ ms }) => ms <= nowMs - graceMs);
+    const old = await chooseOld(store, graceMs);
+    notes.push(...old.notes);
     const commits = digestsOf(fresh).slice(0, COMMITS_MAX);
     const pruned = { commits, count: fresh.length, before: before.length };
-    if (options.dryRun === true) return { ...describe(plan, { dryRun: true, old }), pruned, notes };
-    if (sinceMs > expiredMs) await writeExpiredMs(store.path, sinceMs);
+    if (options.dryRun === true)
+      return { ...describe(plan, { dryRun: true, old: old.epochs }), pruned, notes };
+    if (expired !== undefined) await writeExpired(store.path, expired);
     const actor = options.actor ?? NOBODY;
     await markPruned(store, fresh, { reason: `gc: --keep-last ${options.keepLast ?? 0}`, actor });
     const left = before.filter(({ digest }) => !mark.live.has(digest));
     await unmarkPruned(store, left, { reason: "gc: the version itself is gone", actor });
-    return { ...(await clean(store, { plan, mark, old, graceMs }, call)), pruned, notes };
+    return { ...(await clean(store, { plan, mark, old: old.epochs, graceMs }, call)), pruned, notes };
   });
+}
+
+/** Up to which change reflogs protect nothing; `expired` is what to remember of that, if it is news. */
+async function chooseExpired(
+  store: OwnedStore,
+  spanMs: number,
+): Promise<{ expired: Moment | undefined; sinceSeq: number; notes: string[] }> {
+  const { last, isDoubtful } = await lookBack(store.refs.moments(), { nowMs: nowMs(), spanMs });
+  const known = await knownExpired(store);
+  const expired = last !== undefined && last.seq > known ? last : undefined;
+  const notes = isDoubtful
+    ? ["the clock says that much time passed without a change; it may be wrong, so more of the past is kept"]
+    : [];
+  return { expired, sinceSeq: expired?.seq ?? known, notes };
+}
+
+/** The number of the last change that an earlier gc left out. */
+async function knownExpired(store: OwnedStore): Promise<number> {
+  const { seq, ms } = (await readExpired(store.path)) ?? {};
+  if (seq !== undefined) return seq;
+  // One in the future was written by a clock that was wrong.
+  if (ms === undefined || ms > nowMs()) return 0;
+  for await (const moment of store.refs.moments()) if (moment.ms <= ms) return moment.seq;
+  return 0;
+}
+
+/** What earlier gcs took away and nobody can want back any more. */
+async function chooseOld(store: OwnedStore, graceMs: number): Promise<{ epochs: Epoch[]; notes: string[] }> {
+  const epochs: Epoch[] = [];
+  const notes: string[] = [];
+  for (const epoch of await listTrash(store.path)) {
+    const times = { sinceMs: epoch.ms, nowMs: nowMs(), spanMs: graceMs };
+    if (await hasPassed(store.refs.moments(), times)) epochs.push(epoch);
+    else if (epoch.ms <= times.nowMs - graceMs)
+      notes.push(`what ${epoch.name} took away stays: the clock may be wrong; "smc gc --grace 0" frees it`);
+  }
+  return { epochs, notes };
 }
 
 function digestsOf(pruned: readonly Pruned[]): Digest[] {
@@ -111,19 +149,19 @@ function digestsOf(pruned: readonly Pruned[]): Digest[] {
 
 async function chooseFresh(
   store: OwnedStore,
-  { keepLast, keepTags = false, sinceMs }: GcOptions & { sinceMs: number },
+  { keepLast, keepTags = false, sinceSeq }: GcOptions & { sinceSeq: number },
   call: Call,
 ): Promise<Pruned[]> {
   if (keepLast === undefined) return [];
   if (!Number.isSafeInteger(keepLast) || keepLast < 1)
     throw new SmcError("ARGUMENT_INVALID", "at least the last version of a branch keeps its files");
-  return choosePruned(store, { keepLast, keepTags, sinceMs }, call);
+  return choosePruned(store, { keepLast, keepTags, sinceSeq }, call);
 }
 
 /** Notes on what could not be looked at because it is gone. */
 async function markRoots(
   store: OwnedStore,
-  { mark, sinceMs }: { mark: Mark; sinceMs: number },
+  { mark, sinceSeq }: { mark: Mark; sinceSeq: number },
   call: Call,
 ): Promise<string[]> {
   const notes: string[] = [];
@@ -131,7 +169,7 @@ async function markRoots(
     notes.push(`the worktree '${show(path)}' is gone; what was only staged there is not kept`);
   };
   const pace = createPacer(call);
-  for await (const root of roots(store, { sinceMs, onGone })) {
+  for await (const root of roots(store, { sinceSeq, onGone })) {
     await mark.add(root);
     await pace();
   }

@@ -1,4 +1,5 @@
 /** Tags: list, create (with a message: a tag object), delete, next version. */
+import { nowMs } from "../clock.ts";
 import { type Call, createPacer } from "../call.ts";
 import { formatMoment, momentAt } from "../history/dates.ts";
 import type { Digest } from "../objects/digest.ts";
@@ -146,7 +147,7 @@ async function createTag(repository: Repository, options: Creation, call: Call):
       targetKind: target.kind,
       name,
       tagger: repository.actor,
-      tagged: momentAt(Date.now()),
+      tagged: momentAt(nowMs()),
       message,
     });
     await using session = store.write("tag");
