@@ -11,6 +11,7 @@ const QUESTIONS = [
   "large-file",
   "memory",
   "fsck",
+  "refs",
   "codecs",
   "series",
   "models",

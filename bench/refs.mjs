@@ -1,0 +1,155 @@
+/** How long does it take to look up one of a million refs, and to see the first page of the log of 100,000 commits? */
+import { createHash } from "node:crypto";
+import { mkdirSync, renameSync } from "node:fs";
+import { Agent, request } from "node:http";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { Lab, median, seconds } from "./lab.mjs";
+
+const REFS = 1_000_000;
+const COMMITS = 100_000;
+/** Refs of one record of the journal. */
+const BATCH = 20_000;
+const LOOKUPS = 5_000;
+const PAGES = 20;
+const PAGE = 100;
+const STORE = join(import.meta.dirname, "..", "packages", "store", "dist");
+const WHO = { name: "Bench", email: "bench@example.org" };
+const REASON = { op: "tag", reason: "bench", actor: "Bench <bench@example.org>" };
+
+const nameOf = (index) => `run-${String(index).padStart(7, "0")}`;
+
+export async function run() {
+  const lab = new Lab();
+  try {
+    const made = lab.time(process.execPath, [import.meta.filename, lab.env.SMC_HOME]);
+    const started = lab.timeSmc("daemon", "start");
+    const found = await timeMany(lab, LOOKUPS, () => {
+      const name = nameOf(Math.floor(Math.random() * REFS));
+      return { verb: "rev-parse", repository: "refs", input: { revisions: [`refs/tags/${name}`] } };
+    });
+    const page = (repository) => () => ({ verb: "log", repository, input: { limit: PAGE } });
+    const line = await timeMany(lab, PAGES, page("line"));
+    const named = await timeMany(lab, PAGES, page("refs"));
+    const log = ["log", "-n", String(PAGE), "--oneline", "--repo", "line"];
+    const command = median([1, 2, 3, 4, 5].map(() => lab.timeSmc(...log)));
+    return {
+      title: `${REFS.toLocaleString("en")} refs, ${COMMITS.toLocaleString("en")} commits`,
+      rows: [
+        ["making the store", seconds(made), ""],
+        ["start of the daemon", seconds(started), "after a clean stop"],
+        ["one ref, by HTTP on the socket", ms(median(found)), `p99 ${ms(at(found, 0.99))}; at most 5 ms`],
+        [`${PAGE} rows of log, by HTTP`, ms(median(line)), `slowest ${ms(at(line, 1))}; at most 300 ms`],
+        ["the same where a million tags are", ms(median(named)), `slowest ${ms(at(named, 1))}`],
+        [`smc log -n ${PAGE}`, ms(command * 1000), "with the start of the command line; at most 300 ms"],
+      ],
+    };
+  } finally {
+    lab.close();
+  }
+}
+
+const ms = (value) => `${value.toFixed(1)} ms`;
+
+function at(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+}
+
+/** Milliseconds from sending a request to the end of its answer, one after the other on one connection. */
+async function timeMany(lab, count, choose) {
+  const { socket } = JSON.parse(lab.smc("daemon", "status", "--json")).daemon;
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const taken = [];
+  for (let index = -Math.ceil(count / 10); index < count; index += 1) {
+    const { verb, repository, input } = choose();
+    const body = JSON.stringify({ at: { folder: lab.work, repository }, input });
+    const start = performance.now();
+    await post({ socketPath: socket, agent, path: `/v1/verbs/${verb}` }, body);
+    if (index >= 0) taken.push(performance.now() - start);
+  }
+  agent.destroy();
+  return taken;
+}
+
+function post(options, body) {
+  return new Promise((resolve, reject) => {
+    const headers = {
+      "smc-protocol": "1",
+      "content-type": "application/json",
+      "content-length": Buffer.byteLength(body),
+    };
+    const sent = request({ ...options, method: "POST", headers }, (answer) => {
+      let text = "";
+      answer.setEncoding("utf8");
+      answer.on("data", (part) => {
+        text += part;
+      });
+      answer.on("end", () =>
+        answer.statusCode === 200 && !text.includes('"error"') ? resolve(text) : reject(new Error(text)),
+      );
+    });
+    sent.on("error", reject);
+    sent.end(body);
+  });
+}
+
+const load = (path) => import(pathToFileURL(join(STORE, path)).href);
+
+/** Packs are written straight into their place, as bench/fsck.mjs does; refs go the way of all refs. */
+async function make(storePath) {
+  const { openStore } = await load("open-store.js");
+  const { refName } = await load("objects/names.js");
+  const first = await openStore(storePath, { create: true });
+  for (const name of ["line", "refs"]) await first.refs.createRepository(name, REASON);
+  const { id } = first;
+  await first[Symbol.asyncDispose]();
+  const line = await writeLine(storePath, id);
+  const store = await openStore(storePath);
+  const main = { name: refName("refs/heads/", "main"), from: "absent", to: line.at(-1) };
+  for (const name of ["line", "refs"]) await store.refs.update(name, [main], REASON);
+  for (let done = 0; done < REFS; done += BATCH) {
+    const changes = Array.from({ length: BATCH }, (_, index) => ({
+      name: refName("refs/tags/", nameOf(done + index)),
+      from: "absent",
+      to: line[(done + index) % COMMITS],
+    }));
+    await store.refs.update("refs", changes, REASON);
+  }
+  await store[Symbol.asyncDispose]();
+}
+
+/** A line of commits that all have the same tree; their digests, the first one first. */
+async function writeLine(storePath, storeId) {
+  const { PackWriter } = await load("pack/writer.js");
+  const { packPath } = await load("pack/folder.js");
+  const { encodeCommit, encodeTree } = await load("objects/objects.js");
+  let writer;
+  const finish = () => {
+    const pack = writer.finish();
+    mkdirSync(dirname(packPath(storePath, pack.name)), { recursive: true });
+    renameSync(pack.path, packPath(storePath, pack.name));
+    writer = undefined;
+  };
+  const put = (kind, raw) => {
+    writer ??= new PackWriter(join(storePath, "new.pack"), storeId);
+    const digest = createHash("sha256").update(raw).digest("hex");
+    writer.add({ kind, digest, rawBytes: raw.length }, { codec: 0, stored: raw });
+    if (writer.isFull()) finish();
+    return digest;
+  };
+  const tree = put("tree", encodeTree([]));
+  const line = [];
+  for (let index = 0; index < COMMITS; index += 1) {
+    const moment = { ms: Date.UTC(2026, 0, 1) + index * 1000, offsetMinutes: 0 };
+    const people = { author: WHO, authored: moment, committer: WHO, committed: moment };
+    const parents = line.slice(-1);
+    line.push(
+      put("commit", encodeCommit({ tree, parents, ...people, message: `commit ${index}`, meta: {} })),
+    );
+  }
+  if (writer !== undefined) finish();
+  return line;
+}
+
+if (process.argv[1] === import.meta.filename) await make(process.argv[2]);
