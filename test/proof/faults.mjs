@@ -81,6 +81,7 @@ export async function failing({ name, start, folder, expected, ...fault }) {
       await reopen(context, operation);
     }
     const acknowledged = failure === undefined;
+    if (operation.mends) wrong.push(...(await mendAgain(context, operation, expected)));
     wrong.push(...(await inspect(context, { expected, acknowledged, from: operation.from })));
     wrong.push(...(await writeSomething(context)));
     wrong.push(...(await runAgain(context, operation, expected)));
@@ -95,6 +96,13 @@ export async function failing({ name, start, folder, expected, ...fault }) {
 async function reopen(context, operation) {
   await context.store[Symbol.asyncDispose]();
   context.store = await open(context, operation);
+}
+
+/** What refs need can be read whole before anything is mended, and then fsck finds nothing more. */
+async function mendAgain(context, operation, expected) {
+  const wrong = [];
+  await readEverything(context, (error) => wrong.push(`not mended yet: ${error.message}`));
+  return [...wrong, ...(await runAgain(context, operation, expected))];
 }
 
 async function lastLook(context, expected) {
@@ -123,7 +131,8 @@ export async function survived({ name, folder, expected, acknowledged }) {
   const context = placesOf(folder);
   context.store = await open(context, operation);
   try {
-    const wrong = await inspect(context, { expected, acknowledged, from: operation.from });
+    const wrong = operation.mends ? await mendAgain(context, operation, expected) : [];
+    wrong.push(...(await inspect(context, { expected, acknowledged, from: operation.from })));
     wrong.push(...(await writeSomething(context)));
     wrong.push(...(await runAgain(context, operation, expected)));
     return wrong;

@@ -2,7 +2,7 @@
  * The operations that are interrupted. To add one: an entry of OPERATIONS. `arrange` brings a copy of the base
  * state to where the operation starts; `run` is what is interrupted and returns the ids that it made.
  */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const DATE = "2026-01-01T00:00:00Z";
@@ -93,13 +93,28 @@ async function loseSide(context) {
   await smc.branch(await repositoryOf(context), { delete: ["side"], force: true }, CALL);
 }
 
+/** The two largest packs lose their ends: what they hold can still be read, and has to be written into others. */
+function cutPacks({ home }) {
+  const packs = readdirSync(join(home, "packs"), { recursive: true })
+    .filter((name) => name.endsWith(".pack"))
+    .map((name) => join(home, "packs", name))
+    .sort((a, b) => statSync(b).size - statSync(a).size);
+  for (const pack of packs.slice(0, 2)) {
+    chmodSync(pack, 0o600);
+    truncateSync(pack, statSync(pack).size - 64);
+  }
+}
+
 /** What the next commit would hold. */
 export async function staged({ smc, store, desk }) {
   const rows = await smc.lsFiles(await repositoryOf({ smc, store, desk }), {}, CALL);
   return rows.map(({ path, digest }) => `${path} ${digest}`);
 }
 
-/** `from`: the state it starts in: "base", or "nothing" for the one that makes the store. */
+/**
+ * `from`: the state it starts in: "base", or "nothing" for the one that makes the store. `mends`: that state is damaged;
+ * what is not mended by the time of a fault is when the operation is given again.
+ */
 export const OPERATIONS = [
   {
     name: "init",
@@ -203,6 +218,15 @@ export const OPERATIONS = [
     from: "base",
     async run({ smc, store }) {
       return (await smc.fsck(store, { rebuild: true }, CALL)).problems;
+    },
+  },
+  {
+    name: "fsck --repair",
+    from: "base",
+    mends: true,
+    arrange: cutPacks,
+    async run({ smc, store }) {
+      return (await smc.fsck(store, { repair: true }, CALL)).problems;
     },
   },
 ];
