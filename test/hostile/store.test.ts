@@ -146,7 +146,7 @@ test.each([
     (about: Record<string, unknown>) => ({ ...about, version: "v999" }),
     "STORE_CORRUPT",
   ],
-  ["no format", ({ version: _, ...about }: Record<string, unknown>) => about, "STORE_CORRUPT"],
+  ["no format", (about: Record<string, unknown>) => ({ ...about, version: undefined }), "STORE_CORRUPT"],
   [
     "a feature that is not known",
     (about: Record<string, unknown>) => ({ ...about, features: ["time-travel"] }),
