@@ -12,7 +12,7 @@ import { CHAIN_MAX } from "./pack/delta.ts";
 import { packPath } from "./pack/folder.ts";
 import type { RecordRow } from "./pack/format.ts";
 import type { ChunkPlace } from "./pack/open-packs.ts";
-import { openPack, readRecordSync, type RecordSpan } from "./pack/reader.ts";
+import { damagedRecord, openPack, readRecordSync, type RecordSpan } from "./pack/reader.ts";
 import type { Pool } from "./pool/pool.ts";
 import { Readers } from "./readers.ts";
 import type { ExportPart, Piece, PiecedBlob } from "./pool/tasks.ts";
@@ -78,7 +78,7 @@ export class PackedObjects implements ObjectStore {
       if (isSmall(place)) return readHere(this.#pack(place), spanOf(digest, place));
     } catch (error) {
       // A worker meets the same damage, and knows the way around it.
-      if (!isSmcError(error, "OBJECT_CORRUPT") && !isSmcError(error, "PACK_CORRUPT")) throw error;
+      if (damagedRecord(error) === undefined && !isSmcError(error, "PACK_CORRUPT")) throw error;
     }
     const places = await this.#places([digest], [place]);
     const [raw] = await this.#context.pool.run("read", { places }, { signal });

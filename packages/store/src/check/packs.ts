@@ -61,6 +61,9 @@ async function packBytes(path: string): Promise<number | undefined> {
   }
 }
 
+/** One is read while the daemon looks up what the next one needs. */
+const PACKS_PER_WORKER = 2;
+
 /** Reads every byte of these packs with all workers. */
 export async function readPacks(
   store: OwnedStore,
@@ -74,12 +77,15 @@ export async function readPacks(
     report.bytes += bytes;
     call.onProgress({ phase: "check", done: report.bytes, total, unit: "bytes" });
   };
-  const tasks = names.map(async (name) => {
-    const { faults, notes } = await readPack(store, name, { call, onBytes });
-    report.faults.push(...faults);
-    report.notes.push(...notes);
+  const waiting = [...names];
+  const lanes = Array.from({ length: store.pool.size * PACKS_PER_WORKER }, async () => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+      const { faults, notes } = await readPack(store, name, { call, onBytes });
+      report.faults.push(...faults);
+      report.notes.push(...notes);
+    }
   });
-  await Promise.all(tasks);
+  await Promise.all(lanes);
   return report;
 }
 
@@ -140,7 +146,7 @@ async function parentsIn(
   pack: string,
   call: Call,
 ): Promise<ReadonlyMap<Digest, readonly ChunkPlace[]>> {
-  const rows = await rowsIn(store, pack, call);
+  const rows = await unlessDamaged(store.pool.run("differences", { pack }, { signal: call.signal }));
   return rows === undefined ? new Map() : store.objects.parentsOf(rows);
 }
 
@@ -150,8 +156,12 @@ export async function rowsIn(
   pack: string,
   call: Call,
 ): Promise<readonly RecordRow[] | undefined> {
+  return (await unlessDamaged(store.pool.run("contents", { pack }, { signal: call.signal })))?.rows;
+}
+
+async function unlessDamaged<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
-    return (await store.pool.run("contents", { pack }, { signal: call.signal })).rows;
+    return await reading;
   } catch (error) {
     if (isSmcError(error) && error.exit === 4) return undefined;
     throw error;

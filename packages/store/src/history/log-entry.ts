@@ -104,12 +104,16 @@ export async function readDecorations(repository: Repository, call: Call): Promi
   const pace = createPacer(call);
   const names = new Map<Digest, string[]>();
   const note = (digest: Digest, name: string): void => {
-    names.set(digest, [...(names.get(digest) ?? []), name]);
+    const known = names.get(digest);
+    if (known === undefined) names.set(digest, [name]);
+    else known.push(name);
   };
   if (head.digest !== undefined) note(head.digest, "HEAD");
-  for (const ref of await listShownRefs(repository)) {
-    const commit = await readableCommit(repository.store, ref.digest);
-    if (commit !== undefined) note(commit, ref.name);
+  const commits = new Map<Digest, Digest | undefined>();
+  for (const { name, digest } of await listShownRefs(repository)) {
+    if (!commits.has(digest)) commits.set(digest, await readableCommit(repository.store, digest));
+    const commit = commits.get(digest);
+    if (commit !== undefined) note(commit, name);
     await pace();
   }
   for (const { digest } of await repository.store.refs.list(repository.name, PRUNED_PREFIX))

@@ -101,3 +101,22 @@ test("a parent that is asked for itself is verified", () => {
   using packs = new OpenPacks();
   expect(() => packs.readAll([places[0] as ChunkPlace])).toThrow(/damaged/);
 });
+
+// proc(5): memory that is mapped nowhere cannot be read (EIO), as a bad place of a disk.
+test.runIf(process.platform === "linux")("what the disk does not give is read elsewhere", () => {
+  const [raw] = versions(1);
+  const [whole] = writeChain(versions(1), "whole elsewhere");
+  if (raw === undefined || whole === undefined) throw new Error("nothing was written");
+  const bad = { pack: "/proc/self/mem", span: { ...whole.span, offset: 0 } };
+  const asked: string[] = [];
+  using packs = new OpenPacks({
+    elsewhere: (_, damaged) => {
+      asked.push(...damaged.map(({ digest, pack }) => `${digest} ${pack}`));
+      return [whole];
+    },
+  });
+  expect(Buffer.compare(packs.read(bad), raw)).toBe(0);
+  expect(asked).toEqual([`${whole.span.digest} /proc/self/mem`]);
+  using alone = new OpenPacks();
+  expect(() => alone.read(bad)).toThrow(expect.objectContaining({ code: "IO_FAILED" }));
+});

@@ -94,18 +94,23 @@ function decodeDelta(header: RecordHeader, stored: Uint8Array, parents: Uint8Arr
   return decodeStored(header.codec, stored.subarray(sizeBytes), header.rawBytes, parent);
 }
 
-/** Names the object, the pack and the offset in any damage found below. */
+/** Names the object, the pack and the offset in any damage found below, and where the disk does not give the bytes. */
 export function damaged(error: unknown, span: RecordSpan, path: string): unknown {
-  if (isSmcError(error) && ERRORS_OF_DAMAGE.has(error.code)) {
-    return new SmcError("OBJECT_CORRUPT", `object ${span.digest} is damaged: ${error.message}`, {
-      details: { digest: span.digest, pack: path, offset: span.offset },
-      cause: error,
-    });
-  }
-  return fromErrno(error, `cannot read the pack '${show(path)}'`);
+  const known = fromErrno(error, `cannot read the pack '${show(path)}'`);
+  if (!isSmcError(known)) return known;
+  const details = { ...known.details, digest: span.digest, pack: path, offset: span.offset };
+  if (isUnreadable(known)) return new SmcError("IO_FAILED", known.message, { details, cause: error });
+  if (!ERRORS_OF_DAMAGE.has(known.code)) return known;
+  const message = `object ${span.digest} is damaged: ${known.message}`;
+  return new SmcError("OBJECT_CORRUPT", message, { details, cause: error });
 }
 
-/** A record that was found damaged in one pack. */
+/** A place of the disk that can no longer be read; another copy may lie in a better one. */
+function isUnreadable({ code, details }: SmcError): boolean {
+  return code === "IO_FAILED" && details.errno === "EIO";
+}
+
+/** A record that was found damaged in one pack, or that the disk does not give. */
 export interface DamagedRecord {
   readonly digest: Digest;
   /** The path of the pack. */
@@ -113,9 +118,10 @@ export interface DamagedRecord {
   readonly message: string;
 }
 
-/** The record that an OBJECT_CORRUPT of `damaged` names; undefined for any other error. */
+/** The record that an error of `damaged` names; undefined for any other error. */
 export function damagedRecord(error: unknown): DamagedRecord | undefined {
-  if (!isSmcError(error, "OBJECT_CORRUPT")) return undefined;
+  if (!isSmcError(error)) return undefined;
+  if (error.code !== "OBJECT_CORRUPT" && !isUnreadable(error)) return undefined;
   const { digest, pack } = error.details;
   if (typeof digest !== "string" || !isDigest(digest) || typeof pack !== "string") return undefined;
   return { digest, pack, message: error.message };

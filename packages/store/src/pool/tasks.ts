@@ -132,6 +132,8 @@ export interface TaskTable {
   verify: { input: { places: readonly ChunkPlace[] }; output: undefined };
   /** What a pack says it holds. */
   contents: { input: { pack: string }; output: PackContents };
+  /** Of those, the records that are stored against others. */
+  differences: { input: { pack: string }; output: readonly RecordRow[] };
   /** The whole records of a pack by its bytes alone, for one whose footer is damaged. */
   scan: { input: { pack: string }; output: readonly RecordRow[] };
   /** Reads every byte of a pack. `parents` says where those of its differences are. */

@@ -5,7 +5,13 @@ import type { Digest } from "../objects/digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { parseTensors } from "../formats/formats.ts";
 import { OpenPacks } from "../pack/open-packs.ts";
-import { openPack, readContentsSync, scanRecordsSync, verifyPackSync } from "../pack/reader.ts";
+import {
+  openPack,
+  type PackContents,
+  readContentsSync,
+  scanRecordsSync,
+  verifyPackSync,
+} from "../pack/reader.ts";
 import { askElsewhere } from "./ask-elsewhere.ts";
 import { type ChunksOfWindow, Cutter, type Storer, Window } from "./cutter.ts";
 import { BlobSource } from "./blob-source.ts";
@@ -184,12 +190,10 @@ const RUNNERS: TaskRunners = {
     return undefined;
   },
   async contents({ pack }) {
-    const fd = openPack(pack);
-    try {
-      return readContentsSync(fd);
-    } finally {
-      closeSync(fd);
-    }
+    return readContents(pack);
+  },
+  async differences({ pack }) {
+    return readContents(pack).rows.filter(({ parents }) => parents !== undefined);
   },
   async scan({ pack }) {
     const fd = openPack(pack);
@@ -249,6 +253,15 @@ const RUNNERS: TaskRunners = {
     return undefined;
   },
 };
+
+function readContents(pack: string): PackContents {
+  const fd = openPack(pack);
+  try {
+    return readContentsSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
 
 async function run<T extends WorkerTask>(
   task: TaskMessage,
