@@ -1,16 +1,11 @@
 /** How long do a check, a gc and a start after kill -9 take with a million objects, and how much memory? */
-import { createHash } from "node:crypto";
-import { mkdirSync, renameSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { Lab, seconds } from "./lab.mjs";
+import { load, writePacks } from "./packs.mjs";
 
 /** Each commit brings 500 objects: itself, a root, 150 folders and 348 files of about 100 bytes. */
 const COMMITS = 2000;
 const FOLDERS = 150;
 const FILES = 348;
-const STORE = join(import.meta.dirname, "..", "packages", "store", "dist");
-const WHO = { name: "Bench", email: "bench@example.org" };
 const REASON = { op: "commit", reason: "bench", actor: "Bench <bench@example.org>" };
 
 export function run() {
@@ -52,9 +47,6 @@ export function run() {
   }
 }
 
-const load = (path) => import(pathToFileURL(join(STORE, path)).href);
-
-/** Writes the packs straight into their place; the store finds and indexes them when it is opened. */
 async function make(storePath) {
   const { openStore } = await load("open-store.js");
   const { refName } = await load("objects/names.js");
@@ -62,31 +54,14 @@ async function make(storePath) {
   const { id } = first;
   await first.refs.createRepository("demo", REASON);
   await first[Symbol.asyncDispose]();
-  const head = await writePacks(storePath, id);
+  const head = await writePacks(storePath, id, writeHistory);
   const store = await openStore(storePath);
   const main = refName("refs/heads/", "main");
   await store.refs.update("demo", [{ name: main, from: "absent", to: head }], REASON);
   await store[Symbol.asyncDispose]();
 }
 
-async function writePacks(storePath, storeId) {
-  const { PackWriter } = await load("pack/writer.js");
-  const { packPath } = await load("pack/folder.js");
-  const { encodeCommit, encodeTree } = await load("objects/objects.js");
-  let writer;
-  const finish = () => {
-    const pack = writer.finish();
-    mkdirSync(dirname(packPath(storePath, pack.name)), { recursive: true });
-    renameSync(pack.path, packPath(storePath, pack.name));
-    writer = undefined;
-  };
-  const put = (kind, raw) => {
-    writer ??= new PackWriter(join(storePath, "new.pack"), storeId);
-    const digest = createHash("sha256").update(raw).digest("hex");
-    writer.add({ kind, digest, rawBytes: raw.length }, { codec: 0, stored: raw });
-    if (writer.isFull()) finish();
-    return digest;
-  };
+function writeHistory({ put, putTree, putCommit }) {
   let head;
   for (let commit = 0; commit < COMMITS; commit += 1) {
     const folders = Array.from({ length: FOLDERS }, () => []);
@@ -98,16 +73,15 @@ async function writePacks(storePath, storeId) {
     }
     const entries = folders.map((files, number) => {
       const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
-      const digest = put("tree", encodeTree(files));
-      return { name: `d${String(number).padStart(3, "0")}`, mode: "040000", digest, sizeBytes };
+      return {
+        name: `d${String(number).padStart(3, "0")}`,
+        mode: "040000",
+        digest: putTree(files),
+        sizeBytes,
+      };
     });
-    const moment = { ms: Date.UTC(2026, 0, 1) + commit * 1000, offsetMinutes: 0 };
-    const parents = head === undefined ? [] : [head];
-    const tree = put("tree", encodeTree(entries));
-    const people = { author: WHO, authored: moment, committer: WHO, committed: moment };
-    head = put("commit", encodeCommit({ tree, parents, ...people, message: `commit ${commit}`, meta: {} }));
+    head = putCommit(commit, { tree: putTree(entries), parents: head === undefined ? [] : [head] });
   }
-  if (writer !== undefined) finish();
   return head;
 }
 

@@ -1,10 +1,8 @@
 /** How long does it take to look up one of a million refs, and to see the first page of the log of 100,000 commits? */
-import { createHash } from "node:crypto";
-import { mkdirSync, renameSync } from "node:fs";
 import { Agent, request } from "node:http";
-import { dirname, join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { join } from "node:path";
 import { Lab, median, seconds } from "./lab.mjs";
+import { load, writePacks } from "./packs.mjs";
 
 const REFS = 1_000_000;
 const COMMITS = 100_000;
@@ -13,8 +11,6 @@ const BATCH = 20_000;
 const LOOKUPS = 5_000;
 const PAGES = 20;
 const PAGE = 100;
-const STORE = join(import.meta.dirname, "..", "packages", "store", "dist");
-const WHO = { name: "Bench", email: "bench@example.org" };
 const REASON = { op: "tag", reason: "bench", actor: "Bench <bench@example.org>" };
 
 const nameOf = (index) => `run-${String(index).padStart(7, "0")}`;
@@ -92,9 +88,7 @@ function post(options, body) {
   });
 }
 
-const load = (path) => import(pathToFileURL(join(STORE, path)).href);
-
-/** Packs and journal are written straight into their place; the store makes its rows of them when it is opened. */
+/** The journal is written straight into its place as well; the store makes its rows of both when it is opened. */
 async function make(storePath) {
   const { openStore } = await load("open-store.js");
   const { openJournal } = await load("journal/journal.js");
@@ -102,7 +96,7 @@ async function make(storePath) {
   for (const name of ["line", "refs"]) await first.refs.createRepository(name, REASON);
   const { id } = first;
   await first[Symbol.asyncDispose]();
-  const line = await writeLine(storePath, id);
+  const line = await writePacks(storePath, id, writeLine);
   const journal = await openJournal(join(storePath, "journal"), {
     storeId: id,
     signal: new AbortController().signal,
@@ -129,35 +123,11 @@ async function make(storePath) {
 }
 
 /** A line of commits that all have the same tree; their digests, the first one first. */
-async function writeLine(storePath, storeId) {
-  const { PackWriter } = await load("pack/writer.js");
-  const { packPath } = await load("pack/folder.js");
-  const { encodeCommit, encodeTree } = await load("objects/objects.js");
-  let writer;
-  const finish = () => {
-    const pack = writer.finish();
-    mkdirSync(dirname(packPath(storePath, pack.name)), { recursive: true });
-    renameSync(pack.path, packPath(storePath, pack.name));
-    writer = undefined;
-  };
-  const put = (kind, raw) => {
-    writer ??= new PackWriter(join(storePath, "new.pack"), storeId);
-    const digest = createHash("sha256").update(raw).digest("hex");
-    writer.add({ kind, digest, rawBytes: raw.length }, { codec: 0, stored: raw });
-    if (writer.isFull()) finish();
-    return digest;
-  };
-  const tree = put("tree", encodeTree([]));
+function writeLine({ putTree, putCommit }) {
+  const tree = putTree([]);
   const line = [];
-  for (let index = 0; index < COMMITS; index += 1) {
-    const moment = { ms: Date.UTC(2026, 0, 1) + index * 1000, offsetMinutes: 0 };
-    const people = { author: WHO, authored: moment, committer: WHO, committed: moment };
-    const parents = line.slice(-1);
-    line.push(
-      put("commit", encodeCommit({ tree, parents, ...people, message: `commit ${index}`, meta: {} })),
-    );
-  }
-  if (writer !== undefined) finish();
+  for (let index = 0; index < COMMITS; index += 1)
+    line.push(putCommit(index, { tree, parents: line.slice(-1) }));
   return line;
 }
 
