@@ -155,6 +155,11 @@ export async function restarted({ name, folder, expected, acknowledged, packsRea
     const wrong = wrongRefs(await refsOf(context), about);
     const { wasUnclean, placeCounts } = context.store.db;
     if (wasUnclean && placeCounts === undefined) wrong.push("LevelDB: a power cut was taken for a kill");
+    if (operation.mends) {
+      // An index that had to be made anew does not know what packs without an end hold, until they are mended.
+      wrong.push(...(await runAgain(context, operation, expected)));
+      return [...wrong, ...(await readAndCheck(context))];
+    }
     wrong.push(...(packsRead ? await find(context) : await readAndCheck(context)));
     if (!worktreeSeen || writes) wrong.push(...(await lookAtWorktree(context, acknowledged)));
     if (!writes) return wrong;
