@@ -13,11 +13,12 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { interceptCalls } from "../fs.ts";
 import { SmcError } from "../errors.ts";
-import type { Digest } from "../objects/digest.ts";
+import { type Digest, hashBytes } from "../objects/digest.ts";
 import { openStore, type OwnedStore } from "../open-store.ts";
 import { packPath } from "../pack/folder.ts";
 import { flip } from "../testing/damage.ts";
 import { withFolder } from "../testing/folder.ts";
+import { model, nudge, safetensors } from "../testing/models.ts";
 import { QUIET, withStore } from "../testing/testing.ts";
 import { Bench, openBench } from "../testing/worktree.ts";
 import { cat } from "../verbs/cat.ts";
@@ -128,6 +129,48 @@ test("a pack without its end is emptied into a new one and set aside", SLOW, asy
     await store[Symbol.asyncDispose]();
     await using again = await openStore(path, { rebuild: true });
     expect(await fsck(again, { full: true }, QUIET)).toMatchObject({ ok: true, notes: [] });
+  });
+});
+
+test(
+  "packs without an end that need each other give back everything, in whatever order they come",
+  SLOW,
+  async () => {
+    await withFolder(async (folder) => {
+      const path = join(folder, "store");
+      const store = await openStore(path, { create: true });
+      const bench = await openBench(store, join(folder, "model"));
+      const weights = model({ a: 200_000, b: 100_000 }, 1);
+      const trained = [weights];
+      for (let step = 1; step < 6; step += 1) trained.push(nudge(trained.at(-1) ?? weights, step));
+      const versions = trained.map(safetensors);
+      for (const bytes of versions) await bench.commit({ "w.safetensors": bytes });
+      const chunked = store.index.packs().sort((a, b) => b.sizeBytes - a.sizeBytes);
+      const packs = chunked.slice(0, versions.length).map(({ name }) => packPath(path, name));
+      await store[Symbol.asyncDispose]();
+      for (const pack of packs) truncateSync(pack, readFileSync(pack).length - 64);
+      rmSync(join(path, "db"), { recursive: true });
+      rmSync(join(bench.root, "w.safetensors"));
+      await using again = await openStore(path);
+      expect((await mend(again)).ok).toBe(true);
+      for (const bytes of versions) expect((await read(again, hashBytes(bytes))).equals(bytes)).toBe(true);
+      expect((await fsck(again, { full: true }, QUIET)).problems).toEqual([]);
+    });
+  },
+);
+
+test("a repair finds records in packs that an earlier one set aside", SLOW, async () => {
+  await withStore(async (store, folder) => {
+    const made = await filled(store, folder);
+    const pack = largest(store);
+    mkdirSync(join(store.path, "damaged"));
+    copyFileSync(pack, join(store.path, "damaged", pack.slice(pack.lastIndexOf("/") + 1)));
+    rmSync(join(made.bench.root, "w.bin"));
+    flip(pack, 3_000_000);
+    const { ok, repair } = await mend(store);
+    expect(ok).toBe(true);
+    expect(repair?.repaired[0]?.from).toContain(join(store.path, "damaged"));
+    expect(await isMended(store, made)).toBe(true);
   });
 });
 

@@ -9,12 +9,11 @@ import { createFolder, renamePath, syncFolder } from "../fs.ts";
 import { isSmcError } from "../errors.ts";
 import { type Digest, hashBytes } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
-import { DEPTH_MAX } from "../pack/delta.ts";
 import { packPath } from "../pack/folder.ts";
 import type { RecordRow } from "../pack/format.ts";
 import { writeTree } from "../trees/tree-write.ts";
 import { isStoreFormatWhole, type StoreReport } from "./check-store.ts";
-import { type ChunkSource, readRow, scanned } from "./sources.ts";
+import { type ChunkSource, damagedFolder, readRow, scanned } from "./sources.ts";
 import { knownStages } from "./stages.ts";
 
 /** Readers of a pack get so long to leave it before it is set aside; else it stays until the next time. */
@@ -75,15 +74,19 @@ class Repair {
 
   /** Packs whose own header, footer or name is damaged: what can be read of them is written into new packs. */
   async packs(): Promise<void> {
+    const left = new Map<Digest, readonly RecordRow[]>();
     for (const name of this.#brokenPacks()) {
       const path = packPath(this.#store.path, name);
       const indexed = this.#store.index.packs().find((pack) => pack.name === name);
-      const rows = indexed === undefined ? await this.#unknownRows(path) : await this.#rowsOf(indexed.no);
-      for (let depth = 0; depth <= DEPTH_MAX; depth += 1) {
-        await this.#copy(
-          name,
-          rows.filter((row) => (row.depth ?? 0) === depth),
-        );
+      left.set(name, indexed === undefined ? await this.#unknownRows(path) : await this.#rowsOf(indexed.no));
+    }
+    // A difference can be read when what it is a difference to can, and that may be in another of these packs.
+    for (let isBetter = true; isBetter;) {
+      isBetter = false;
+      for (const [name, rows] of left) {
+        const rest = await this.#copy(name, rows);
+        isBetter ||= rest.length < rows.length;
+        left.set(name, rest);
       }
     }
   }
@@ -107,19 +110,23 @@ class Repair {
       .map(({ digest, place }) => ({ ...place, digest, flags: 0, headerCrc: 0 }));
   }
 
-  async #copy(pack: Digest, rows: readonly RecordRow[]): Promise<void> {
+  /** The rows that cannot be read. */
+  async #copy(pack: Digest, rows: readonly RecordRow[]): Promise<RecordRow[]> {
     const path = packPath(this.#store.path, pack);
     const whole: RecordRow[] = [];
+    const rest: RecordRow[] = [];
     for (const row of rows) {
       throwIfCanceled(this.#call);
-      if ((await readRow(this.#store, { path, row }, this.#call)) !== undefined) whole.push(row);
+      const raw = await readRow(this.#store, { path, row }, this.#call);
+      (raw === undefined ? rest : whole).push(row);
     }
-    if (whole.length === 0) return;
+    if (whole.length === 0) return rest;
     await using session = this.#store.writePacks("repair");
     await session.copy(pack, whole, this.#call);
     await session.finish({ replace: true });
     for (const { digest } of whole) this.#wanted.delete(digest);
     this.repaired.push({ digest: null, from: `${whole.length} records of the damaged pack ${pack}` });
+    return rest;
   }
 
   /** Once more for each step of a chain: a difference can be read when what it is a difference to can. */
@@ -221,7 +228,7 @@ class Repair {
   }
 
   async #moveAside(name: Digest): Promise<void> {
-    const folder = join(this.#store.path, "damaged");
+    const folder = damagedFolder(this.#store);
     await createFolder(folder);
     try {
       await renamePath(packPath(this.#store.path, name), join(folder, `${name}.pack`));

@@ -1,6 +1,6 @@
 /** Where whole copies of damaged records may be found. A remote can be one more. */
 import { constants } from "node:fs";
-import { open } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Call } from "../call.ts";
 import { fromErrno, isSmcError } from "../errors.ts";
@@ -68,7 +68,25 @@ class PackSource implements ChunkSource {
     const trash = (await listTrash(path)).flatMap(({ name, packs }) =>
       packs.map((pack) => join(path, "trash", name, `${pack.name}.pack`)),
     );
-    return [...names.map((name) => packPath(path, name)), ...trash];
+    const aside = (await readdirOrNone(damagedFolder(this.#store)))
+      .filter((name) => name.endsWith(".pack"))
+      .map((name) => join(damagedFolder(this.#store), name));
+    return [...names.map((name) => packPath(path, name)), ...trash, ...aside];
+  }
+}
+
+/** Where packs go that cannot say any more what they hold. */
+export function damagedFolder({ path }: OwnedStore): string {
+  return join(path, "damaged");
+}
+
+async function readdirOrNone(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).sort();
+  } catch (error) {
+    const known = fromErrno(error, `cannot read '${show(folder)}'`);
+    if (isSmcError(known, "PATH_NOT_FOUND")) return [];
+    throw known;
   }
 }
 
