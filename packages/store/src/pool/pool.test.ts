@@ -144,7 +144,7 @@ test.runIf(process.platform === "linux")(
         return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
       };
       const own = nice(String(process.pid));
-      expect(readdirSync("/proc/self/task").filter((thread) => nice(thread) > own)).not.toEqual([]);
+      expect(readdirSync("/proc/self/task").map(nice)).toContain(Math.min(own + 2, 19));
     });
   },
 );

@@ -1,8 +1,8 @@
 /** The priority of the threads that work. */
-import { setPriority } from "node:os";
+import { constants, getPriority, setPriority } from "node:os";
 
 /** Behind the daemon's own thread, and hardly behind other programs, which may keep all cores busy for days. */
-const NICE = 2;
+const STEP = 2;
 
 /**
  * Lets the daemon's thread, which answers everyone, go before the calling one: where there are fewer cores than threads,
@@ -10,5 +10,10 @@ const NICE = 2;
  * (setpriority(2)); elsewhere this does nothing.
  */
 export function stepBack(): void {
-  if (process.platform === "linux") setPriority(0, NICE);
+  if (process.platform !== "linux") return;
+  try {
+    setPriority(0, Math.min(getPriority(0) + STEP, constants.priority.PRIORITY_LOW));
+  } catch {
+    // A system that forbids it: the work is done all the same.
+  }
 }
