@@ -160,8 +160,7 @@ export async function replay(
     (_, lane) => new Slot(join(workshop.folder, `crash ${lane}`)),
   );
   let checked = 0;
-  // Those who stop at the first look everywhere from the beginning.
-  const order = options.stopAtFirst === true ? scattered(chosen) : chosen;
+  const order = options.stopAtFirst === true ? likelyFirst(chosen) : chosen;
   await inParallel(order, slots.length, async (state, lane) => {
     if (options.stopAtFirst === true && wrong.length > 0) return;
     const slot = slots[lane] as Slot;
@@ -192,6 +191,12 @@ export async function replay(
     if (answer.kind !== "done" || isWhole) slot.forget();
   });
   return { states, checked, wrong };
+}
+
+/** What is lost shows between the answer and the end, if anywhere; after that those who look for one look everywhere. */
+function likelyFirst(states: readonly DiskState[]): DiskState[] {
+  const isLikely = ({ answered, closed }: DiskState): boolean => answered && !closed;
+  return [...scattered(states.filter(isLikely)), ...scattered(states.filter((state) => !isLikely(state)))];
 }
 
 function scattered<T>(items: readonly T[]): T[] {

@@ -16,7 +16,6 @@ import { type Lane, type Mutant, MUTANTS } from "./mutants.ts";
 import { IN_MEMORY, openWorkshop, type Start, type Workshop } from "./starts.ts";
 import { findStrace } from "./strace.ts";
 
-const STATES_MAX = 1500;
 const FLIPS = 24;
 const ERRNO = "EIO";
 
@@ -59,7 +58,7 @@ async function underPower(
     strace: strace.path ?? "",
     dist,
   });
-  const options = { model: lane.model, limit: STATES_MAX, stopAtFirst: true };
+  const options = { model: lane.model, limit: Infinity, stopAtFirst: true };
   return [...(await replay(workshop, recording, options)).wrong];
 }
 
@@ -143,6 +142,8 @@ async function look(lane: Lane, dist: string): Promise<string[]> {
   try {
     workshop = await openWorkshop([operationFor(lane)], { dist, parent: IN_MEMORY });
   } catch (error) {
+    // A program that is broken otherwise says nothing about the bug.
+    if (/ReferenceError|TypeError|SyntaxError/.test(String(error))) throw error;
     return [`it does not begin: ${String(error)}`];
   }
   await using opened = workshop;
