@@ -67,15 +67,19 @@ class QuickWorker extends EventEmitter {
   }
 
   postMessage(message, transfer) {
-    this.#thread.send(message, transfer);
+    this.#thread?.send(message, transfer);
   }
 
   ref() {}
 
   unref() {}
 
+  /** As often as one likes: a thread that were handed on twice would work for two at once. */
   async terminate() {
-    if (await this.#thread.leave()) spares.set(this.#url, [...(spares.get(this.#url) ?? []), this.#thread]);
+    const thread = this.#thread;
+    this.#thread = undefined;
+    if (thread === undefined) return;
+    if (await thread.leave()) spares.set(this.#url, [...(spares.get(this.#url) ?? []), thread]);
   }
 }
 

@@ -199,7 +199,11 @@ export class OwnedStore implements Store {
       });
     });
     this.#rebuilding = { pool, ended: done.catch(() => undefined) };
-    return await done;
+    try {
+      return await done;
+    } finally {
+      this.#rebuilding = undefined;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
