@@ -6,10 +6,18 @@ const OPEN_FILES_MIN = 256;
 
 /** Throws IO_FAILED when the limit is lower than what the daemon needs. Linux only: elsewhere nothing tells the limit. */
 export function assertOpenFiles(): void {
-  if (process.platform !== "linux") return;
-  const limit = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
+  const limit = /^Max open files +(\d+)/m.exec(readLimits())?.[1];
   if (limit === undefined || Number(limit) >= OPEN_FILES_MIN) return;
   throw new SmcError("IO_FAILED", `the daemon may have only ${limit} files open; nothing was changed`, {
     hint: `raise the limit to ${OPEN_FILES_MIN} or more (see ulimit -n)`,
   });
+}
+
+function readLimits(): string {
+  try {
+    return readFileSync("/proc/self/limits", "utf8");
+  } catch {
+    // Not Linux, or without /proc: nothing tells, and nothing is refused.
+    return "";
+  }
 }

@@ -1,5 +1,4 @@
 /** Whole files of the store that almost are what they should be: what is read from them is right, or they are refused. */
-import { randomInt } from "node:crypto";
 import { closeSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -18,9 +17,8 @@ import {
 } from "./pack/reader.ts";
 import { PackWriter } from "./pack/writer.ts";
 import { withFolder } from "./testing/folder.ts";
-import { Mutator } from "./testing/mutations.ts";
+import { Mutator, SEED } from "./testing/mutations.ts";
 
-const SEED = Number(process.env.FUZZ_SEED ?? randomInt(2 ** 31));
 const ROUNDS = Number(process.env.FUZZ_ROUNDS ?? 1500);
 const STORE = "00112233445566778899aabbccddeeff";
 const SIGNAL = new AbortController().signal;

@@ -78,8 +78,9 @@ export class OwnedStore implements Store {
     this.objects = new PackedObjects({ path, index, pool });
     pool.elsewhere = async (digests, damaged) => {
       // One after the other: each pack is told of once.
-      this.#noted = this.#noted.then(() => this.#note(damaged.at(-1)));
-      await this.#noted;
+      const noted = this.#noted.then(() => this.#note(damaged.at(-1)));
+      this.#noted = noted.catch(() => undefined);
+      await noted;
       return findElsewhere({ path, index }, digests, damaged);
     };
   }

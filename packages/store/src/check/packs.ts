@@ -80,7 +80,11 @@ export async function readPacks(
   const waiting = [...names];
   const lanes = Array.from({ length: store.pool.size * PACKS_PER_WORKER }, async () => {
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
-      const { faults, notes } = await readPack(store, name, { call, onBytes });
+      const { faults, notes } = await readPack(store, name, { call, onBytes }).catch((error: unknown) => {
+        // The others begin nothing more for a check that has failed.
+        waiting.length = 0;
+        throw error;
+      });
       report.faults.push(...faults);
       report.notes.push(...notes);
     }

@@ -103,7 +103,7 @@ test("a parent that is asked for itself is verified", () => {
 });
 
 // proc(5): memory that is mapped nowhere cannot be read (EIO), as a bad place of a disk.
-test.runIf(process.platform === "linux")("what the disk does not give is read elsewhere", () => {
+test.runIf(process.platform === "linux")("on Linux, what the disk does not give is read elsewhere", () => {
   const [raw] = versions(1);
   const [whole] = writeChain(versions(1), "whole elsewhere");
   if (raw === undefined || whole === undefined) throw new Error("nothing was written");

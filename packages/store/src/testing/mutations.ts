@@ -1,5 +1,9 @@
 /** For tests: bytes that almost are what they should be. */
+import { randomInt } from "node:crypto";
 import { randomNumbers } from "../codecs/testing/numbers.ts";
+
+/** `FUZZ_SEED` repeats a run. */
+export const SEED = Number(process.env.FUZZ_SEED ?? randomInt(2 ** 31));
 
 /** Numbers at which limits, signs and precision end, as they are written in a field of 1, 2, 4 or 8 bytes. */
 const EDGES = [
