@@ -1,7 +1,7 @@
 /** Files that cannot be stored, or change while they are read: rows A11 to A14, and B10. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -79,17 +79,23 @@ test("A11: links that lead in circles are kept as links and never followed", asy
   rmSync(sandbox.path("self"));
 });
 
+/** Changes a file of 256 MiB for ever: nothing is written to the disk that it would have to wait for. */
 const WRITER = `
 const fs = require("fs");
 const [path, how] = process.argv.slice(1);
+const size = 256 << 20;
 const fd = fs.openSync(path, "r+");
 const piece = Buffer.alloc(4096, 1);
 process.stdout.write("ready");
 for (let round = 0; ; round++) {
-  if (how === "write") fs.writeSync(fd, piece, 0, 4096, (round * 4096) % (64 << 20));
-  if (how === "append") fs.appendFileSync(path, piece);
-  if (how === "truncate") { fs.ftruncateSync(fd, 32 << 20); fs.ftruncateSync(fd, 64 << 20); }
-  if (how === "replace") { fs.writeFileSync(path + ".new", piece); fs.truncateSync(path + ".new", 64 << 20); fs.renameSync(path + ".new", path); }
+  if (how === "write") fs.writeSync(fd, piece, 0, 4096, (round * 4096) % (1 << 20));
+  if (how === "append") fs.appendFileSync(path, "x");
+  if (how === "truncate") { fs.ftruncateSync(fd, size / 2); fs.ftruncateSync(fd, size); }
+  if (how === "replace") {
+    fs.closeSync(fs.openSync(path + ".new", "w"));
+    fs.truncateSync(path + ".new", size);
+    fs.renameSync(path + ".new", path);
+  }
 }`;
 
 test.for(["write", "append", "truncate", "replace"])(
@@ -97,7 +103,8 @@ test.for(["write", "append", "truncate", "replace"])(
   async (how) => {
     const { sandbox } = target;
     const path = sandbox.path("busy.bin");
-    writeFileSync(path, Buffer.alloc(64 << 20, 7));
+    writeFileSync(path, "");
+    truncateSync(path, 256 << 20);
     const writer = spawn(process.execPath, ["-e", WRITER, path, how], {
       stdio: ["ignore", "pipe", "inherit"],
     });

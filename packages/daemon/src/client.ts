@@ -147,14 +147,17 @@ async function openBlob(socket: string, path: string, signal: AbortSignal): Prom
 async function stopDaemon(link: Link, signal: AbortSignal): Promise<boolean> {
   const presence = presenceOf(link.storePath);
   if (!(await answers(presence))) return false;
+  const { isAlive, readLockHolder } = await import("@smc/store/lock");
+  const holder = await readLockHolder(presence.ownerLock);
   const { pid } = await withDaemon(link, signal, async (socket) => {
     const answer = await send(socket, { method: "POST", path: "/v1/daemon/stop", body: {}, signal });
     return (await readAnswer(answer)) as { pid: number };
   });
-  const { readLockHolder } = await import("@smc/store/lock");
+  // Until its process has ended it has its log open, and the disk of the store cannot be let go.
+  const hasEnded = (): boolean => pid === process.pid || holder?.pid !== pid || !isAlive(holder);
   const deadline = performance.now() + STOP_MS_MAX;
   while (performance.now() < deadline) {
-    if ((await readLockHolder(presence.ownerLock))?.pid !== pid) return true;
+    if ((await readLockHolder(presence.ownerLock))?.pid !== pid && hasEnded()) return true;
     await pause(STOP_POLL_MS, signal);
   }
   throw new SmcError("DAEMON_UNREACHABLE", `the daemon of '${show(presence.storePath)}' does not leave`, {

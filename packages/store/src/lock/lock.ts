@@ -59,6 +59,11 @@ export async function readLockHolder(path: string): Promise<LockHolder | undefin
   return holder === undefined || stateOf(holder) === "gone" ? undefined : holder;
 }
 
+/** False once the holder's process has ended, and with it every file that it had open; true where nobody can tell. */
+export function isAlive(holder: LockHolder): boolean {
+  return stateOf(holder) !== "gone";
+}
+
 async function claim(path: string, nonce: string, temporary: string): Promise<void> {
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const last = (await readChain(path)).at(-1);
