@@ -1,0 +1,50 @@
+/**
+ * A folder or an object store, as far as a remote needs it: objects that never change once they are there.
+ * Everything is built on `create`, which only one of several writers can win.
+ */
+import type { Call } from "@smc/store";
+
+/** What an object is made of: bytes, or a file of ours with its SHA-256. */
+export type BucketBody =
+  | { readonly bytes: Uint8Array }
+  | { readonly path: string; readonly sizeBytes: number; readonly sha256: string };
+
+export interface BucketEntry {
+  readonly key: string;
+  readonly sizeBytes: number;
+  /** By the clock of the bucket. */
+  readonly modifiedMs: number;
+}
+
+/** What the server was seen to do, not what it says. */
+export interface BucketAbilities {
+  /** `create` never replaces what another writer created at the same time. */
+  readonly exclusive: boolean;
+  /** The receiver refuses bytes that are not those of the SHA-256 that came with them. */
+  readonly checksums: boolean;
+}
+
+/**
+ * Keys are parts of `[A-Za-z0-9._-]`, joined by `/`. Every call ends within a bounded time or throws REMOTE_UNREACHABLE,
+ * REMOTE_FAILED, AUTH_FAILED naming phase and key; a short trouble (reset, 503, 429) is waited out with jitter, a bounded
+ * number of times.
+ */
+export interface Bucket extends AsyncDisposable {
+  /** For people; without credentials. */
+  readonly url: string;
+  /**
+   * Creates an object, whole and durable when it returns true; false when there is one by that name, which stays as it is.
+   * The receiver compares the bytes with their SHA-256 where it can.
+   */
+  create(key: string, body: BucketBody, call: Call): Promise<boolean>;
+  /** Undefined when absent. */
+  stat(key: string, call: Call): Promise<BucketEntry | undefined>;
+  /** All bytes, or those from `from` to before `to`. Throws REMOTE_NOT_FOUND when absent, REMOTE_FAILED when fewer come than there are. */
+  read(key: string, call: Call, range?: { from: number; to: number }): AsyncIterable<Uint8Array>;
+  /** In the byte order of the keys, page by page; throws REMOTE_FAILED for a list that does not go on. */
+  list(prefix: string, call: Call, options?: { after?: string }): AsyncIterable<BucketEntry>;
+  /** Absent is fine. */
+  remove(key: string, call: Call): Promise<void>;
+  /** Tries with an object of its own, which it removes again. */
+  probe(call: Call): Promise<BucketAbilities>;
+}

@@ -1,0 +1,53 @@
+/**
+ * Another place that holds a repository: one interface for every kind. The store decides what to send and what to take, and
+ * verifies what arrives; a remote only moves bytes and refs.
+ */
+import type { Call } from "../call.ts";
+import type { Digest } from "../objects/digest.ts";
+import type { RecordRow } from "../pack/format.ts";
+import type { Ref, RefChange, RefReason } from "../refs/refs.ts";
+import type { ByteRange } from "../store.ts";
+
+/** A record that the remote has, and where. */
+export interface RemoteRow extends RecordRow {
+  readonly pack: Digest;
+  /** Of a chunklist: the blob it describes. */
+  readonly blob?: Digest;
+}
+
+/** A pack in a file of ours. */
+export interface PackFile {
+  readonly path: string;
+  readonly name: Digest;
+  readonly sizeBytes: number;
+  readonly rows: readonly RemoteRow[];
+}
+
+/**
+ * Every call fails within a bounded time, with REMOTE_UNREACHABLE, REMOTE_FAILED or AUTH_FAILED and the phase and
+ * object it was at, and may be made again.
+ */
+export interface Remote extends AsyncDisposable {
+  /** For people; without credentials. */
+  readonly url: string;
+  /** All refs of the repository there, of one moment, in the byte order of their names. */
+  refs(call: Call): Promise<readonly Ref[]>;
+  /** One byte a digest: 1 = the remote has no such record (a chunk, chunklist, tree, commit or tag). */
+  missing(digests: readonly Digest[], call: Call): Promise<Uint8Array>;
+  /** Stores a pack; durable, and its bytes compared, when it returns. What is there already is not sent. */
+  putPack(pack: PackFile, call: Call): Promise<void>;
+  /**
+   * Moves refs after everything that they need was put: all or none. Throws REF_CHANGED when a `from` is not what is
+   * there.
+   */
+  update(changes: readonly RefChange[], reason: RefReason, call: Call): Promise<void>;
+  /**
+   * Where these records are; a blob of several chunks is asked for by its own digest and answered with its chunklist. What the remote does not
+   * have is left out; records that the caller is likely to ask for next may come along.
+   */
+  locate(digests: readonly Digest[], call: Call): Promise<readonly RemoteRow[]>;
+  /** Size in bytes of a pack that `locate` named. */
+  packBytes(pack: Digest, call: Call): Promise<number>;
+  /** Bytes of a pack as they are there; the caller verifies them. Throws REMOTE_FAILED when there are fewer than asked for. */
+  readPack(pack: Digest, range: ByteRange, call: Call): AsyncIterable<Uint8Array>;
+}
