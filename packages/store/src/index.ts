@@ -6,9 +6,15 @@ export { type Digest, parseDigest } from "./objects/digest.ts";
 export { assertRepositoryName, parseIdentity } from "./objects/names.ts";
 export type { Identity } from "./objects/objects.ts";
 export { openStore, type OwnedStore } from "./open-store.ts";
-export { type Repository, requireWorktree } from "./repository.ts";
+export { type OwnedRepository, type Repository, requireWorktree } from "./repository.ts";
 export type { Store } from "./store.ts";
-export type { PackFile, Remote, RemoteRow } from "./transfer/remote.ts";
+export {
+  assertRemoteRow,
+  type PackFile,
+  type Remote,
+  type RemoteRef,
+  type RemoteRow,
+} from "./transfer/remote.ts";
 export type { Restored } from "./worktree/restore-files.ts";
 export { findWorktree, type Worktree } from "./worktree/worktree.ts";
 export * from "./verbs/add.ts";

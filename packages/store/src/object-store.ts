@@ -202,20 +202,24 @@ export class PackedObjects implements ObjectStore {
 
   /** Where the parents of these chunks are, for those that have any. */
   async parentsOf(rows: readonly RecordRow[]): Promise<Map<Digest, readonly ChunkPlace[]>> {
-    const needed = [...new Set(rows.flatMap((row) => row.parents ?? []))];
-    const found = await this.#context.index.findMany(needed);
-    const there = needed.filter((_, index) => found[index] !== undefined);
-    const places = await this.#places(
-      there,
-      found.filter((place) => place !== undefined),
-    );
-    const byDigest = new Map(there.map((digest, index) => [digest, places[index]]));
+    const byDigest = await this.placesOf([...new Set(rows.flatMap((row) => row.parents ?? []))]);
     const known = new Map<Digest, readonly ChunkPlace[]>();
     for (const { digest, parents } of rows) {
       const all = parents?.map((parent) => byDigest.get(parent)) ?? [];
       if (all.length > 0 && all.every((place) => place !== undefined)) known.set(digest, all);
     }
     return known;
+  }
+
+  /** Where those of these records are that the store has. */
+  async placesOf(digests: readonly Digest[]): Promise<Map<Digest, ChunkPlace>> {
+    const found = await this.#context.index.findMany(digests);
+    const there = digests.filter((_, index) => found[index] !== undefined);
+    const places = await this.#places(
+      there,
+      found.filter((place) => place !== undefined),
+    );
+    return new Map(there.map((digest, index) => [digest, places[index] as ChunkPlace]));
   }
 
   async usage(call: Call): Promise<StoreUsage> {

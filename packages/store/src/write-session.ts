@@ -222,10 +222,24 @@ export class PackSession implements WriteSession {
 
   /** Stores records of a pack again, as they are, each verified. Throws OBJECT_CORRUPT, PACK_CORRUPT. */
   async copy(pack: Digest, rows: readonly RecordRow[], call: Call): Promise<void> {
+    await this.copyFrom(packPath(this.#owner.path, pack), rows, call);
+  }
+
+  /** As `copy`, from a file that holds records; what they are differences to must be stored. */
+  async copyFrom(path: string, rows: readonly RecordRow[], call: Call): Promise<void> {
     const session = await this.#begin();
     const parents = await this.#owner.objects.parentsOf(rows);
-    const input = { ...session, pack: packPath(this.#owner.path, pack), rows, parents };
+    const input = { ...session, pack: path, rows, parents };
     await this.#settle([this.#run("copy", input, { signal: call.signal })], new AbortController());
+  }
+
+  /** Ends the packs and leaves them in the session's folder, for who sends them elsewhere; disposing removes them. */
+  async handOver(): Promise<readonly WrittenPack[]> {
+    await this.#flush();
+    assert(this.#state === "open", "the write session is over");
+    for (const storer of this.#storers) await this.#run("seal", { op: this.#op }, { signal: NEVER, storer });
+    this.#state = "failed";
+    return this.#packs.map(({ pack }) => pack);
   }
 
   /** One byte a digest: 1 = neither the store nor this session has it. */

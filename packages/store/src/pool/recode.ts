@@ -67,12 +67,28 @@ export function copyRecords(
       if (read !== bytes.length) throw new SmcError("PACK_CORRUPT", "the pack ends too early");
       const places = parents.get(digest);
       openRecord(bytes, digest, { parent: places === undefined ? undefined : packs.readAll(places) });
-      recoder.append({ kind, digest, rawBytes }, storedForm(bytes));
+      const form = storedForm(bytes);
+      assertRow(bytes, { kind, digest, rawBytes }, { form, places });
+      recoder.append({ kind, digest, rawBytes }, form);
       recoder.onBytes(rawBytes);
     }
   } finally {
     closeSync(fd);
   }
+}
+
+/** The record must be what was asked for: a remote may have said anything about it. */
+function assertRow(
+  bytes: Buffer,
+  row: NewRecord,
+  { form, places }: { form: EncodedRecord; places: readonly ChunkPlace[] | undefined },
+): void {
+  const header = decodeRecordHeader(bytes);
+  const needs = form.delta?.parents ?? [];
+  const given = places?.map(({ span }) => span.digest) ?? [];
+  const fits = header.kind === row.kind && header.rawBytes === row.rawBytes;
+  if (fits && needs.length === given.length && needs.every((digest, index) => digest === given[index])) return;
+  throw new SmcError("OBJECT_CORRUPT", `the record of ${row.digest} is not what was said about it`);
 }
 
 function storedForm(bytes: Buffer): EncodedRecord {

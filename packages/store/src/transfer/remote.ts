@@ -3,9 +3,12 @@
  * verifies what arrives; a remote only moves bytes and refs.
  */
 import type { Call } from "../call.ts";
+import { SmcError } from "../errors.ts";
 import type { Digest } from "../objects/digest.ts";
-import type { RecordRow } from "../pack/format.ts";
-import type { Ref, RefChange, RefReason } from "../refs/refs.ts";
+import { CHUNK_BYTES_MAX, OBJECT_BYTES_MAX } from "../objects/objects.ts";
+import { PARENTS_MAX } from "../pack/delta.ts";
+import { HEADER_BYTES, type RecordRow } from "../pack/format.ts";
+import type { RefChange, RefReason } from "../refs/refs.ts";
 import type { ByteRange } from "../store.ts";
 
 /** A record that the remote has, and where. */
@@ -13,6 +16,12 @@ export interface RemoteRow extends RecordRow {
   readonly pack: Digest;
   /** Of a chunklist: the blob it describes. */
   readonly blob?: Digest;
+}
+
+/** A ref as the remote gives it: whoever takes it over checks the name. */
+export interface RemoteRef {
+  readonly name: string;
+  readonly digest: Digest;
 }
 
 /** A pack in a file of ours. */
@@ -31,7 +40,7 @@ export interface Remote extends AsyncDisposable {
   /** For people; without credentials. */
   readonly url: string;
   /** All refs of the repository there, of one moment, in the byte order of their names. */
-  refs(call: Call): Promise<readonly Ref[]>;
+  refs(call: Call): Promise<readonly RemoteRef[]>;
   /** One byte a digest: 1 = the remote has no such record (a chunk, chunklist, tree, commit or tag). */
   missing(digests: readonly Digest[], call: Call): Promise<Uint8Array>;
   /** Stores a pack; durable, and its bytes compared, when it returns. What is there already is not sent. */
@@ -50,4 +59,26 @@ export interface Remote extends AsyncDisposable {
   packBytes(pack: Digest, call: Call): Promise<number>;
   /** Bytes of a pack as they are there; the caller verifies them. Throws REMOTE_FAILED when there are fewer than asked for. */
   readPack(pack: Digest, range: ByteRange, call: Call): AsyncIterable<Uint8Array>;
+}
+
+/** Throws REMOTE_FAILED unless what a remote says of a record is within the limits of packs. */
+export function assertRemoteRow({
+  digest,
+  kind,
+  offset,
+  storedBytes,
+  rawBytes,
+  parents = [],
+}: RemoteRow): void {
+  const limit = kind === "chunk" ? CHUNK_BYTES_MAX : OBJECT_BYTES_MAX;
+  const sizes = [offset, storedBytes, rawBytes].every((size) => Number.isSafeInteger(size) && size >= 0);
+  if (
+    sizes &&
+    offset >= HEADER_BYTES &&
+    rawBytes <= limit &&
+    storedBytes <= rawBytes + 64 &&
+    parents.length <= PARENTS_MAX
+  )
+    return;
+  throw new SmcError("REMOTE_FAILED", `what the remote says of ${digest} cannot be true`);
 }

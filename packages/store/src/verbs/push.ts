@@ -1,8 +1,21 @@
 /** `smc push`: brings refs, and what they need, to a remote. */
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
-import type { Repository } from "../repository.ts";
-import type { Remote } from "../transfer/remote.ts";
+import { formatIdentity } from "../history/log-entry.ts";
+import { parseRefName } from "../objects/names.ts";
+import { shortRefName } from "../refs/ref-find.ts";
+import { PRUNED_PREFIX, type RefChange } from "../refs/refs.ts";
+import type { OwnedRepository, Repository } from "../repository.ts";
+import { collectNeeded } from "../transfer/needed.ts";
+import {
+  type Lease,
+  planChanges,
+  type PushChange,
+  type PushTarget,
+  readTargets,
+} from "../transfer/refspecs.ts";
+import type { Remote, RemoteRef } from "../transfer/remote.ts";
+import { send } from "../transfer/send.ts";
 import type { MovedRef } from "./fetch.ts";
 
 export interface PushOptions {
@@ -39,9 +52,102 @@ export interface PushResult {
   /** Records whose bytes the receiver compared. */
   readonly verifiedObjects: number;
 }
+const JOBS = 4;
+const JOBS_MAX = 16;
 
 /** Throws NOT_FAST_FORWARD, REF_CHANGED, REMOTE_UNREACHABLE, REMOTE_FAILED; no ref was moved there then. */
-export async function push(repository: Repository, options: PushOptions, call: Call): Promise<PushResult> {
-  void [repository, options, call];
-  throw new SmcError("INTERNAL", "not there yet");
+export async function push(
+  repository: OwnedRepository,
+  options: PushOptions,
+  call: Call,
+): Promise<PushResult> {
+  const { remote, remoteName, jobs = JOBS } = options;
+  if (!Number.isInteger(jobs) || jobs < 1 || jobs > JOBS_MAX)
+    throw new SmcError("ARGUMENT_INVALID", `jobs is 1 to ${JOBS_MAX}`);
+  const there = await remote.refs(call);
+  const targets = await readTargets(repository, options, there, call);
+  const lease = options.forceWithLease === true ? await readLease(repository, remoteName) : undefined;
+  const changes = await planChanges(repository, { targets, there, lease }, call);
+  const isDry = options.dryRun === true;
+  const moved = await bring(repository, { ...options, jobs, changes, there, isDry }, call);
+  if (!isDry) await track(repository, remoteName, targets);
+  const refs = changes.map(({ name, from, to, fastForward }) => ({
+    name,
+    from: from === "absent" ? null : from,
+    to: to === "absent" ? null : to,
+    fastForward,
+  }));
+  return { remote: remoteName, url: remote.url, refs, ...moved };
+}
+
+type Moved = Omit<PushResult, "remote" | "url" | "refs">;
+
+interface Bringing {
+  readonly remote: Remote;
+  readonly jobs: number;
+  readonly changes: readonly PushChange[];
+  readonly there: readonly RemoteRef[];
+  readonly isDry: boolean;
+}
+
+/** Objects first, refs last. */
+async function bring(
+  { store, name, actor }: OwnedRepository,
+  { remote, jobs, changes, there, isDry }: Bringing,
+  call: Call,
+): Promise<Moved> {
+  const want = changes.flatMap(({ to }) => (to === "absent" ? [] : [to]));
+  const have = there.map(({ digest }) => digest);
+  const pruned = new Set((await store.refs.list(name, PRUNED_PREFIX)).map(({ digest }) => digest));
+  const needed =
+    want.length === 0
+      ? { records: [], there: 0, pruned: [] }
+      : await collectNeeded(store, remote, { want, have, pruned }, call);
+  const result = { objects: needed.records.length, thereObjects: needed.there };
+  if (isDry || changes.length === 0) return { ...result, sentBytes: 0, packs: 0, verifiedObjects: 0 };
+  const sent = await send(store, remote, { records: needed.records, jobs }, call);
+  const named = new Set(there.map((ref) => ref.name));
+  const outlines = needed.pruned
+    .map((digest) => ({ name: parseRefName(PRUNED_PREFIX + digest), from: "absent" as const, to: digest }))
+    .filter((outline) => !named.has(outline.name));
+  const reason = { op: "push", reason: describe(changes), actor: formatIdentity(actor) };
+  await remote.update(
+    [...changes.map(({ name, from, to }) => ({ name, from, to })), ...outlines],
+    reason,
+    call,
+  );
+  return { ...result, sentBytes: sent.bytes, packs: sent.packs, verifiedObjects: needed.records.length };
+}
+
+function describe(changes: readonly PushChange[]): string {
+  const [first] = changes;
+  const more = changes.length > 1 ? ` and ${changes.length - 1} more` : "";
+  return `push: ${first === undefined ? "" : shortRefName(first.name)}${more}`;
+}
+
+async function readLease(repository: Repository, remoteName: string): Promise<Lease> {
+  const prefix = `refs/remotes/${remoteName}/`;
+  const seen = await repository.store.refs.list(repository.name, prefix);
+  return {
+    seen: new Map(seen.map(({ name, digest }) => [`refs/heads/${name.slice(prefix.length)}`, digest])),
+  };
+}
+
+/** What is there now, of the branches that were pushed. */
+async function track(
+  repository: OwnedRepository,
+  remoteName: string,
+  targets: readonly PushTarget[],
+): Promise<void> {
+  const { store, name: own, actor } = repository;
+  const changes: RefChange[] = [];
+  for (const { name, to } of targets) {
+    if (!name.startsWith("refs/heads/")) continue;
+    const tracking = parseRefName(`refs/remotes/${remoteName}/${name.slice("refs/heads/".length)}`);
+    const known = (await store.refs.read(own, tracking)) ?? "absent";
+    if (known !== to) changes.push({ name: tracking, from: known, to });
+  }
+  if (changes.length === 0) return;
+  const reason = { op: "push", reason: `push: ${remoteName}`, actor: formatIdentity(actor) };
+  await store.refs.update(own, changes, reason, { caseConflicts: "allow" });
 }

@@ -1,0 +1,282 @@
+/**
+ * Brings records of a remote into the store. What arrives lies in `incoming/` until every record of it was decoded and has
+ * the SHA-256 that it should have, and until what it is a difference to is stored: then it is durable and found. Each pack
+ * on its own, so that after a kill only what was on its way is fetched again.
+ */
+import { randomBytes } from "node:crypto";
+import { dirname, join } from "node:path";
+import { type Call, throwIfCanceled } from "../call.ts";
+import { isSmcError, SmcError } from "../errors.ts";
+import {
+  AppendFile,
+  createFile,
+  createFolder,
+  removeFile,
+  removeTree,
+  renamePath,
+  syncFolder,
+} from "../fs.ts";
+import type { Digest } from "../objects/digest.ts";
+import type { OwnedStore } from "../open-store.ts";
+import { CHAIN_MAX } from "../pack/delta.ts";
+import { indexPack, packPath } from "../pack/folder.ts";
+import {
+  FOOTER_ROW_BYTES,
+  HEADER_BYTES,
+  paddedBytes,
+  RECORD_HEADER_BYTES,
+  recordBytes,
+  type RecordRow,
+  TRAILER_BYTES,
+} from "../pack/format.ts";
+import type { ChunkPlace } from "../pack/open-packs.ts";
+import { assertRemoteRow, type Remote, type RemoteRow } from "./remote.ts";
+
+/** Packs on their way at a time. */
+const LANES = 4;
+/** Bytes between two records that are fetched rather than asked for in two requests. */
+const GAP_BYTES_MAX = 256 * 1024;
+
+/** A pack, or some records of one, in a file of ours. */
+interface Arrived {
+  readonly pack: Digest;
+  readonly path: string;
+  readonly isWhole: boolean;
+  /** Offsets are those in the file. */
+  rows: readonly RecordRow[];
+}
+
+export class Intake implements AsyncDisposable {
+  receivedBytes = 0;
+  objects = 0;
+  readonly #store: OwnedStore;
+  readonly #remote: Remote;
+  readonly #call: Call;
+  readonly #folder: string;
+  #made: Promise<void> | undefined;
+  #waiting: Arrived[] = [];
+  #settling: Promise<unknown> = Promise.resolve();
+  #totalBytes = 0;
+
+  constructor(store: OwnedStore, remote: Remote, call: Call) {
+    this.#store = store;
+    this.#remote = remote;
+    this.#call = call;
+    this.#folder = join(store.path, "incoming", `fetch-${randomBytes(8).toString("hex")}`);
+  }
+
+  /**
+   * Fetches these records, which the store does not have; durable and verified when it returns. Throws OBJECT_CORRUPT for what
+   * is not what it should be, REMOTE_INCOMPLETE when a difference comes without what it is a difference to.
+   */
+  async take(rows: readonly RemoteRow[]): Promise<void> {
+    this.#store.assertWritable();
+    const byPack = new Map<Digest, RemoteRow[]>();
+    for (const row of rows) {
+      assertRemoteRow(row);
+      const known = byPack.get(row.pack);
+      if (known === undefined) byPack.set(row.pack, [row]);
+      else known.push(row);
+      this.#totalBytes += recordBytes(row.storedBytes);
+    }
+    const packs = [...byPack];
+    const lane = async (): Promise<void> => {
+      for (let next = packs.shift(); next !== undefined; next = packs.shift()) {
+        this.#waiting.push(await this.#download(...next));
+        await this.#settle(false);
+      }
+    };
+    const lanes = Array.from({ length: LANES }, () =>
+      lane().catch((error: unknown) => {
+        packs.length = 0;
+        throw error;
+      }),
+    );
+    for (const ended of await Promise.allSettled(lanes)) if (ended.status === "rejected") throw ended.reason;
+    while (this.#waiting.length > 0) await this.#settle(true);
+  }
+
+  async #download(pack: Digest, rows: readonly RemoteRow[]): Promise<Arrived> {
+    this.#made ??= createFolder(this.#folder);
+    await this.#made;
+    const sorted = [...rows].sort((a, b) => a.offset - b.offset);
+    const sizeBytes = await this.#remote.packBytes(pack, this.#call);
+    const recordsBytes = sorted.reduce((sum, row) => sum + recordBytes(row.storedBytes), 0);
+    const footerBytes = paddedBytes(sorted.length * FOOTER_ROW_BYTES) + TRAILER_BYTES;
+    const isWhole = HEADER_BYTES + recordsBytes + footerBytes === sizeBytes;
+    const path = join(this.#folder, `${pack}${isWhole ? "" : `-${randomBytes(4).toString("hex")}`}.pack`);
+    await createFile(path, "", { durable: false });
+    await using file = await AppendFile.open(path);
+    if (isWhole) {
+      await this.#fill(file, pack, { from: 0, to: sizeBytes, at: 0 });
+      await file.sync();
+      return { pack, path, isWhole, rows: sorted };
+    }
+    let at = 0;
+    const moved: RecordRow[] = [];
+    for (const run of runsOf(sorted)) {
+      const from = run[0]?.offset ?? 0;
+      const last = run.at(-1);
+      const to = last === undefined ? from : last.offset + RECORD_HEADER_BYTES + last.storedBytes;
+      await this.#fill(file, pack, { from, to, at });
+      for (const row of run) moved.push({ ...row, offset: row.offset - from + at });
+      at += to - from;
+    }
+    return { pack, path, isWhole, rows: moved };
+  }
+
+  async #fill(
+    file: AppendFile,
+    pack: Digest,
+    { from, to, at }: { from: number; to: number; at: number },
+  ): Promise<void> {
+    let done = 0;
+    for await (const bytes of this.#remote.readPack(pack, { from, to }, this.#call)) {
+      throwIfCanceled(this.#call);
+      if (done + bytes.length > to - from)
+        throw new SmcError("REMOTE_FAILED", `${this.#remote.url}: more bytes of pack ${pack} than asked for`);
+      await file.write(bytes, at + done);
+      done += bytes.length;
+      this.receivedBytes += bytes.length;
+      const { receivedBytes } = this;
+      const total = Math.max(this.#totalBytes, receivedBytes);
+      this.#call.onProgress({ phase: "receive", done: receivedBytes, total, unit: "bytes" });
+    }
+    if (done < to - from)
+      throw new SmcError("REMOTE_FAILED", `${this.#remote.url}: pack ${pack} ends too early`);
+  }
+
+  /** One at a time: stores what has arrived and whose parents are there. At the end something must become ready. */
+  async #settle(isEnd: boolean): Promise<void> {
+    const turn = this.#settling.then(async () => {
+      let isBetter = false;
+      for (const arrived of this.#waiting.splice(0)) {
+        const left = await this.#admit(arrived, isEnd && !isBetter);
+        if (left === undefined || left.rows.length < arrived.rows.length) isBetter = true;
+        if (left !== undefined) this.#waiting.push(left);
+      }
+      if (isEnd && !isBetter && this.#waiting.length > 0) throw this.#incomplete();
+    });
+    this.#settling = turn.catch(() => undefined);
+    await turn;
+  }
+
+  #incomplete(): SmcError {
+    const row = this.#waiting[0]?.rows[0];
+    return new SmcError(
+      "REMOTE_INCOMPLETE",
+      `${this.#remote.url} lacks what ${row?.digest ?? "a record"} is a difference to; no ref was moved`,
+    );
+  }
+
+  /** What cannot be stored yet. With `apart`, a whole pack may be taken apart: two packs may need each other. */
+  async #admit(arrived: Arrived, apart: boolean): Promise<Arrived | undefined> {
+    try {
+      if (arrived.isWhole) {
+        if (await this.#publishWhole(arrived)) return undefined;
+        if (!apart) return arrived;
+      }
+      return await this.#publishRecords(arrived);
+    } catch (error) {
+      throw this.#named(error, arrived.pack);
+    }
+  }
+
+  #named(error: unknown, pack: Digest): unknown {
+    if (!isSmcError(error) || error.exit !== 4) return error;
+    const message = `pack ${pack} of ${this.#remote.url} is damaged: ${error.message}; no ref was moved`;
+    return new SmcError("OBJECT_CORRUPT", message, {
+      hint: "push again from a store that has it whole",
+      details: { pack },
+      cause: error,
+    });
+  }
+
+  /** False when a parent is not stored yet. */
+  async #publishWhole({ path, pack, rows }: Arrived): Promise<boolean> {
+    const store = this.#store;
+    const task = { signal: this.#call.signal };
+    const contents = await store.pool.run("contents", { pack: path }, task);
+    if (contents.name !== pack) throw new SmcError("PACK_CORRUPT", `it is called ${contents.name}`);
+    const inside = new Map(contents.rows.map((row) => [row.digest, row]));
+    if (!rows.every(({ digest }) => inside.has(digest)))
+      throw new SmcError("PACK_CORRUPT", "it does not hold what its index says");
+    const parents = await this.#parentsOf(path, inside);
+    if (parents === undefined) return false;
+    const [problem] = await store.pool.run("verifyPack", { pack: path, parents }, task);
+    if (problem !== undefined) throw new SmcError("PACK_CORRUPT", problem.message);
+    const target = packPath(store.path, pack);
+    await renamePath(path, target);
+    await syncFolder(dirname(target));
+    await indexPack(store, contents);
+    this.objects += contents.rows.length;
+    return true;
+  }
+
+  /** Where the parents of a pack's records are: in it, or in the store. Undefined when one is in neither. */
+  async #parentsOf(
+    pack: string,
+    inside: ReadonlyMap<Digest, RecordRow>,
+  ): Promise<Map<Digest, readonly ChunkPlace[]> | undefined> {
+    const needed = [...inside.values()].flatMap(({ parents }) => parents ?? []);
+    const outside = [...new Set(needed.filter((digest) => !inside.has(digest)))];
+    this.#store.pins.add(outside);
+    const known = await this.#store.objects.placesOf(outside);
+    if (known.size < outside.length) return undefined;
+    const placeOf = (digest: Digest, depth: number): ChunkPlace => {
+      const row = inside.get(digest);
+      const place = known.get(digest);
+      if (row === undefined && place !== undefined) return place;
+      if (row === undefined || depth > CHAIN_MAX)
+        throw new SmcError("OBJECT_CORRUPT", `${digest} has a chain of more than ${CHAIN_MAX} parents`);
+      if (row.parents === undefined) return { pack, span: row };
+      return { pack, span: row, parents: row.parents.map((parent) => placeOf(parent, depth + 1)) };
+    };
+    const found = new Map<Digest, readonly ChunkPlace[]>();
+    for (const { digest, parents } of inside.values())
+      if (parents !== undefined)
+        found.set(
+          digest,
+          parents.map((parent) => placeOf(parent, 1)),
+        );
+    return found;
+  }
+
+  /** Stores the records whose parents are stored; the others are left. */
+  async #publishRecords(arrived: Arrived): Promise<Arrived | undefined> {
+    const needed = [...new Set(arrived.rows.flatMap(({ parents }) => parents ?? []))];
+    this.#store.pins.add(needed);
+    const places = await this.#store.index.findMany(needed);
+    const there = new Set(needed.filter((_, index) => places[index] !== undefined));
+    const isReady = ({ parents = [] }: RecordRow): boolean => parents.every((parent) => there.has(parent));
+    const ready = arrived.rows.filter(isReady);
+    if (ready.length > 0) {
+      await using session = this.#store.writePacks("fetch");
+      await session.copyFrom(arrived.path, ready, this.#call);
+      await session.finish();
+      this.objects += ready.length;
+    }
+    const rows = arrived.rows.filter((row) => !isReady(row));
+    if (rows.length > 0) return { ...arrived, isWhole: false, rows };
+    await removeFile(arrived.path);
+    return undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // What led here is what is told, not that the disk does not let us clean up either; opening the store does.
+    if (this.#made !== undefined) await removeTree(this.#folder).catch(() => undefined);
+  }
+}
+
+/** Rows that are fetched with one request, in the order of the file. */
+function runsOf(sorted: readonly RemoteRow[]): RemoteRow[][] {
+  const runs: RemoteRow[][] = [];
+  let end = 0;
+  for (const row of sorted) {
+    const run = runs.at(-1);
+    if (run === undefined || row.offset - end > GAP_BYTES_MAX) runs.push([row]);
+    else run.push(row);
+    end = row.offset + recordBytes(row.storedBytes);
+  }
+  return runs;
+}

@@ -1,0 +1,160 @@
+/** Brings records to a remote in packs: a pack that it lacks whole goes as it is, of others the records are put together anew. */
+import { readPack } from "../check/packs.ts";
+import { type Call, throwIfCanceled } from "../call.ts";
+import { SmcError } from "../errors.ts";
+import type { Digest } from "../objects/digest.ts";
+import type { OwnedStore } from "../open-store.ts";
+import { packPath } from "../pack/folder.ts";
+import { PACK_BYTES_TARGET, PACK_RECORDS_MAX, recordBytes, type RecordRow } from "../pack/format.ts";
+import type { NeededRecord } from "./needed.ts";
+import type { PackFile, Remote } from "./remote.ts";
+
+export interface SendOptions {
+  /** Packs at a time. */
+  readonly jobs: number;
+}
+
+export interface Sent {
+  readonly packs: number;
+  readonly bytes: number;
+}
+
+/** Records of several packs that make a new one. */
+interface Group {
+  readonly parts: ReadonlyMap<Digest, readonly RecordRow[]>;
+  readonly storedBytes: number;
+}
+
+type Shipment = { readonly whole: Digest; readonly storedBytes: number } | Group;
+
+/** Every record is verified before it leaves. Throws what the remote throws, OBJECT_CORRUPT for damage here. */
+export async function send(
+  store: OwnedStore,
+  remote: Remote,
+  { records, jobs }: SendOptions & { records: readonly NeededRecord[] },
+  call: Call,
+): Promise<Sent> {
+  const shipments = plan(store, records);
+  const blobs = new Map(records.flatMap(({ digest, blob }) => (blob === undefined ? [] : [[digest, blob]])));
+  const total = shipments.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
+  const sent = { packs: 0, bytes: 0 };
+  let done = 0;
+  const waiting = [...shipments];
+  const lane = async (): Promise<void> => {
+    for (let shipment = waiting.shift(); shipment !== undefined; shipment = waiting.shift()) {
+      throwIfCanceled(call);
+      for (const bytes of await sendOne({ store, remote, blobs }, shipment, call)) {
+        sent.packs += 1;
+        sent.bytes += bytes;
+      }
+      done += shipment.storedBytes;
+      call.onProgress({ phase: "send", done, total, unit: "bytes" });
+    }
+  };
+  const lanes = Array.from({ length: jobs }, () =>
+    lane().catch((error: unknown) => {
+      waiting.length = 0;
+      throw error;
+    }),
+  );
+  const ended = await Promise.allSettled(lanes);
+  for (const lane of ended) if (lane.status === "rejected") throw lane.reason;
+  return sent;
+}
+
+/** What describes the data goes together, so that whoever fetches has it with one look. */
+function plan(store: OwnedStore, records: readonly NeededRecord[]): Shipment[] {
+  const packs = new Map(store.index.packs().map((pack) => [pack.no, pack]));
+  const byPack = new Map<number, NeededRecord[]>();
+  for (const record of records) {
+    const known = byPack.get(record.place.pack);
+    if (known === undefined) byPack.set(record.place.pack, [record]);
+    else known.push(record);
+  }
+  const shipments: Shipment[] = [];
+  const rest: NeededRecord[] = [];
+  for (const [no, part] of byPack) {
+    const pack = packs.get(no);
+    const isWhole =
+      pack !== undefined && pack.count === part.length && pack.sizeBytes >= PACK_BYTES_TARGET / 4;
+    if (isWhole) shipments.push({ whole: pack.name, storedBytes: pack.sizeBytes });
+    else rest.push(...part);
+  }
+  const nameOf = (no: number): Digest => store.index.packName(no);
+  const isChunk = ({ place }: NeededRecord): boolean => place.kind === "chunk";
+  shipments.push(
+    ...groups(
+      rest.filter((record) => !isChunk(record)),
+      nameOf,
+    ),
+    ...groups(rest.filter(isChunk), nameOf),
+  );
+  return shipments;
+}
+
+function groups(records: readonly NeededRecord[], nameOf: (no: number) => Digest): Group[] {
+  const sorted = [...records].sort((a, b) => a.place.pack - b.place.pack || a.place.offset - b.place.offset);
+  const made: Group[] = [];
+  let parts = new Map<Digest, RecordRow[]>();
+  let storedBytes = 0;
+  let count = 0;
+  const end = (): void => {
+    if (count > 0) made.push({ parts, storedBytes });
+    parts = new Map();
+    storedBytes = 0;
+    count = 0;
+  };
+  for (const { digest, place } of sorted) {
+    const name = nameOf(place.pack);
+    const rows = parts.get(name) ?? [];
+    parts.set(name, rows);
+    rows.push({ ...place, digest, flags: 0, headerCrc: 0 });
+    storedBytes += recordBytes(place.storedBytes);
+    count += 1;
+    if (storedBytes >= PACK_BYTES_TARGET || count >= PACK_RECORDS_MAX) end();
+  }
+  end();
+  return made;
+}
+
+interface Context {
+  readonly store: OwnedStore;
+  readonly remote: Remote;
+  /** Chunklist → blob. */
+  readonly blobs: ReadonlyMap<Digest, Digest>;
+}
+
+/** Sizes of the packs that were put. */
+async function sendOne(context: Context, shipment: Shipment, call: Call): Promise<number[]> {
+  const { store, remote, blobs } = context;
+  using _ = store.objects.readers.enter();
+  const named = (rows: readonly RecordRow[], pack: Digest): PackFile["rows"] =>
+    rows.map((row) => {
+      const blob = blobs.get(row.digest);
+      return { ...row, pack, ...(blob === undefined ? {} : { blob }) };
+    });
+  if ("whole" in shipment) {
+    const path = packPath(store.path, shipment.whole);
+    const { faults } = await readPack(store, shipment.whole, { call });
+    const [fault] = faults;
+    if (fault !== undefined) throw damagedHere(shipment.whole, fault.message);
+    const { rows, sizeBytes } = await store.pool.run("contents", { pack: path }, { signal: call.signal });
+    const name = shipment.whole;
+    await remote.putPack({ path, name, sizeBytes, rows: named(rows, name) }, call);
+    return [sizeBytes];
+  }
+  await using session = store.writePacks("push");
+  for (const [pack, rows] of shipment.parts) await session.copy(pack, rows, call);
+  const made: number[] = [];
+  for (const { path, name, sizeBytes, rows } of await session.handOver()) {
+    await remote.putPack({ path, name, sizeBytes, rows: named(rows, name) }, call);
+    made.push(sizeBytes);
+  }
+  return made;
+}
+
+function damagedHere(pack: Digest, message: string): SmcError {
+  return new SmcError("OBJECT_CORRUPT", `pack ${pack} of this store is damaged ${message}; it was not sent`, {
+    hint: 'see "smc fsck --full" and "smc fsck --repair"',
+  });
+}
