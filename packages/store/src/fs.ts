@@ -178,7 +178,7 @@ export async function openLog(path: string): Promise<FileHandle> {
   return named("open", path, () => open(path, flags, 0o600));
 }
 
-/** A file that only grows: the journal. One writer. */
+/** A file that only grows: the journal, an object of a folder while it is written. One writer. */
 export class AppendFile implements AsyncDisposable {
   readonly path: string;
   readonly #handle: FileHandle;
@@ -191,6 +191,12 @@ export class AppendFile implements AsyncDisposable {
   static async open(path: string): Promise<AppendFile> {
     const flags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0);
     return new AppendFile(path, await named("open", path, () => open(path, flags)));
+  }
+
+  /** Creates a file that must not exist yet; its name is durable after `syncFolder`. */
+  static async create(path: string, options: { mode?: number } = {}): Promise<AppendFile> {
+    const create = () => open(path, CREATE_FLAGS, options.mode ?? 0o600);
+    return new AppendFile(path, await named("create", path, create));
   }
 
   /** Writes at `offset`; not durable. After an error the file must be truncated or closed. */
