@@ -8,6 +8,7 @@ export const TOPICS = {
   "exit-codes": "what each exit status means",
   environment: "variables that smc reads, with their values",
   config: "settings, and where they come from",
+  remotes: "other places that hold a repository",
 } as const;
 export type Topic = keyof typeof TOPICS;
 
@@ -98,10 +99,23 @@ const WORKFLOWS = [
   "Who moved it?",
   "  smc audit --ref main",
   "",
+  "With others:",
+  "  smc remote add origin file:///mnt/nas/model",
+  "  smc push",
+  "  smc clone file:///mnt/nas/model",
+  "  smc pull",
+  "",
   "Clean up:",
   "  smc gc -n",
   "  smc gc",
   "  smc undelete",
+];
+
+const REMOTES: readonly (readonly [string, string])[] = [
+  ["file:///mnt/nas/model", "a folder that several machines see: a NAS, a mounted disk"],
+  ["s3://bucket/model", "a bucket of Amazon S3, with the region of the environment"],
+  ["s3://bucket/model?endpoint=https://minio.lan:9000", "a bucket of another server that speaks S3"],
+  ["s3://bucket/model?region=eu-central-1", "a bucket in a region"],
 ];
 
 function rows(table: readonly (readonly [string, string])[]): string[] {
@@ -147,6 +161,22 @@ export function topicHelp(topic: Topic, env: Readonly<Record<string, string | un
         "  SMC_HOME=/data/smc smc repos",
       ];
     }
+    case "remotes":
+      return [
+        "One URL is one repository:",
+        "",
+        ...rows(REMOTES),
+        "",
+        "URLs hold no passwords and no keys. What is sent is compared with its digest where it arrives, and again when it",
+        "is fetched. Branches of a remote are kept as REMOTE/BRANCH: origin/main. A push moves all its refs or none, and",
+        "a branch only forward, unless it is forced. Run a push or fetch that was interrupted again: it goes on.",
+        "",
+        "Examples:",
+        "  smc remote add origin file:///mnt/nas/model",
+        "  smc push origin main v1.0.0",
+        "  smc clone file:///mnt/nas/model",
+        "  smc fetch && smc log main..origin/main",
+      ];
     case "config":
       return [
         "A setting comes from the first place that has it: command line, environment,",

@@ -48,6 +48,12 @@ export async function readActor({ store, at }: Context): Promise<Identity> {
   return actorOf((await readConfig({ storePath: store.path })).entries);
 }
 
+/** Where a new repository starts. Throws CONFIG_INVALID. */
+export async function readDefaultBranch({ store }: Context): Promise<string> {
+  const { entries } = await readConfig({ storePath: store.path });
+  return textOf(entries, "init.defaultBranch") ?? "main";
+}
+
 type Entries = Awaited<ReturnType<typeof readConfig>>["entries"];
 
 function textOf(entries: Entries, key: string): string | undefined {

@@ -3,6 +3,7 @@ import * as store from "@smc/store";
 import type { Call, OwnedStore, Repository } from "@smc/store";
 import type { Input, VerbName } from "./api.ts";
 import { type Context, folderOf, openRepository, readActor } from "./context.ts";
+import { cloneIn, lsRemoteIn, outdatedIn, remoteIn, withRemote } from "./remotes/with-remote.ts";
 
 type Handler<V extends VerbName> = (context: Context, input: Input<V>, call: Call) => Promise<unknown>;
 type Handlers = { readonly [V in VerbName]: Handler<V> };
@@ -86,6 +87,13 @@ export const handlers = {
   tag: onRepository(store.tag),
   merge: onRepository(store.merge),
   revert: onRepository(store.revert),
+  clone: cloneIn,
+  remote: remoteIn,
+  fetch: withRemote(store.fetch),
+  pull: withRemote(store.pull),
+  push: withRemote(store.push),
+  "ls-remote": lsRemoteIn,
+  outdated: outdatedIn,
   "rev-parse": onRepository(store.revParse),
   "cat-file": onRepository(store.catFile),
   "hash-object": onStore(store.hashObject),

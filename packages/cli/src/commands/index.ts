@@ -1,13 +1,14 @@
 /** Every verb of the command line. Only the module of the one that runs is loaded. */
 import type { Command } from "../command.ts";
 
-export type Group = "start" | "snapshots" | "history" | "branches" | "plumbing" | "care" | "help";
+export type Group = "start" | "snapshots" | "history" | "branches" | "sharing" | "plumbing" | "care" | "help";
 
 export const GROUPS: Readonly<Record<Group, string>> = {
   start: "Start",
   snapshots: "Snapshots",
   history: "History",
   branches: "Branches and tags",
+  sharing: "Sharing",
   plumbing: "Plumbing, for scripts",
   care: "Store and daemon",
   help: "Help",
@@ -63,6 +64,29 @@ export const COMMANDS = {
     load: () => import("./merge.ts"),
   },
   tag: { group: "branches", summary: "list, make, delete tags", load: () => import("./tag.ts") },
+  clone: {
+    group: "sharing",
+    summary: "make a folder of what a remote holds",
+    load: () => import("./clone.ts"),
+  },
+  remote: { group: "sharing", summary: "list, add, change remotes", load: () => import("./remote.ts") },
+  fetch: {
+    group: "sharing",
+    summary: "bring what a remote has into the store",
+    load: () => import("./fetch.ts"),
+  },
+  pull: { group: "sharing", summary: "fetch, and move the branch forward", load: () => import("./pull.ts") },
+  push: { group: "sharing", summary: "send branches and tags to a remote", load: () => import("./push.ts") },
+  outdated: {
+    group: "sharing",
+    summary: "tell what is different on the remotes",
+    load: () => import("./outdated.ts"),
+  },
+  "ls-remote": {
+    group: "sharing",
+    summary: "list the refs of a remote",
+    load: () => import("./ls-remote.ts"),
+  },
   "ls-files": { group: "plumbing", summary: "list staged files", load: () => import("./ls-files.ts") },
   "ls-tree": {
     group: "plumbing",

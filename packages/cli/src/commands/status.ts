@@ -1,6 +1,7 @@
+import type { StatusResult } from "@smc/store";
 import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
-import { formatCount, shortDigest } from "../format.ts";
+import { formatCount, shortDigest, shortRef } from "../format.ts";
 import type { Output } from "../output.ts";
 import { pathspecs } from "../input.ts";
 
@@ -58,6 +59,7 @@ export const command = defineCommand({
         : `On branch ${show(data.branch)}`,
     );
     if (data.head === null) out.line("No commits yet");
+    if (data.upstream !== null) out.line(upstreamLine(data.upstream));
     if (data.damage !== null) {
       const packs = formatCount(data.damage.packs, "pack");
       out.line(
@@ -91,6 +93,16 @@ export const command = defineCommand({
   ],
   exitCode: (data, { options }) => (options["exit-code"] && !isClean(data) ? 1 : 0),
 });
+
+function upstreamLine({ ref, ahead, behind }: NonNullable<StatusResult["upstream"]>): string {
+  const name = `'${shortRef(ref)}'`;
+  if (ahead === null || behind === null) return `Your branch and ${name} differ by very many commits.`;
+  if (ahead === 0 && behind === 0) return `Your branch is up to date with ${name}.`;
+  if (behind === 0) return `Your branch is ahead of ${name} by ${formatCount(ahead, "commit")}.`;
+  if (ahead === 0)
+    return `Your branch is behind ${name} by ${formatCount(behind, "commit")}; "smc pull" moves it forward.`;
+  return `Your branch and ${name} have diverged: ${formatCount(ahead, "commit")} here, ${behind} there.`;
+}
 
 interface Changes {
   readonly staged: readonly { readonly path: string; readonly change: keyof typeof LETTERS }[];

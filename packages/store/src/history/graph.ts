@@ -61,13 +61,13 @@ export async function readNode(store: CommitSource, digest: Digest): Promise<Com
 }
 
 /** Counts the steps of a walk: lets others run, stops when the caller has gone or the graph is too big. */
-function createSteps(call: Call): () => Promise<void> | undefined {
+function createSteps(call: Call, commitsMax = COMMITS_MAX): () => Promise<void> | undefined {
   const pace = createPacer(call);
   let count = 0;
   return () => {
     count += 1;
-    if (count > COMMITS_MAX)
-      throw new SmcError("LIMIT_EXCEEDED", `more than ${COMMITS_MAX} commits in one walk`);
+    if (count > commitsMax)
+      throw new SmcError("LIMIT_EXCEEDED", `more than ${commitsMax} commits in one walk`);
     return pace();
   };
 }
@@ -91,14 +91,14 @@ const BOTH = LEFT | RIGHT;
  */
 async function paint(
   store: CommitSource,
-  sides: { left: readonly Digest[]; right: readonly Digest[] },
+  sides: { left: readonly Digest[]; right: readonly Digest[]; commitsMax?: number | undefined },
   call: Call,
 ): Promise<{ flags: Map<Digest, number>; nodes: Map<Digest, CommitNode> }> {
   const flags = new Map<Digest, number>();
   const nodes = new Map<Digest, CommitNode>();
   const queued = new Set<Digest>();
   const queue = newQueue();
-  const step = createSteps(call);
+  const step = createSteps(call, sides.commitsMax);
   let position = 0;
   let oneSided = 0;
   let oldestMs = Infinity;
@@ -258,13 +258,15 @@ async function independent(store: CommitSource, nodes: readonly CommitNode[], ca
   return kept;
 }
 
-/** Commits that only `a` has, and that only `b` has. */
+/** Commits that only `a` has, and that only `b` has. Throws LIMIT_EXCEEDED when it would look at more than `commitsMax`. */
 export async function aheadBehind(
   store: CommitSource,
-  pair: { a: Digest; b: Digest },
+  pair: { a: Digest; b: Digest; commitsMax?: number },
   call: Call,
 ): Promise<{ ahead: number; behind: number }> {
-  const { flags } = await paint(store, { left: [pair.a], right: [pair.b] }, call);
+  const { a, b, commitsMax } = pair;
+  if (a === b) return { ahead: 0, behind: 0 };
+  const { flags } = await paint(store, { left: [a], right: [b], commitsMax }, call);
   let ahead = 0;
   let behind = 0;
   for (const flag of flags.values()) {

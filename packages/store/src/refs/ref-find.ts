@@ -28,7 +28,8 @@ export function notFound(
   });
 }
 
-function tryRefName(text: string): RefName | undefined {
+/** Undefined for what is not a full ref name. */
+export function tryRefName(text: string): RefName | undefined {
   try {
     return parseRefName(text);
   } catch (error) {

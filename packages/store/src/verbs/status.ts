@@ -17,6 +17,7 @@ import {
   type StagedChange,
   type Tip,
 } from "../worktree/state.ts";
+import { readUpstream, type Upstream } from "../worktree/upstream.ts";
 import { exclusively, type Worktree } from "../worktree/worktree.ts";
 
 export interface StatusOptions {
@@ -31,6 +32,8 @@ export interface StatusResult {
   readonly branch: string | null;
   /** Null before the first commit. */
   readonly head: Digest | null;
+  /** How far the branch is from the remote's, as fetched last; null when there is none. */
+  readonly upstream: Upstream | null;
   /** What a commit would change. */
   readonly staged: readonly StagedChange[];
   readonly modified: readonly string[];
@@ -75,6 +78,7 @@ export async function status(
   return {
     branch: branchOf(tip.head),
     head: tip.head.digest ?? null,
+    upstream: await readUpstream(repository, tip.head, call),
     staged: staged.filter(({ path }) => isWanted(path)),
     modified: changes.modified.filter(isWanted).sort(),
     deleted: changes.deleted.filter(isWanted).sort(),

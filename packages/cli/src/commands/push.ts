@@ -1,0 +1,93 @@
+import { SmcError } from "@smc/store/errors";
+import { show } from "@smc/store/show";
+import { defineCommand } from "../command.ts";
+import { formatCount, formatSize, shortRef } from "../format.ts";
+import { movedDigests, moveLine } from "../ref-moves.ts";
+
+export const command = defineCommand({
+  usage: ["push [options] [REMOTE] [REF ...]", "push --delete [REMOTE] REF ..."],
+  description: [
+    "Sends branches and tags, and what they need and the remote does not have, to a remote; then moves its refs, all or",
+    "none. A branch moves forward only, unless a force option is given. A push that was interrupted sends the rest when",
+    "it is run again.",
+  ],
+  positionals: [
+    { name: "REMOTE", summary: "the remote (origin, or the only one)" },
+    {
+      name: "REF",
+      summary: "branch, tag, HERE:THERE, :THERE to delete, + in front to force (the current branch)",
+      completes: "refs",
+      many: true,
+    },
+  ],
+  options: {
+    all: { type: "boolean", summary: "all branches" },
+    tags: { type: "boolean", summary: "all tags too" },
+    "force-with-lease": {
+      type: "boolean",
+      summary: "also move branches back or sideways, if nobody moved them since the last fetch",
+    },
+    force: { type: "boolean", short: "f", summary: "also move branches back or sideways, whatever is there" },
+    mirror: { type: "boolean", summary: "make branches and tags there what they are here; deletes others" },
+    jobs: { type: "integer", value: "N", min: 1, max: 16, summary: "packs sent at a time (4)" },
+    "dry-run": { type: "boolean", short: "n", summary: "tell what would be done, and send nothing" },
+    delete: { type: "boolean", short: "d", summary: "delete the refs there" },
+  },
+  examples: [
+    ["smc push", "the current branch to origin"],
+    ["smc push origin main v1.0.0", "a branch and a tag"],
+    ["smc push --all --tags nas", "everything"],
+    ["smc push origin --delete old", "delete a branch there"],
+  ],
+  run: (context, { words, rest, options }) => {
+    const [remote, ...named] = [...words, ...(rest ?? [])];
+    if (options.delete && named.length === 0)
+      throw new SmcError("USAGE", "name the remote, and the refs to delete there");
+    if (options.delete && (options.all || options.tags || options.mirror))
+      throw new SmcError("USAGE", "--delete goes with names of refs only");
+    const refs = options.delete ? named.map((name) => `:${name}`) : named;
+    const { all, tags, force, mirror, jobs } = options;
+    return context.call("push", {
+      ...(remote === undefined ? {} : { remote }),
+      ...(refs.length === 0 ? {} : { refs }),
+      all,
+      tags,
+      force,
+      mirror,
+      forceWithLease: options["force-with-lease"],
+      dryRun: options["dry-run"],
+      ...(jobs === undefined ? {} : { jobs }),
+    });
+  },
+  print: (data, out, { words, rest, options }) => {
+    if (data.refs.length === 0) {
+      out.line("Everything up-to-date");
+      return;
+    }
+    out.line(`To ${show(data.remote)} (${show(data.url, 300)})`);
+    const { objects, thereObjects, sentBytes, packs, verifiedObjects } = data;
+    out.line(`  Checking   ${objects + thereObjects} objects, ${thereObjects} already there`);
+    if (objects > 0) {
+      const word = options["dry-run"] ? "To send " : "Sent    ";
+      out.line(`  ${word}   ${objects} objects, ${formatSize(sentBytes)}, ${formatCount(packs, "pack")}`);
+      if (!options["dry-run"]) out.line(`  Verified   ${verifiedObjects} digests  ok`);
+    }
+    const sources = sourcesOf([...words, ...(rest ?? [])].slice(1));
+    for (const ref of data.refs) {
+      const to = shortRef(ref.name);
+      out.line(moveLine(ref, { from: sources.get(to) ?? to, to }));
+    }
+    if (options["dry-run"]) out.hint("nothing was sent and no ref was moved");
+  },
+  quiet: (data) => movedDigests(data.refs),
+});
+
+/** What `HERE:THERE` calls a ref here, by its name there. */
+function sourcesOf(named: readonly string[]): Map<string, string> {
+  const pairs = named.map((text) => text.replace(/^\+/, "").split(":"));
+  return new Map(
+    pairs.flatMap(([here = "", there = ""]) =>
+      here === "" || there === "" ? [] : [[shortRef(there), shortRef(here)] as const],
+    ),
+  );
+}

@@ -1,0 +1,108 @@
+import type { RemoteResult } from "@smc/store";
+import { SmcError } from "@smc/store/errors";
+import { show } from "@smc/store/show";
+import { defineCommand } from "../command.ts";
+import { formatCount, formatTable } from "../format.ts";
+import type { Output } from "../output.ts";
+
+const ACTIONS = ["list", "add", "remove", "rename", "set-url", "test"] as const;
+type Action = (typeof ACTIONS)[number];
+/** Words that each action takes. */
+const WORDS: Readonly<Record<Action, readonly [min: number, max: number, usage: string]>> = {
+  list: [0, 0, "remote list"],
+  add: [2, 2, "remote add NAME URL"],
+  remove: [1, 1, "remote remove NAME"],
+  rename: [2, 2, "remote rename OLD NEW"],
+  "set-url": [2, 2, "remote set-url NAME URL"],
+  test: [0, 1, "remote test [NAME]"],
+};
+
+export const command = defineCommand({
+  usage: [
+    "remote [list] [-v]",
+    "remote add NAME URL [--single-writer] [--no-test]",
+    "remote remove NAME",
+    "remote rename OLD NEW",
+    "remote set-url NAME URL",
+    "remote test [NAME]",
+  ],
+  description: [
+    "Remotes are other places that hold this repository: a folder (file:///mnt/nas/model) or a bucket",
+    '(s3://bucket/model). "add" asks the remote whether several writers are safe there. Passwords and keys are not kept',
+    'here: see "smc help remotes".',
+  ],
+  positionals: [
+    { name: "action", summary: ACTIONS.join(", "), completes: ACTIONS },
+    { name: "NAME", summary: "of the remote: origin" },
+    { name: "URL", summary: "where it is; NEW for rename" },
+  ],
+  options: {
+    verbose: { type: "boolean", short: "v", summary: "list where they lead too" },
+    "single-writer": {
+      type: "boolean",
+      summary: "add: nobody else writes there, so it need not tell writers apart",
+    },
+    "no-test": { type: "boolean", summary: "add: do not ask the remote" },
+  },
+  examples: [
+    ["smc remote add origin file:///mnt/nas/model", "a folder that several machines see"],
+    ["smc remote add origin 's3://models/demo?endpoint=https://minio.lan:9000'", "a bucket"],
+    ["smc remote -v", "which are there, and where do they lead?"],
+    ["smc remote test", "does it answer?"],
+  ],
+  run: (context, { words, rest, options }) => {
+    const [word = "list", ...names] = [...words, ...(rest ?? [])];
+    const action = ACTIONS.find((known) => known === word);
+    if (action === undefined)
+      throw new SmcError(
+        "ARGUMENT_INVALID",
+        `remote: '${show(word, 80)}' is not one of ${ACTIONS.join(", ")}`,
+      );
+    const [min, max, usage] = WORDS[action];
+    if (names.length < min || names.length > max) throw new SmcError("USAGE", `it is "smc ${usage}"`);
+    const [name, second] = names;
+    const { "single-writer": singleWriter, "no-test": skipTest } = options;
+    if ((singleWriter || skipTest) && action !== "add")
+      throw new SmcError("USAGE", '--single-writer and --no-test go with "smc remote add"');
+    return context.call("remote", {
+      action,
+      ...(name === undefined ? {} : { name }),
+      ...(second === undefined ? {} : action === "rename" ? { to: second } : { url: second }),
+      ...(action === "add" ? { singleWriter, skipTest } : {}),
+    });
+  },
+  print: (data, out, { words, options }) => {
+    if (data.action === "list") {
+      for (const line of formatTable(rows(data, options.verbose))) out.line(line);
+      if (data.remotes.length === 0) out.hint('there is none; add one with "smc remote add origin URL"');
+      return;
+    }
+    const [remote] = data.remotes;
+    if (remote === undefined) return;
+    const name = show(remote.name);
+    const url = show(remote.url, 500);
+    if (data.action === "add") out.line(`Added remote '${name}' (${url})`);
+    if (data.action === "set-url") out.line(`Remote '${name}' leads to ${url} now`);
+    if (data.action === "remove") out.line(`Removed remote '${name}' (${url})`);
+    if (data.action === "rename") out.line(`Renamed remote '${show(words[1] ?? "")}' to '${name}'`);
+    printFound(data, out);
+  },
+  quiet: (data) => data.remotes.map(({ name }) => name),
+});
+
+function rows(data: RemoteResult, verbose: boolean): string[][] {
+  return data.remotes.map(({ name, url, singleWriter }) => [
+    show(name),
+    ...(verbose ? [show(url, 500), singleWriter ? "(single writer)" : ""] : []),
+  ]);
+}
+
+function printFound({ action, remotes, found, refs }: RemoteResult, out: Output): void {
+  if (refs.length > 0) out.line(`${formatCount(refs.length, "branch", "branches")} of it ${action}d here`);
+  const [remote] = remotes;
+  if (found === null || remote === undefined) return;
+  const { branches, tags, ms } = found;
+  const holds = `${formatCount(branches, "branch", "branches")}, ${formatCount(tags, "tag")}`;
+  if (action === "test") out.line(`${show(remote.name)} (${show(remote.url, 500)})`);
+  out.line(`${remote.kind}: ok, ${found.refs === 0 ? "empty" : holds} (${ms} ms)`);
+}

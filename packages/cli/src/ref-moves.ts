@@ -1,0 +1,49 @@
+/** What `fetch`, `pull` and `push` say of each ref, as git does. */
+import type { FetchResult, MovedRef } from "@smc/store";
+import { show } from "@smc/store/show";
+import { formatSize, pad, shortDigest, shortRef } from "./format.ts";
+import type { Output } from "./output.ts";
+
+const LEFT_WIDTH = 20;
+
+function kindOf(name: string): string {
+  if (name.startsWith("refs/tags/")) return "tag";
+  return /^refs\/(?:heads|remotes)\//.test(name) ? "branch" : "ref";
+}
+
+/** One line for a ref that moved: ` * [new tag]  v1.0.0 -> v1.0.0`. */
+export function moveLine(ref: MovedRef, { from, to }: { from: string; to: string }): string {
+  const names = from === to ? to : `${from} -> ${to}`;
+  const line = (mark: string, what: string, rest: string): string =>
+    ` ${mark} ${pad(what, LEFT_WIDTH)} ${rest}`;
+  if (ref.to === null) return line("-", "[deleted]", to);
+  if (ref.from === null) return line("*", `[new ${kindOf(ref.name)}]`, names);
+  const short = [shortDigest(ref.from), shortDigest(ref.to)];
+  if (ref.fastForward) return line(" ", short.join(".."), `${from} -> ${to}`);
+  return line("+", short.join("..."), `${from} -> ${to} (forced update)`);
+}
+
+/** `refs/remotes/origin/main` of remote `origin` → `main`: what it is called there. */
+function nameThere(name: string, remote: string): string {
+  const prefix = `refs/remotes/${remote}/`;
+  return name.startsWith(prefix) ? show(name.slice(prefix.length), 200) : shortRef(name);
+}
+
+/** What a fetch brought. */
+export function printFetched(data: FetchResult, out: Output): void {
+  const { refs, skipped, remote, url, objects, receivedBytes, verifiedBlobs } = data;
+  for (const { name, why } of skipped) out.hint(`left out ${show(name, 200)}: ${show(why, 300)}`);
+  if (refs.length === 0) return;
+  out.line(`From ${show(remote)} (${show(url, 300)})`);
+  if (objects > 0) {
+    out.line(`  Received   ${objects} objects, ${formatSize(receivedBytes)}`);
+    out.line(`  Verified   ${verifiedBlobs} files  ok`);
+  }
+  for (const ref of refs)
+    out.line(moveLine(ref, { from: nameThere(ref.name, remote), to: shortRef(ref.name) }));
+}
+
+/** What refs are now: the answer with `-q`. */
+export function movedDigests(refs: readonly MovedRef[]): string[] {
+  return refs.flatMap(({ to }) => to ?? []);
+}

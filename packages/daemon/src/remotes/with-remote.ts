@@ -1,0 +1,99 @@
+/** Verbs that need a remote: the store knows what to do there, this finds and opens it. */
+import * as store from "@smc/store";
+import type { Call, OwnedRepository, Remote, RemoteAccess } from "@smc/store";
+import { SmcError } from "@smc/store/errors";
+import type { Input } from "../api.ts";
+import { type Context, folderOf, openRepository, readActor, readDefaultBranch } from "../context.ts";
+import { parseBucketUrl } from "./bucket-url.ts";
+
+/** What such a verb is given besides its input. */
+export interface OpenedRemote {
+  readonly remote: Remote;
+  readonly remoteName: string;
+}
+
+async function openRemote(
+  url: string,
+  place: { store: store.OwnedStore; repository: string; remoteName: string },
+): Promise<Remote> {
+  void [url, place];
+  throw new SmcError("INTERNAL", "not there yet");
+}
+
+function accessOf(context: Context): RemoteAccess {
+  return {
+    check: (url) => void parseBucketUrl(url),
+    open: (record) => {
+      const { repository, name: remoteName, url } = record;
+      return openRemote(url, { store: context.store, repository, remoteName });
+    },
+  };
+}
+
+/** Opens the remote that `input.remote` names (`origin`, or the only one, when left out) for as long as the verb runs. */
+export function withRemote<Options extends OpenedRemote, Result>(
+  verb: (repository: OwnedRepository, options: Options, call: Call) => Promise<Result>,
+): (
+  context: Context,
+  input: Omit<Options, keyof OpenedRemote> & { readonly remote?: string },
+  call: Call,
+) => Promise<Result> {
+  return async (context, input, call) => {
+    using _ = context.store.calls.enter();
+    const repository = await openRepository(context);
+    const records = await store.readRemotes(context.store, repository.name);
+    const record = store.findRemote(records, input.remote);
+    await using remote = await accessOf(context).open(record, call);
+    // TypeScript cannot see that an Omit put together again is the whole.
+    const options = { ...input, remote, remoteName: record.name } as unknown as Options;
+    return await verb({ ...repository, store: context.store }, options, call);
+  };
+}
+
+export async function remoteIn(
+  context: Context,
+  input: Input<"remote">,
+  call: Call,
+): Promise<store.RemoteResult> {
+  const repository = await openRepository(context);
+  return store.remote({ ...accessOf(context), repository }, input, call);
+}
+
+export async function outdatedIn(
+  context: Context,
+  input: Input<"outdated">,
+  call: Call,
+): Promise<store.OutdatedResult> {
+  const repository = await openRepository(context);
+  return store.outdated({ ...accessOf(context), repository }, input, call);
+}
+
+export async function cloneIn(
+  context: Context,
+  input: Input<"clone">,
+  call: Call,
+): Promise<store.CloneResult> {
+  using _ = context.store.calls.enter();
+  const actor = await readActor(context);
+  const defaultBranch = await readDefaultBranch(context);
+  const place = { ...accessOf(context), store: context.store, actor, defaultBranch };
+  return await store.clone(place, { ...input, folder: folderOf(context, input.folder) }, call);
+}
+
+/** A word with `:` or `/` in it is a URL: it needs no repository. */
+export async function lsRemoteIn(
+  context: Context,
+  input: Input<"ls-remote">,
+  call: Call,
+): Promise<store.LsRemoteResult> {
+  const { remote: named, ...options } = input;
+  const access = accessOf(context);
+  await using remote = await access.open(await recordOf(context, named), call);
+  return await store.lsRemote({ remote }, options, call);
+}
+
+async function recordOf(context: Context, named: string | undefined): Promise<store.RemoteRecord> {
+  if (named !== undefined && /[:/]/.test(named)) return { repository: "", name: "", url: named };
+  const { name } = await openRepository(context);
+  return store.findRemote(await store.readRemotes(context.store, name), named);
+}
