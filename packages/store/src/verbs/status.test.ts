@@ -16,6 +16,7 @@ test("status() before the first commit, after it, and detached", async () => {
     expect(await bench.status()).toEqual({
       branch: "main",
       head: null,
+      upstream: null,
       damage: null,
       staged: [],
       modified: [],
