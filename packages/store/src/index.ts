@@ -2,13 +2,15 @@ export type { Call, Progress } from "./call.ts";
 export { breathe } from "./call.ts";
 export { type ConfigKey, readConfig } from "./config.ts";
 export { scrubNext } from "./check/scrub.ts";
-export { type Digest, parseDigest } from "./objects/digest.ts";
-export { assertRepositoryName, parseIdentity } from "./objects/names.ts";
+export { type Digest, hashBytes, isDigest, parseDigest } from "./objects/digest.ts";
+export { assertRepositoryName, parseIdentity, parseRefName } from "./objects/names.ts";
 export type { Identity } from "./objects/objects.ts";
 export { openStore, type OwnedStore } from "./open-store.ts";
 export { type OwnedRepository, type Repository, requireWorktree } from "./repository.ts";
 export { findRemote, readRemotes, type RemoteAccess, type RemoteRecord } from "./remotes.ts";
-export type { Store } from "./store.ts";
+export type { RefChange, RefReason } from "./refs/refs.ts";
+export type { ByteRange, Store } from "./store.ts";
+export { decodePackIndex, encodePackIndex, PACK_INDEX_BYTES_MAX } from "./transfer/pack-index.ts";
 export {
   assertRemoteRow,
   type PackFile,

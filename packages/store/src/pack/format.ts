@@ -156,21 +156,47 @@ export function assertStored(header: RecordHeader, stored: Uint8Array): void {
   }
 }
 
+/** Rows as they stand in a footer, in the given order. */
+export function encodeRows(rows: readonly RecordRow[]): Buffer {
+  const bytes = Buffer.alloc(rows.length * FOOTER_ROW_BYTES);
+  for (const [index, row] of rows.entries()) {
+    const at = index * FOOTER_ROW_BYTES;
+    bytes.set(digestToBytes(row.digest), at);
+    bytes.writeBigUInt64LE(BigInt(row.offset), at + 32);
+    bytes.writeUInt32LE(row.storedBytes, at + 40);
+    bytes.writeUInt32LE(row.rawBytes, at + 44);
+    bytes.writeUInt8(KINDS.indexOf(row.kind), at + 48);
+    bytes.writeUInt8(row.codec, at + 49);
+    bytes.writeUInt16LE(row.flags, at + 50);
+    bytes.writeUInt32LE(row.headerCrc, at + 52);
+  }
+  return bytes;
+}
+
+/** Row `index` of bytes that hold whole rows. Throws FORMAT_UNSUPPORTED for an unknown kind. */
+export function decodeRow(raw: Uint8Array, index: number): RecordRow {
+  const bytes = view(raw);
+  const at = index * FOOTER_ROW_BYTES;
+  const kind = KINDS[bytes.readUInt8(at + 48)];
+  if (kind === undefined)
+    throw new SmcError("FORMAT_UNSUPPORTED", `a record of kind ${bytes.readUInt8(at + 48)}`);
+  return {
+    digest: digestFromBytes(bytes.subarray(at, at + 32)),
+    offset: Number(bytes.readBigUInt64LE(at + 32)),
+    storedBytes: bytes.readUInt32LE(at + 40),
+    rawBytes: bytes.readUInt32LE(at + 44),
+    kind,
+    codec: bytes.readUInt8(at + 49),
+    flags: bytes.readUInt16LE(at + 50),
+    headerCrc: bytes.readUInt32LE(at + 52),
+  };
+}
+
 /** Footer rows in digest order, and the trailer that ends the pack. */
 export function encodeFooter(rows: readonly RecordRow[], footerOffset: number): Buffer {
   const sorted = [...rows].sort((a, b) => (a.digest < b.digest ? -1 : 1));
   const footer = Buffer.alloc(paddedBytes(sorted.length * FOOTER_ROW_BYTES));
-  for (const [index, row] of sorted.entries()) {
-    const at = index * FOOTER_ROW_BYTES;
-    footer.set(digestToBytes(row.digest), at);
-    footer.writeBigUInt64LE(BigInt(row.offset), at + 32);
-    footer.writeUInt32LE(row.storedBytes, at + 40);
-    footer.writeUInt32LE(row.rawBytes, at + 44);
-    footer.writeUInt8(KINDS.indexOf(row.kind), at + 48);
-    footer.writeUInt8(row.codec, at + 49);
-    footer.writeUInt16LE(row.flags, at + 50);
-    footer.writeUInt32LE(row.headerCrc, at + 52);
-  }
+  footer.set(encodeRows(sorted));
   const trailer = Buffer.alloc(TRAILER_BYTES);
   trailer.writeBigUInt64LE(BigInt(footerOffset), 0);
   trailer.writeUInt32LE(sorted.length, 8);
@@ -204,22 +230,7 @@ export function decodeFooter(raw: Uint8Array, trailer: Trailer): RecordRow[] {
   const bytes = view(raw);
   const hash = createHash("sha256").update(bytes).digest();
   if (!hash.equals(trailer.footerHash)) throw corrupt("the footer is damaged");
-  return Array.from({ length: trailer.count }, (_, index): RecordRow => {
-    const at = index * FOOTER_ROW_BYTES;
-    const kind = KINDS[bytes.readUInt8(at + 48)];
-    if (kind === undefined)
-      throw new SmcError("FORMAT_UNSUPPORTED", `a record of kind ${bytes.readUInt8(at + 48)}`);
-    return {
-      digest: digestFromBytes(bytes.subarray(at, at + 32)),
-      offset: Number(bytes.readBigUInt64LE(at + 32)),
-      storedBytes: bytes.readUInt32LE(at + 40),
-      rawBytes: bytes.readUInt32LE(at + 44),
-      kind,
-      codec: bytes.readUInt8(at + 49),
-      flags: bytes.readUInt16LE(at + 50),
-      headerCrc: bytes.readUInt32LE(at + 52),
-    };
-  });
+  return Array.from({ length: trailer.count }, (_, index) => decodeRow(bytes, index));
 }
 
 /** A pack's name: SHA-256 of its header and its trailer, which holds the SHA-256 of the footer. */

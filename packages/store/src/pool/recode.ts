@@ -87,7 +87,8 @@ function assertRow(
   const needs = form.delta?.parents ?? [];
   const given = places?.map(({ span }) => span.digest) ?? [];
   const fits = header.kind === row.kind && header.rawBytes === row.rawBytes;
-  if (fits && needs.length === given.length && needs.every((digest, index) => digest === given[index])) return;
+  if (fits && needs.length === given.length && needs.every((digest, index) => digest === given[index]))
+    return;
   throw new SmcError("OBJECT_CORRUPT", `the record of ${row.digest} is not what was said about it`);
 }
 

@@ -1,0 +1,147 @@
+/** A repository in a bucket: packs, an index beside each, and refs. Everything but the refs is written once and never changed. */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type {
+  ByteRange,
+  Call,
+  Digest,
+  OwnedStore,
+  PackFile,
+  RefChange,
+  RefReason,
+  Remote,
+  RemoteRef,
+  RemoteRow,
+} from "@smc/store";
+import { isSmcError, SmcError } from "@smc/store/errors";
+import type { Bucket } from "./bucket.ts";
+import { BucketIndex } from "./bucket-index.ts";
+import { readRefs, updateRefs } from "./bucket-refs.ts";
+
+const FORMAT_KEY = "format.json";
+const FORMAT = '{"format":"smc-bucket","version":1}\n';
+const FORMAT_BYTES_MAX = 4096;
+
+export class BucketRemote implements Remote {
+  readonly #bucket: Bucket;
+  readonly #store: OwnedStore;
+  readonly #index: BucketIndex;
+  #format: Promise<void> | undefined;
+
+  constructor(bucket: Bucket, store: OwnedStore) {
+    this.#bucket = bucket;
+    this.#store = store;
+    const name = createHash("sha256").update(bucket.url).digest("hex").slice(0, 32);
+    this.#index = new BucketIndex(bucket, join(store.path, "cache", "remotes", name));
+  }
+
+  get url(): string {
+    return this.#bucket.url;
+  }
+
+  async refs(call: Call): Promise<readonly RemoteRef[]> {
+    return readRefs(this.#bucket, call);
+  }
+
+  async missing(digests: readonly Digest[], call: Call): Promise<Uint8Array> {
+    await this.#index.refresh(call);
+    return Uint8Array.from(digests, (digest) => (this.#index.has(digest) ? 0 : 1));
+  }
+
+  async putPack(pack: PackFile, call: Call): Promise<void> {
+    await this.#index.refresh(call);
+    if (this.#index.hasPack(pack.name)) return;
+    await this.#assertFormat(call);
+    const [file] = await this.#store.objects.hashFiles([pack.path], call);
+    if (file === undefined || file.sizeBytes !== pack.sizeBytes)
+      throw new SmcError("PACK_CORRUPT", `pack ${pack.name} changed on its way`);
+    const body = { path: pack.path, sizeBytes: pack.sizeBytes, sha256: file.digest };
+    const key = keyOf(pack.name);
+    if (!(await this.#bucket.create(key, body, call))) await this.#assertSame(key, file.digest, call);
+    await this.#index.add(pack, call);
+  }
+
+  /** What an earlier push left there, or another one has put there at the same time, must be the same bytes. */
+  async #assertSame(key: string, sha256: string, call: Call): Promise<void> {
+    const hash = createHash("sha256");
+    for await (const part of this.#bucket.read(key, call)) hash.update(part);
+    if (hash.digest("hex") === sha256) return;
+    throw new SmcError(
+      "REMOTE_FAILED",
+      `${this.url}: ${key} is there already and is damaged; no ref was moved`,
+      {
+        hint: "remove it there and push again",
+      },
+    );
+  }
+
+  async update(changes: readonly RefChange[], reason: RefReason, call: Call): Promise<void> {
+    await this.#assertFormat(call);
+    await updateRefs(this.#bucket, { changes, reason }, call);
+  }
+
+  /** Writes `format.json` when it is absent; throws FORMAT_UNSUPPORTED for anything but what this smc writes. */
+  #assertFormat(call: Call): Promise<void> {
+    this.#format ??= this.#createFormat(call);
+    return this.#format;
+  }
+
+  async #createFormat(call: Call): Promise<void> {
+    if (await this.#bucket.create(FORMAT_KEY, { bytes: Buffer.from(FORMAT) }, call)) return;
+    const parts: Uint8Array[] = [];
+    for await (const part of this.#bucket.read(FORMAT_KEY, call, { from: 0, to: FORMAT_BYTES_MAX }))
+      parts.push(part);
+    if (Buffer.concat(parts).toString("utf8") === FORMAT) return;
+    throw new SmcError(
+      "FORMAT_UNSUPPORTED",
+      `${this.url} is not a place of this version of smc; nothing was changed`,
+    );
+  }
+
+  /** With a tree, commit, tag or list comes everything of that kind in its pack. */
+  async locate(digests: readonly Digest[], call: Call): Promise<readonly RemoteRow[]> {
+    await this.#index.refresh(call);
+    const rows = new Map<Digest, RemoteRow>();
+    const packs = new Set<Digest>();
+    for (const digest of digests) {
+      const row = this.#index.find(digest);
+      if (row === undefined) continue;
+      rows.set(row.digest, row);
+      if (row.kind !== "chunk") packs.add(row.pack);
+    }
+    for (const pack of packs)
+      for (const row of this.#index.pack(pack)?.rows ?? [])
+        if (row.kind !== "chunk") rows.set(row.digest, row);
+    return [...rows.values()];
+  }
+
+  async packBytes(pack: Digest, call: Call): Promise<number> {
+    await this.#index.refresh(call);
+    const known = this.#index.pack(pack);
+    if (known === undefined) throw this.#lacks(pack);
+    return known.sizeBytes;
+  }
+
+  async *readPack(pack: Digest, range: ByteRange, call: Call): AsyncIterable<Uint8Array> {
+    try {
+      yield* this.#bucket.read(keyOf(pack), call, range);
+    } catch (error) {
+      if (isSmcError(error, "REMOTE_NOT_FOUND")) throw this.#lacks(pack);
+      throw error;
+    }
+  }
+
+  #lacks(pack: Digest): SmcError {
+    return new SmcError("REMOTE_INCOMPLETE", `${this.url} lacks pack ${pack}; no ref was moved`, {
+      details: { pack },
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#bucket[Symbol.asyncDispose]();
+  }
+}
+
+function keyOf(pack: Digest): string {
+  return `packs/${pack.slice(0, 2)}/${pack}.pack`;
+}
