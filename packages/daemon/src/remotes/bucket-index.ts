@@ -15,6 +15,7 @@ import {
 import { fromErrno, isSmcError, SmcError } from "@smc/store/errors";
 import { createFolder, replaceFile } from "@smc/store/fs";
 import type { Bucket } from "./bucket.ts";
+import { readSmall } from "./bucket-read.ts";
 
 const FOLDER = "index/";
 /** Requests at a time. */
@@ -88,7 +89,10 @@ export class BucketIndex {
   async #open({ key, pack, hash }: { key: string; pack: Digest; hash: Digest }, call: Call): Promise<Known> {
     const path = join(this.#cache, `${pack}-${hash}`);
     const kept = await readKept(path);
-    const bytes = kept !== undefined && hashBytes(kept) === hash ? kept : await this.#fetch(key, call);
+    const bytes =
+      kept !== undefined && hashBytes(kept) === hash
+        ? kept
+        : await readSmall(this.#bucket, { key, bytesMax: PACK_INDEX_BYTES_MAX }, call);
     if (hashBytes(bytes) !== hash)
       throw new SmcError("OBJECT_CORRUPT", `${this.#bucket.url}: ${key} is damaged; nothing was changed`);
     const index = decodePackIndex(bytes);
@@ -96,18 +100,6 @@ export class BucketIndex {
       throw new SmcError("OBJECT_CORRUPT", `${this.#bucket.url}: ${key} speaks of pack ${index.name}`);
     if (bytes !== kept) await replaceFile(path, bytes, { durable: false });
     return index;
-  }
-
-  async #fetch(key: string, call: Call): Promise<Buffer> {
-    const parts: Uint8Array[] = [];
-    let sizeBytes = 0;
-    for await (const part of this.#bucket.read(key, call)) {
-      sizeBytes += part.length;
-      if (sizeBytes > PACK_INDEX_BYTES_MAX)
-        throw new SmcError("REMOTE_FAILED", `${this.#bucket.url}: ${key} is longer than an index can be`);
-      parts.push(part);
-    }
-    return Buffer.concat(parts);
   }
 
   /** Makes a pack known that was put. */

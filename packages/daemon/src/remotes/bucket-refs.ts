@@ -10,6 +10,7 @@ import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { pause } from "../connect.ts";
 import type { Bucket } from "./bucket.ts";
+import { readSmall } from "./bucket-read.ts";
 
 const FOLDER = "refs/";
 const SEQ_MAX = 999_999_999_999;
@@ -103,15 +104,7 @@ async function readSnapshot(
   { key, seq }: { key: string; seq: number },
   call: Call,
 ): Promise<Snapshot> {
-  const parts: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for await (const part of bucket.read(key, call)) {
-    sizeBytes += part.length;
-    if (sizeBytes > SNAPSHOT_BYTES_MAX)
-      throw unusable(bucket, key, `longer than ${SNAPSHOT_BYTES_MAX} bytes`);
-    parts.push(part);
-  }
-  const bytes = Buffer.concat(parts);
+  const bytes = await readSmall(bucket, { key, bytesMax: SNAPSHOT_BYTES_MAX }, call);
   let value: unknown;
   try {
     value = JSON.parse(bytes.toString("utf8"));

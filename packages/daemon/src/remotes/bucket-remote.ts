@@ -15,6 +15,7 @@ import type {
 } from "@smc/store";
 import { isSmcError, SmcError } from "@smc/store/errors";
 import type { Bucket } from "./bucket.ts";
+import { readSmall } from "./bucket-read.ts";
 import { BucketIndex } from "./bucket-index.ts";
 import { readRefs, updateRefs } from "./bucket-refs.ts";
 
@@ -88,10 +89,8 @@ export class BucketRemote implements Remote {
 
   async #createFormat(call: Call): Promise<void> {
     if (await this.#bucket.create(FORMAT_KEY, { bytes: Buffer.from(FORMAT) }, call)) return;
-    const parts: Uint8Array[] = [];
-    for await (const part of this.#bucket.read(FORMAT_KEY, call, { from: 0, to: FORMAT_BYTES_MAX }))
-      parts.push(part);
-    if (Buffer.concat(parts).toString("utf8") === FORMAT) return;
+    const found = await readSmall(this.#bucket, { key: FORMAT_KEY, bytesMax: FORMAT_BYTES_MAX }, call);
+    if (found.toString("utf8") === FORMAT) return;
     throw new SmcError(
       "FORMAT_UNSUPPORTED",
       `${this.url} is not a place of this version of smc; nothing was changed`,

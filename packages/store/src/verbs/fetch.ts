@@ -68,12 +68,13 @@ export async function fetch(
     call,
   );
   const now = new Map<string, Digest>(here.map(({ name, digest }) => [name, digest]));
-  const changes: RefChange[] = [];
+  const changes: Change[] = [];
   for (const { name, digest } of wanted) {
     const from = now.get(name) ?? "absent";
     if (from !== digest) changes.push({ name, from, to: digest });
   }
-  if (options.prune === true) changes.push(...gone(remoteName, here, wanted));
+  const isAll = options.refs === undefined || options.refs.length === 0;
+  if (options.prune === true && isAll) changes.push(...gone(remoteName, here, wanted));
   const refs: MovedRef[] = [];
   for (const change of changes) refs.push(await describe(repository, change, call));
   for (const digest of received.pruned) {
@@ -94,6 +95,8 @@ export async function fetch(
     verifiedBlobs: received.verifiedBlobs,
   };
 }
+
+type Change = RefChange & { readonly from: Digest | "absent" };
 
 interface Wanted {
   /** Its name here. */
@@ -136,22 +139,21 @@ async function choose(
 }
 
 /** Tracking branches whose branch is gone there. */
-function gone(remoteName: string, here: readonly Ref[], wanted: readonly Wanted[]): RefChange[] {
+function gone(remoteName: string, here: readonly Ref[], wanted: readonly Wanted[]): Change[] {
   const kept = new Set<string>(wanted.map(({ name }) => name));
   return here
     .filter(({ name }) => name.startsWith(`refs/remotes/${remoteName}/`) && !kept.has(name))
     .map(({ name, digest }) => ({ name, from: digest, to: "absent" }));
 }
 
-async function describe(repository: OwnedRepository, change: RefChange, call: Call): Promise<MovedRef> {
-  const { name, from, to } = change;
-  const pair = from === "absent" || from === "any" || to === "absent" ? undefined : { from, to };
-  return {
-    name,
-    from: pair === undefined && from !== "any" && from !== "absent" ? from : (pair?.from ?? null),
-    to: to === "absent" ? null : to,
-    fastForward: pair === undefined ? from === "absent" : await isForward(repository, pair, call),
-  };
+async function describe(
+  repository: OwnedRepository,
+  { name, from, to }: Change,
+  call: Call,
+): Promise<MovedRef> {
+  const isNew = from === "absent";
+  const fastForward = isNew || (to !== "absent" && (await isForward(repository, { from, to }, call)));
+  return { name, from: isNew ? null : from, to: to === "absent" ? null : to, fastForward };
 }
 
 async function isForward(
