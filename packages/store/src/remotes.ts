@@ -29,7 +29,9 @@ export interface RemoteRecord {
 export interface RemoteAccess {
   /** Throws URL_INVALID for what cannot be a remote; goes nowhere. */
   check(url: string): void;
-  /** Throws URL_INVALID, REMOTE_UNREACHABLE, REMOTE_UNSUITABLE, AUTH_FAILED. */
+  /** Writes there and takes it away again. Throws REMOTE_UNSUITABLE where two who push at a time are not told apart. */
+  probe(record: RemoteRecord, call: Call): Promise<void>;
+  /** Throws URL_INVALID, REMOTE_NOT_FOUND, REMOTE_UNREACHABLE, AUTH_FAILED. */
   open(record: RemoteRecord, call: Call): Promise<Remote>;
 }
 

@@ -1,10 +1,10 @@
 /** Verbs that need a remote: the store knows what to do there, this finds and opens it. */
 import * as store from "@smc/store";
 import type { Call, OwnedRepository, Remote, RemoteAccess } from "@smc/store";
-import { SmcError } from "@smc/store/errors";
 import type { Input } from "../api.ts";
 import { type Context, folderOf, openRepository, readActor, readDefaultBranch } from "../context.ts";
 import { parseBucketUrl } from "./bucket-url.ts";
+import { openRemote, probeRemote } from "./open-remote.ts";
 
 /** What such a verb is given besides its input. */
 export interface OpenedRemote {
@@ -12,21 +12,11 @@ export interface OpenedRemote {
   readonly remoteName: string;
 }
 
-async function openRemote(
-  url: string,
-  place: { store: store.OwnedStore; repository: string; remoteName: string },
-): Promise<Remote> {
-  void [url, place];
-  throw new SmcError("INTERNAL", "not there yet");
-}
-
 function accessOf(context: Context): RemoteAccess {
   return {
     check: (url) => void parseBucketUrl(url),
-    open: (record) => {
-      const { repository, name: remoteName, url } = record;
-      return openRemote(url, { store: context.store, repository, remoteName });
-    },
+    probe: ({ url, singleWriter }, call) => probeRemote(url, { singleWriter: singleWriter === true }, call),
+    open: ({ url }) => openRemote(url, context),
   };
 }
 

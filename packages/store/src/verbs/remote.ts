@@ -133,6 +133,7 @@ async function addRemote(
   const record = { repository: repository.name, name, url, ...single };
   withRecord(records, record);
   const found = options.skipTest === true ? null : await ask(place, record, call);
+  if (found !== null) await place.probe(record, call);
   await change(repository, (now) => withRecord(now, record), call);
   return { record, found };
 }
