@@ -11,7 +11,7 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 const VERBS = join(ROOT, "packages/store/src/verbs");
 const START = "<!-- The rest of this page is written by scripts/http-reference.mjs. -->";
 /** Types that are told in words at the top of the list. */
-const WELL_KNOWN = new Set(["Digest", "RefName"]);
+const WELL_KNOWN = new Set(["Digest", "RefName", "Remote"]);
 const COMMENT = String.raw`(?:\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n)?`;
 const TYPE = new RegExp(
   String.raw`^${COMMENT}export (?:interface|type) (\w+)(?:(?<=interface \w+)[\s\S]*?^\}|[\s\S]*?;(?=\n\S|\n\n|\n?(?![\s\S])))$`,

@@ -54,7 +54,7 @@ export interface CloneResult {
 }
 
 /** What the verb works on, and the way to the remote. */
-export interface ClonePlace extends RemoteAccess {
+interface ClonePlace extends RemoteAccess {
   readonly store: OwnedStore;
   readonly actor: Identity;
   /** Where to start in an empty repository. */

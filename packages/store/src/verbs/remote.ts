@@ -31,7 +31,7 @@ export interface RemoteOptions {
   readonly skipTest?: boolean;
 }
 
-export interface RemoteRow {
+export interface RemoteEntry {
   readonly name: string;
   readonly url: string;
   /** "file", "s3" … */
@@ -50,7 +50,7 @@ export interface RemoteFound {
 export interface RemoteResult {
   readonly action: RemoteOptions["action"];
   /** Those listed; else the one that was added, changed, asked or removed. */
-  readonly remotes: readonly RemoteRow[];
+  readonly remotes: readonly RemoteEntry[];
   /** For `test`, and for `add` that asked. */
   readonly found: RemoteFound | null;
   /** Tracking refs that were removed or renamed. */
@@ -58,7 +58,7 @@ export interface RemoteResult {
 }
 
 /** What the verb works on, and the way to the remotes. */
-export interface RemotePlace extends RemoteAccess {
+interface RemotePlace extends RemoteAccess {
   readonly repository: Repository;
 }
 
@@ -103,7 +103,7 @@ export async function remote(place: RemotePlace, options: RemoteOptions, call: C
   }
 }
 
-function rowOf({ name, url, singleWriter = false }: RemoteRecord): RemoteRow {
+function rowOf({ name, url, singleWriter = false }: RemoteRecord): RemoteEntry {
   return { name, url, kind: /^[A-Za-z0-9+.-]+(?=:)/.exec(url)?.[0].toLowerCase() ?? "", singleWriter };
 }
 
