@@ -48,7 +48,7 @@ function wrongBody(text: string): SmcError {
   return new SmcError("REMOTE_FAILED", `${text}; nothing was stored`, { details: { refused: "sha256" } });
 }
 
-async function* bytePieces(bytes: Uint8Array, call: Call): AsyncGenerator<Buffer> {
+export async function* bytePieces(bytes: Uint8Array, call: Call): AsyncGenerator<Buffer> {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at < all.length; at += PIECE_BYTES) {
     throwIfStopped(call);

@@ -50,7 +50,7 @@ export async function codeOf(action: () => Promise<unknown>): Promise<string> {
 /** Registers the tests of one kind of bucket; `open` gives an empty one, whose disposal ends what it needs. */
 export function testBucket(name: string, open: Open, options: BucketSuiteOptions = {}): void {
   const abilities = options.abilities ?? { exclusive: true, checksums: true };
-  describe(`${name}`, () => {
+  describe(`a bucket in ${name}`, () => {
     testObjects(open);
     testRanges(open);
     testLists(open);

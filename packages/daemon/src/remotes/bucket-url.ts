@@ -61,7 +61,8 @@ export async function openBucket(text: string): Promise<Bucket> {
     const { FolderBucket } = await import("./folder-bucket.ts");
     return FolderBucket.open(url);
   }
-  throw new SmcError("REMOTE_UNSUITABLE", `'${show(url.url)}' cannot be opened: this smc knows no S3`);
+  const { S3Bucket } = await import("./s3-bucket.ts");
+  return S3Bucket.open(url);
 }
 
 function parseFile(encoded: string): FolderUrl {

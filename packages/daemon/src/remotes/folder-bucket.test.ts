@@ -19,7 +19,7 @@ import type { Bucket } from "./bucket.ts";
 import { codeOf, keysOf, readWhole, testBucket } from "./bucket-suite.ts";
 import { openBucket } from "./bucket-url.ts";
 
-testBucket("a bucket in a folder", async () => {
+testBucket("a folder", async () => {
   const folder = await mkdtemp(join(tmpdir(), "smc bucket-"));
   const bucket = await openBucket(pathToFileURL(folder).href);
   bucket[Symbol.asyncDispose] = () => rm(folder, { recursive: true });

@@ -1,0 +1,61 @@
+/** The SDK of AWS, loaded when the first bucket is opened, and set so that waiting and trying again is up to us. */
+import type { S3Client } from "@aws-sdk/client-s3";
+import type { S3Url } from "./bucket-url.ts";
+import type { Limits } from "./retry.ts";
+
+export type Sdk = typeof import("@aws-sdk/client-s3");
+
+const SECRET_LENGTH_MIN = 8;
+
+const nothing = (): void => undefined;
+/** What the SDK has to say comes as errors; without this it writes to the console. */
+const SILENT = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };
+
+/** Takes 0.15 s the first time. */
+export function loadSdk(): Promise<Sdk> {
+  // It would tell users of an older Node.js to replace it; that later versions do not run there is our concern.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
+  return import("@aws-sdk/client-s3");
+}
+
+/** Takes its credentials from where the tools of AWS look for them, and nowhere else. */
+export function createClient(sdk: Sdk, { url, limits }: { url: S3Url; limits: Limits }): S3Client {
+  const { endpoint } = url;
+  // Servers of one's own seldom care about the region, but the signature needs one.
+  const region = url.region ?? (endpoint === undefined ? undefined : "us-east-1");
+  return new sdk.S3Client({
+    ...(region === undefined ? {} : { region }),
+    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+    // The address says where data goes, not the environment.
+    ignoreConfiguredEndpointUrls: true,
+    followRegionRedirects: false,
+    logger: SILENT,
+    maxAttempts: 1,
+    retryMode: "standard",
+    // We send a SHA-256 of our own and compare our own digests; several servers know no checksum in a trailer.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    // A socket of which our reader takes nothing for a while is not idle: attempts watch that.
+    requestHandler: {
+      connectionTimeout: limits.connectMs,
+      socketTimeout: 0,
+      requestTimeout: 0,
+      logger: SILENT,
+    },
+  });
+}
+
+/** Takes the credentials out of a text that a server may have repeated them in. */
+export async function withoutSecrets(client: S3Client, text: string): Promise<string> {
+  let secrets: (string | undefined)[] = [];
+  try {
+    const { accessKeyId, secretAccessKey, sessionToken } = await client.config.credentials();
+    secrets = [accessKeyId, secretAccessKey, sessionToken];
+  } catch (error) {
+    // Without credentials there is none that could be repeated.
+    if ((error as { name?: unknown }).name !== "CredentialsProviderError") throw error;
+  }
+  return secrets.reduce<string>((shown, secret = "") => {
+    return secret.length < SECRET_LENGTH_MIN ? shown : shown.replaceAll(secret, "***");
+  }, text);
+}
