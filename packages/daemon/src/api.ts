@@ -221,7 +221,6 @@ export const api = {
       name: optional(text),
       ref: optional(text),
       noCheckout: optional(flag),
-      singleWriter: optional(flag),
     },
     progress,
   ),

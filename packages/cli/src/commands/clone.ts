@@ -18,7 +18,6 @@ export const command = defineCommand({
     "no-checkout": { type: "boolean", short: "n", summary: "write no files" },
     ref: { type: "string", value: "REF", summary: "check out this branch or tag" },
     name: { type: "string", value: "NAME", summary: "name of the repository (the folder's own name)" },
-    "single-writer": { type: "boolean", summary: "nobody else writes to the remote" },
   },
   examples: [
     ["smc clone file:///mnt/nas/model", "into the folder model"],
@@ -32,7 +31,6 @@ export const command = defineCommand({
       ...(options.ref === undefined ? {} : { ref: options.ref }),
       ...(options.name === undefined ? {} : { name: options.name }),
       noCheckout: options["no-checkout"],
-      singleWriter: options["single-writer"],
     });
   },
   print: (data, out) => {

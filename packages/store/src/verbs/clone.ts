@@ -37,8 +37,6 @@ export interface CloneOptions {
   readonly ref?: string;
   /** Leaves the folder without files. */
   readonly noCheckout?: boolean;
-  /** Nobody else writes to the remote. */
-  readonly singleWriter?: boolean;
 }
 
 export interface CloneResult {
@@ -78,8 +76,7 @@ export async function clone(place: ClonePlace, options: CloneOptions, call: Call
   place.check(url);
   const name = options.name ?? nameOf(folder);
   assertRepositoryName(name);
-  const single = options.singleWriter === true ? { singleWriter: true } : {};
-  const record: RemoteRecord = { repository: name, name: DEFAULT_REMOTE, url, ...single };
+  const record: RemoteRecord = { repository: name, name: DEFAULT_REMOTE, url };
   const repository: OwnedRepository = { store, name, worktree: undefined, actor, defaultBranch };
   // One at a time for a name, so that two of them never share a repository that is half made.
   return exclusively({ root: `clone of ${name} in ${store.path}` }, call, async () => {
