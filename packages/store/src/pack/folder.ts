@@ -71,17 +71,17 @@ interface IndexContext {
   readonly pool: Pool;
 }
 
-/** Adds a pack that lies in its place to the index; reads its chunklists to learn which blobs they describe. */
-export async function indexPack(
-  { path, index, pool }: IndexContext,
-  pack: { name: Digest; sizeBytes: number; rows: readonly RecordRow[] },
-  options: { replace?: boolean } = {},
-): Promise<void> {
-  const lists = pack.rows.filter(({ kind }) => kind === "chunklist");
+/** The blobs that the chunklists of a pack describe; the pack need not be in its place. Throws OBJECT_INVALID, OBJECT_CORRUPT. */
+export async function readChunklists(
+  pool: Pool,
+  pack: string,
+  rows: readonly RecordRow[],
+): Promise<ChunklistPlace[]> {
+  const lists = rows.filter(({ kind }) => kind === "chunklist");
   const chunklists: ChunklistPlace[] = [];
   for (let from = 0; from < lists.length; from += LISTS_PER_TASK) {
     const spans = lists.slice(from, from + LISTS_PER_TASK);
-    const places = spans.map((span) => ({ pack: packPath(path, pack.name), span }));
+    const places = spans.map((span) => ({ pack, span }));
     const raws = await pool.run("read", { places }, { signal: NEVER, onlyThere: true });
     for (const [position, raw] of raws.entries()) {
       const { blob, sizeBytes } = decodeChunklist(raw);
@@ -89,6 +89,16 @@ export async function indexPack(
       if (digest !== undefined) chunklists.push({ digest, blob, sizeBytes });
     }
   }
+  return chunklists;
+}
+
+/** Adds a pack that lies in its place to the index; reads its chunklists to learn which blobs they describe. */
+export async function indexPack(
+  { path, index, pool }: IndexContext,
+  pack: { name: Digest; sizeBytes: number; rows: readonly RecordRow[] },
+  options: { replace?: boolean } = {},
+): Promise<void> {
+  const chunklists = await readChunklists(pool, packPath(path, pack.name), pack.rows);
   await index.addPack(pack, chunklists, options);
 }
 

@@ -19,7 +19,7 @@ import {
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { CHAIN_MAX } from "../pack/delta.ts";
-import { indexPack, packPath } from "../pack/folder.ts";
+import { indexPack, packPath, readChunklists } from "../pack/folder.ts";
 import {
   FOOTER_ROW_BYTES,
   HEADER_BYTES,
@@ -199,12 +199,14 @@ export class Intake implements AsyncDisposable {
     const contents = await store.pool.run("contents", { pack: path }, task);
     if (contents.name !== pack) throw new SmcError("PACK_CORRUPT", `it is called ${contents.name}`);
     const inside = new Map(contents.rows.map((row) => [row.digest, row]));
-    if (!rows.every(({ digest }) => inside.has(digest)))
+    if (inside.size !== rows.length || !rows.every(({ digest }) => inside.has(digest)))
       throw new SmcError("PACK_CORRUPT", "it does not hold what its index says");
     const parents = await this.#parentsOf(path, inside);
     if (parents === undefined) return false;
     const [problem] = await store.pool.run("verifyPack", { pack: path, parents }, task);
     if (problem !== undefined) throw new SmcError("PACK_CORRUPT", problem.message);
+    // What cannot be read must not get among the packs of the store.
+    await readChunklists(store.pool, path, contents.rows);
     const target = packPath(store.path, pack);
     await renamePath(path, target);
     await syncFolder(dirname(target));
@@ -251,6 +253,7 @@ export class Intake implements AsyncDisposable {
     const isReady = ({ parents = [] }: RecordRow): boolean => parents.every((parent) => there.has(parent));
     const ready = arrived.rows.filter(isReady);
     if (ready.length > 0) {
+      await readChunklists(this.#store.pool, arrived.path, ready);
       await using session = this.#store.writePacks("fetch");
       await session.copyFrom(arrived.path, ready, this.#call);
       await session.finish();
