@@ -234,3 +234,32 @@ test("objects are read by their kind only", async () => {
     expect(await store.objects.findPrefix(tree.slice(0, 7), 5)).toEqual([{ digest: tree, kind: "tree" }]);
   });
 });
+
+const FOLDER = encodeTree([
+  { name: "a", mode: "100644", digest: hashBytes(Buffer.from("a")), sizeBytes: 1 },
+]);
+
+test("a file that has the bytes of a folder's record is refused, and the folder stays readable", async () => {
+  await withStore(async (store, folder) => {
+    await using session = store.write("commit");
+    const tree = await session.putObject("tree", FOLDER);
+    await session.finish();
+    const path = join(folder, "tree.bin");
+    writeFileSync(path, FOLDER);
+    expect(await codeOf(add(store, [path]))).toBe("FILE_UNSUPPORTED");
+    expect(Buffer.from(await store.objects.read(tree, "tree")).equals(FOLDER)).toBe(true);
+  });
+});
+
+test("a folder whose record's bytes are stored as a file is refused, not taken for stored", async () => {
+  await withStore(async (store, folder) => {
+    const path = join(folder, "tree.bin");
+    writeFileSync(path, FOLDER);
+    await add(store, [path]);
+    await using later = store.write("commit");
+    expect(await codeOf(later.putObject("tree", FOLDER))).toBe("OBJECT_INVALID");
+    await using both = store.write("commit");
+    await both.putBlob(Buffer.from("b"));
+    expect(await codeOf(both.putObject("tree", Buffer.from("b")))).toBe("OBJECT_INVALID");
+  });
+});

@@ -57,8 +57,8 @@ export class PackSession implements WriteSession {
   readonly #op: string;
   readonly #folder: string;
   #folderMade: Promise<void> | undefined;
-  /** Digests that this session stores or has stored: asked twice, stored once. */
-  readonly #claimed = new Set<Digest>();
+  /** What this session stores or has stored: asked twice, stored once. */
+  readonly #claimed = new Map<Digest, RecordKind>();
   readonly #packs: { pack: WrittenPack; synced: Promise<void> }[] = [];
   readonly #storers = new Set<number>();
   #objects: NewObject[] = [];
@@ -154,7 +154,7 @@ export class PackSession implements WriteSession {
   async #put(kind: NewObject["kind"], raw: Uint8Array): Promise<Digest> {
     assert(this.#state === "open", "the write session is over");
     const digest = hashBytes(raw);
-    const [wanted] = await this.#claim([digest]);
+    const [wanted] = await this.#claim([digest], kind);
     if (wanted === 1) {
       this.#objects.push({ kind, digest, raw });
       this.#objectsBytes += raw.length;
@@ -242,14 +242,16 @@ export class PackSession implements WriteSession {
     return this.#packs.map(({ pack }) => pack);
   }
 
-  /** One byte a digest: 1 = neither the store nor this session has it. */
-  async #claim(digests: readonly Digest[]): Promise<Uint8Array> {
+  /** One byte a digest: 1 = neither the store nor this session has it. Throws when it is there as something else. */
+  async #claim(digests: readonly Digest[], kind: RecordKind): Promise<Uint8Array> {
     this.#owner.pins.add(digests);
     const places = await this.#owner.index.findMany(digests);
     return Uint8Array.from(digests, (digest, index) => {
+      const known = places[index]?.kind ?? this.#claimed.get(digest);
+      if (known !== undefined && known !== kind) throw otherKind(digest, { known, kind });
       const isKnown = places[index] !== undefined && !this.#again.has(digest);
       if (isKnown || this.#claimed.has(digest)) return 0;
-      this.#claimed.add(digest);
+      this.#claimed.set(digest, kind);
       return 1;
     });
   }
@@ -286,7 +288,7 @@ export class PackSession implements WriteSession {
       onStorers: (storers) => {
         for (const storer of storers) this.#storers.add(storer);
       },
-      ask: (digests) => this.#claim(digests),
+      ask: (digests, record) => this.#claim(digests, record),
       onPack: (pack) => {
         // Starts now, while the workers go on; a failure is met in finish().
         const synced = syncFile(pack.path);
@@ -345,4 +347,15 @@ export class PackSession implements WriteSession {
     // What led here is what is told, not that the disk does not let us clean up either; opening the store does.
     await removeTree(this.#folder).catch(() => undefined);
   }
+}
+
+/** A digest says nothing of the kind: one who knows the bytes of a folder's record can make a file of them. */
+function otherKind(digest: Digest, { known, kind }: { known: RecordKind; kind: RecordKind }): SmcError {
+  const isFile = kind === "chunk" || kind === "chunklist";
+  const what = isFile ? "a file with these bytes cannot be stored" : `this ${kind} cannot be stored`;
+  return new SmcError(
+    isFile ? "FILE_UNSUPPORTED" : "OBJECT_INVALID",
+    `${what}: the store has ${digest} as a ${known}`,
+    { details: { digest } },
+  );
 }

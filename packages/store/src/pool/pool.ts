@@ -10,6 +10,7 @@ import { type ErrorJson, fromErrno, isSmcError, SmcError } from "../errors.ts";
 import type { ChunkPlace } from "../pack/open-packs.ts";
 import type { DamagedRecord } from "../pack/reader.ts";
 import type { WrittenPack } from "../pack/writer.ts";
+import type { RecordKind } from "../pack/format.ts";
 import { answerElsewhere } from "./ask-elsewhere.ts";
 import {
   type FromWorker,
@@ -34,7 +35,7 @@ export interface TaskOptions {
   onStorers?(storers: readonly number[]): void;
   onProgress?(bytes: number, files: number): void;
   /** Answers a storer that wants to know what to store: one byte a digest, 1 = store it. */
-  ask?(digests: readonly Digest[]): Promise<Uint8Array>;
+  ask?(digests: readonly Digest[], record: RecordKind): Promise<Uint8Array>;
   onPack?(pack: WrittenPack): void;
   /** Damage fails the task although other packs may have the record: for those who ask about this one. */
   readonly onlyThere?: boolean;
@@ -214,7 +215,7 @@ export class Pool implements AsyncDisposable {
         void findElsewhere(task.options.onlyThere === true ? undefined : this.elsewhere, message);
         return;
       case "ask":
-        void answer(thread, task, message.digests);
+        void answer(thread, task, message);
         return;
       case "done":
         task.resolve(message.output);
@@ -248,10 +249,14 @@ export class Pool implements AsyncDisposable {
   }
 }
 
-async function answer(thread: Worker, task: Task, digests: readonly Digest[]): Promise<void> {
+async function answer(
+  thread: Worker,
+  task: Task,
+  { digests, record }: Extract<FromWorker, { kind: "ask" }>,
+): Promise<void> {
   let wanted: Uint8Array;
   try {
-    wanted = (await task.options.ask?.(digests)) ?? new Uint8Array(digests.length).fill(1);
+    wanted = (await task.options.ask?.(digests, record)) ?? new Uint8Array(digests.length).fill(1);
   } catch (error) {
     // The storer cannot go on without an answer: it stores nothing more and the task fails.
     Atomics.store(task.message.stop, 0, 1);

@@ -49,10 +49,10 @@ let filled: WrittenPack[] | undefined;
 let answer: ((wanted: Uint8Array) => void) | undefined;
 let last: Promise<void> = Promise.resolve();
 
-function ask(id: number, digests: readonly Digest[]): Promise<Uint8Array> {
+function ask(id: number, digests: readonly Digest[], record: RecordKind): Promise<Uint8Array> {
   return new Promise((resolve) => {
     answer = resolve;
-    send({ kind: "ask", id, digests });
+    send({ kind: "ask", id, digests, record });
   });
 }
 
@@ -116,11 +116,12 @@ function encoderOf(op: string): Encoder {
   return known;
 }
 
+/** All of one kind. */
 async function storeNew(id: number, session: SessionFolder, records: readonly NewRecord[]): Promise<void> {
-  const wanted = await ask(
-    id,
-    records.map(({ digest }) => digest),
-  );
+  const [first] = records;
+  if (first === undefined) return;
+  const digests = records.map(({ digest }) => digest);
+  const wanted = await ask(id, digests, first.kind);
   for (const [index, record] of records.entries()) {
     if (wanted[index] === 1) store(id, session, record);
   }

@@ -214,8 +214,13 @@ export type FromWorker =
   | { readonly kind: "done"; readonly id: number; readonly output: TaskOutput<TaskType> }
   | { readonly kind: "failed"; readonly id: number; readonly error: ErrorJson }
   | { readonly kind: "progress"; readonly id: number; readonly bytes: number; readonly files: number }
-  /** Which of these records are new to the store and to the session? */
-  | { readonly kind: "ask"; readonly id: number; readonly digests: readonly Digest[] }
+  /** Which of these records, all of one kind, are new to the store and to the session? */
+  | {
+      readonly kind: "ask";
+      readonly id: number;
+      readonly digests: readonly Digest[];
+      readonly record: RecordKind;
+    }
   /** Where else are these chunks? The thread waits until `answered` is 1 and the answer lies in `reply`. */
   | {
       readonly kind: "elsewhere";

@@ -1,4 +1,5 @@
 /** For tests: a store in a folder of its own, and a call that nobody watches. */
+import { setMaxListeners } from "node:events";
 import { join } from "node:path";
 import type { Call } from "../call.ts";
 import { openStore, type OwnedStore } from "../open-store.ts";
@@ -6,8 +7,11 @@ import { withFolder } from "./folder.ts";
 
 export { withFolder };
 
+const signal = new AbortController().signal;
+setMaxListeners(0, signal);
+
 /** A call without progress that is never canceled. */
-export const QUIET: Call = { signal: new AbortController().signal, onProgress: () => undefined };
+export const QUIET: Call = { signal, onProgress: () => undefined };
 
 /** Processor time of this process so far: a clock that stands still while others have the processor. */
 export function processorMs(): number {
