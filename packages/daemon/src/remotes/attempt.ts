@@ -1,4 +1,5 @@
 /** One try of something over the network: it ends when its caller goes away or when nothing moves any more. */
+import { setMaxListeners } from "node:events";
 import type { Call } from "@smc/store";
 import { stopped, throwIfStopped } from "./stopped.ts";
 
@@ -38,6 +39,8 @@ export async function attempt<T>(
   });
   const timer = setTimeout(() => fail(new IdleError(idleMs)), idleMs);
   const onAbort = (): void => fail(stopped());
+  // Many attempts of one call at once are no leak.
+  setMaxListeners(0, call.signal);
   call.signal.addEventListener("abort", onAbort, { once: true });
   try {
     const work = run({ signal: controller.signal, touch: () => timer.refresh(), fail });

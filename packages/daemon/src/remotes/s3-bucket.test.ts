@@ -91,6 +91,7 @@ function keeping(options: { lose?: number; says?: number; instead?: Buffer; firs
   let stored: Buffer | undefined;
   let puts = 0;
   return (request, response) => {
+    if (request.url === "/models/") return answer(response, 200);
     if (request.method !== "PUT") {
       if (stored === undefined) return answer(response, 404, xml("NoSuchKey"));
       response.writeHead(200, { ...HEAD, "content-length": String(stored.length) });
@@ -126,6 +127,15 @@ test("an object whose answer was lost is ours when it has our bytes", async () =
   });
 });
 
+test("a large object that is there is not sent", async () => {
+  const bytes = randomBytes(2 * 1024 * 1024);
+  await withServer(keeping({}), async (bucket, requests) => {
+    expect(await bucket.create("a", { bytes }, QUIET)).toBe(true);
+    expect(await bucket.create("a", { bytes }, QUIET)).toBe(false);
+    expect(requests.filter((line) => line.startsWith("PUT"))).toHaveLength(1);
+  });
+});
+
 test("a conflict of two writers is tried again", async () => {
   await withServer(keeping({ first: 409 }), async (bucket, requests) => {
     expect(await bucket.create("a", { bytes: BYTES }, QUIET)).toBe(true);
@@ -136,7 +146,8 @@ test("a conflict of two writers is tried again", async () => {
 test("a server that says that it stored what is not there is not believed", async () => {
   await withServer(keeping({ says: 200 }), async (bucket) => {
     const error = await failureOf(() => bucket.create("a", { bytes: BYTES }, QUIET));
-    expect(error.code).toBe("REMOTE_NOT_FOUND");
+    expect(error.code).toBe("REMOTE_FAILED");
+    expect(error.message).toContain("it is not there");
   });
   await withServer(keeping({ instead: randomBytes(10) }), async (bucket) => {
     const error = await failureOf(() => bucket.create("a", { bytes: BYTES }, QUIET));

@@ -12,12 +12,14 @@ import { assertBucketKey, assertBucketPrefix, isBucketKey } from "./bucket-key.t
 import type { S3Url } from "./bucket-url.ts";
 import { probeBucket } from "./probe.ts";
 import { backOff, type Limits, LIMITS } from "./retry.ts";
-import { createClient, loadSdk, type Sdk, withoutSecrets } from "./s3-client.ts";
+import { createClient, Heard, loadSdk, type Sdk } from "./s3-client.ts";
 import { isWrongChecksum, type Trouble, troubleOf } from "./s3-trouble.ts";
 import { throwIfStopped } from "./stopped.ts";
 
 /** What S3 takes in one request. */
 const OBJECT_BYTES_MAX = 5 * 1024 ** 3;
+/** Of this many bytes we ask whether they are there before we send them; some servers break the connection to say so. */
+const LOOK_FIRST_BYTES = 1024 * 1024;
 /** Of one list; a page has 1000 keys at most. */
 const PAGES_MAX = 100_000;
 
@@ -35,6 +37,7 @@ export class S3Bucket implements Bucket {
   readonly #client: S3Client;
   readonly #at: S3Url;
   readonly #limits: Limits;
+  readonly #heard = new Heard();
   #isSeen = false;
 
   private constructor(options: { sdk: Sdk; client: S3Client; at: S3Url; limits: Limits }) {
@@ -43,6 +46,7 @@ export class S3Bucket implements Bucket {
     this.#client = options.client;
     this.#at = options.at;
     this.#limits = options.limits;
+    this.#heard.watch(options.client);
   }
 
   /** Asks nobody yet. */
@@ -59,6 +63,7 @@ export class S3Bucket implements Bucket {
     if (sizeBytes > OBJECT_BYTES_MAX) {
       throw new SmcError("LIMIT_EXCEEDED", `'${key}' has ${sizeBytes} bytes; S3 takes ${OBJECT_BYTES_MAX}`);
     }
+    if (sizeBytes > LOOK_FIRST_BYTES && (await this.stat(key, call)) !== undefined) return false;
     const sha256 = bodySha256(body);
     const step: Step = { phase: "store", key };
     let wasLost = false;
@@ -125,8 +130,8 @@ export class S3Bucket implements Bucket {
         }
       } catch (error) {
         if (isSmcError(error)) throw error;
-        const trouble = troubleOf(error);
-        if (!trouble.isShort) throw await this.#tell(step, trouble);
+        const trouble = troubleOf(error, this.#heard.without);
+        if (!trouble.isShort) throw this.#tell(step, trouble);
         why = trouble.text;
       }
       if (at === end) return;
@@ -316,19 +321,18 @@ export class S3Bucket implements Bucket {
         return await attempt({ call, idleMs: this.#limits.idleMs }, run);
       } catch (error) {
         if (isSmcError(error)) throw error;
-        const trouble = troubleOf(error);
-        if (!trouble.isShort || retry >= this.#limits.retriesMax) throw await this.#tell(step, trouble);
+        const trouble = troubleOf(error, this.#heard.without);
+        if (!trouble.isShort || retry >= this.#limits.retriesMax) throw this.#tell(step, trouble);
         onShort();
         await backOff({ call, limits: this.#limits, retry }, trouble.retryAfterMs);
       }
     }
   }
 
-  async #tell(step: Step, trouble: Trouble): Promise<SmcError> {
+  #tell(step: Step, trouble: Trouble): SmcError {
     const { code, hint, status, name } = trouble;
-    const text = await withoutSecrets(this.#client, trouble.text);
     const refused = isWrongChecksum(trouble) ? { refused: "sha256" } : {};
-    return new SmcError(code, this.#sentence(step, text), {
+    return new SmcError(code, this.#sentence(step, trouble.text), {
       ...(hint === undefined ? {} : { hint }),
       details: { phase: step.phase, key: step.key, status, name: show(name, 60), ...refused },
     });

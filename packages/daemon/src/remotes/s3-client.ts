@@ -45,17 +45,29 @@ export function createClient(sdk: Sdk, { url, limits }: { url: S3Url; limits: Li
   });
 }
 
-/** Takes the credentials out of a text that a server may have repeated them in. */
-export async function withoutSecrets(client: S3Client, text: string): Promise<string> {
-  let secrets: (string | undefined)[] = [];
-  try {
-    const { accessKeyId, secretAccessKey, sessionToken } = await client.config.credentials();
-    secrets = [accessKeyId, secretAccessKey, sessionToken];
-  } catch (error) {
-    // Without credentials there is none that could be repeated.
-    if ((error as { name?: unknown }).name !== "CredentialsProviderError") throw error;
+/**
+ * What a server hears of our credentials with each request, and might repeat: key, token and signature. The secret itself
+ * never leaves this process.
+ */
+export class Heard {
+  #words: readonly string[] = [];
+
+  /** Listens to what a client sends. */
+  watch(client: S3Client): void {
+    client.middlewareStack.add(
+      (next) => (args) => {
+        const { headers } = args.request as { headers: Readonly<Record<string, string | undefined>> };
+        const { authorization = "", "x-amz-security-token": token = "" } = headers;
+        const [, key = ""] = /Credential=([^/]+)/.exec(authorization) ?? [];
+        const [, signature = ""] = /Signature=(\w+)/.exec(authorization) ?? [];
+        this.#words = [token, signature, key].filter(({ length }) => length >= SECRET_LENGTH_MIN);
+        return next(args);
+      },
+      { step: "deserialize", name: "smcHeard" },
+    );
   }
-  return secrets.reduce<string>((shown, secret = "") => {
-    return secret.length < SECRET_LENGTH_MIN ? shown : shown.replaceAll(secret, "***");
-  }, text);
+
+  /** The text without them. */
+  readonly without = (text: string): string =>
+    this.#words.reduce((shown, word) => shown.replaceAll(word, "***"), text);
 }

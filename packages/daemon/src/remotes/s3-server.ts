@@ -15,6 +15,7 @@ export const SECRET = "wJalrXUtnFEMI-not-a-real-secret";
 export const ENVIRONMENT = {
   AWS_ACCESS_KEY_ID: "AKIAFORTESTSONLY",
   AWS_SECRET_ACCESS_KEY: SECRET,
+  AWS_SESSION_TOKEN: "session-token-of-these-tests",
   AWS_EC2_METADATA_DISABLED: "true",
   AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
   AWS_CONFIG_FILE: "/dev/null",

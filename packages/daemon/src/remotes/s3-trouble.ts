@@ -72,42 +72,44 @@ export function isWrongChecksum({ name }: Trouble): boolean {
   return WRONG_CHECKSUM.has(name);
 }
 
-export function troubleOf(error: unknown): Trouble {
-  const parts = (typeof error === "object" && error !== null ? error : {}) as ErrorParts;
-  const name = typeof parts.name === "string" ? parts.name : "";
-  const status = parts.$response?.statusCode ?? parts.$metadata?.httpStatusCode;
+/** `clean` takes out of a text what nobody may see. */
+export function troubleOf(error: unknown, clean: (text: string) => string): Trouble {
+  const raw = (typeof error === "object" && error !== null ? error : {}) as ErrorParts;
+  const name = typeof raw.name === "string" ? clean(raw.name) : "";
+  const text = { name, message: clean(String(raw.message)) };
+  const status = raw.$response?.statusCode ?? raw.$metadata?.httpStatusCode;
   const rest = { isShort: false, retryAfterMs: 0, status, name };
   if (error instanceof IdleError) {
     const text = `no byte came or went for ${error.idleMs / 1000} s`;
     return { ...rest, code: "REMOTE_UNREACHABLE", text };
   }
-  if (typeof parts.code === "string" && UNREACHABLE.has(parts.code)) {
-    const text = `${UNREACHABLE.get(parts.code)} (${parts.code})`;
-    return { ...rest, code: "REMOTE_UNREACHABLE", text, isShort: RESET.has(parts.code) };
+  if (typeof raw.code === "string" && UNREACHABLE.has(raw.code)) {
+    const text = `${UNREACHABLE.get(raw.code)} (${raw.code})`;
+    return { ...rest, code: "REMOTE_UNREACHABLE", text, isShort: RESET.has(raw.code) };
   }
   if (name === "TimeoutError")
     return { ...rest, code: "REMOTE_UNREACHABLE", text: "no connection came about in time" };
   if (status === undefined && !NO_ACCESS.has(name)) {
-    return { ...rest, code: "REMOTE_FAILED", text: messageOf(parts) };
+    return { ...rest, code: "REMOTE_FAILED", text: messageOf(text) };
   }
-  const answer = { ...rest, text: answerText(parts, status) };
+  const answer = { ...rest, text: answerText(text, status) };
   const hint = hintOf(name, status);
   return {
     ...answer,
     ...(hint === undefined ? {} : { hint }),
     code: codeOf(name, status),
     isShort: (status !== undefined && SHORT_STATUS.has(status)) || name === "RequestTimeout",
-    retryAfterMs: parseRetryAfter(parts.$response?.headers?.["retry-after"]),
+    retryAfterMs: parseRetryAfter(raw.$response?.headers?.["retry-after"]),
   };
 }
 
-function messageOf({ message }: ErrorParts): string {
-  return show(typeof message === "string" ? message : "unknown trouble", SERVER_TEXT_MAX);
+function messageOf({ message }: { message: string }): string {
+  return show(message, SERVER_TEXT_MAX);
 }
 
-function answerText(parts: ErrorParts, status: number | undefined): string {
+function answerText(parts: { name: string; message: string }, status: number | undefined): string {
   if (status === undefined) return messageOf(parts);
-  const name = typeof parts.name === "string" ? show(parts.name, 60) : "";
+  const name = show(parts.name, 60);
   // What could not be read as an answer of S3.
   if (status < 300 || name === "SyntaxError" || name === "Error")
     return `the answer (${status}) is none of S3`;
@@ -115,6 +117,8 @@ function answerText(parts: ErrorParts, status: number | undefined): string {
 }
 
 function codeOf(name: string, status: number | undefined): ErrorCode {
+  // A 403 as well, of an object that is in an archive.
+  if (name === "InvalidObjectState") return "REMOTE_FAILED";
   if (NO_ACCESS.has(name) || status === 401 || status === 403) return "AUTH_FAILED";
   if (name === "NoSuchBucket" || name === "NoSuchKey" || status === 404) return "REMOTE_NOT_FOUND";
   return "REMOTE_FAILED";
