@@ -131,7 +131,7 @@ export class S3Bucket implements Bucket {
       } catch (error) {
         if (isSmcError(error)) throw error;
         const trouble = troubleOf(error, this.#heard.without);
-        if (!trouble.isShort) throw this.#tell(step, trouble);
+        if (!trouble.isShort) throw this.#tell(step, trouble, error);
         why = trouble.text;
       }
       if (at === end) return;
@@ -322,18 +322,20 @@ export class S3Bucket implements Bucket {
       } catch (error) {
         if (isSmcError(error)) throw error;
         const trouble = troubleOf(error, this.#heard.without);
-        if (!trouble.isShort || retry >= this.#limits.retriesMax) throw this.#tell(step, trouble);
+        if (!trouble.isShort || retry >= this.#limits.retriesMax) throw this.#tell(step, trouble, error);
         onShort();
         await backOff({ call, limits: this.#limits, retry }, trouble.retryAfterMs);
       }
     }
   }
 
-  #tell(step: Step, trouble: Trouble): SmcError {
+  #tell(step: Step, trouble: Trouble, error: unknown): SmcError {
     const { code, hint, status, name } = trouble;
     const refused = isWrongChecksum(trouble) ? { refused: "sha256" } : {};
     return new SmcError(code, this.#sentence(step, trouble.text), {
       ...(hint === undefined ? {} : { hint }),
+      // Errors of the SDK hold the whole answer: a log is no place for it.
+      ...(status === undefined ? { cause: error } : {}),
       details: { phase: step.phase, key: step.key, status, name: show(name, 60), ...refused },
     });
   }
