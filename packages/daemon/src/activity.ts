@@ -1,5 +1,9 @@
 /** What the daemon is doing: requests at work, when it last did something, and whether it is leaving. */
+import { setMaxListeners } from "node:events";
 import { SmcError } from "@smc/store/errors";
+
+/** Everything that a request has under way listens to its signal: files, packs and requests of its own at a time. */
+const LISTENERS_MAX = 256;
 
 export interface ActivityOptions {
   /** 0: never idle. */
@@ -38,6 +42,7 @@ export class Activity {
     clearTimeout(this.#timer);
     this.#stopQuiet();
     const controller = new AbortController();
+    setMaxListeners(LISTENERS_MAX, controller.signal);
     this.#active.add(controller);
     return {
       controller,

@@ -7,15 +7,7 @@ import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
 import { type Call, throwIfCanceled } from "../call.ts";
 import { isSmcError, SmcError } from "../errors.ts";
-import {
-  AppendFile,
-  createFile,
-  createFolder,
-  removeFile,
-  removeTree,
-  renamePath,
-  syncFolder,
-} from "../fs.ts";
+import { AppendFile, createFolder, removeFile, removeTree, renamePath, syncFolder } from "../fs.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { CHAIN_MAX } from "../pack/delta.ts";
@@ -105,8 +97,7 @@ export class Intake implements AsyncDisposable {
     const footerBytes = paddedBytes(sorted.length * FOOTER_ROW_BYTES) + TRAILER_BYTES;
     const isWhole = HEADER_BYTES + recordsBytes + footerBytes === sizeBytes;
     const path = join(this.#folder, `${pack}${isWhole ? "" : `-${randomBytes(4).toString("hex")}`}.pack`);
-    await createFile(path, "", { durable: false });
-    await using file = await AppendFile.open(path);
+    await using file = await AppendFile.create(path);
     if (isWhole) {
       await this.#fill(file, pack, { from: 0, to: sizeBytes, at: 0 });
       await file.sync();
