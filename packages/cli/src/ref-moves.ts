@@ -4,7 +4,7 @@ import { show } from "@smc/store/show";
 import { formatSize, pad, shortDigest, shortRef } from "./format.ts";
 import type { Output } from "./output.ts";
 
-const LEFT_WIDTH = 20;
+const LEFT_WIDTH = 21;
 
 function kindOf(name: string): string {
   if (name.startsWith("refs/tags/")) return "tag";

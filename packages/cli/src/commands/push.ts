@@ -1,7 +1,9 @@
+import type { PushResult } from "@smc/store";
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
 import { formatCount, formatSize, shortRef } from "../format.ts";
+import type { Output } from "../output.ts";
 import { movedDigests, moveLine } from "../ref-moves.ts";
 
 export const command = defineCommand({
@@ -65,13 +67,7 @@ export const command = defineCommand({
       return;
     }
     out.line(`To ${show(data.remote)} (${show(data.url, 300)})`);
-    const { objects, thereObjects, sentBytes, packs, verifiedObjects } = data;
-    out.line(`  Checking   ${objects + thereObjects} objects, ${thereObjects} already there`);
-    if (objects > 0) {
-      const word = options["dry-run"] ? "To send " : "Sent    ";
-      out.line(`  ${word}   ${objects} objects, ${formatSize(sentBytes)}, ${formatCount(packs, "pack")}`);
-      if (!options["dry-run"]) out.line(`  Verified   ${verifiedObjects} digests  ok`);
-    }
+    printSent(data, options["dry-run"], out);
     const sources = sourcesOf([...words, ...(rest ?? [])].slice(1));
     for (const ref of data.refs) {
       const to = shortRef(ref.name);
@@ -81,6 +77,18 @@ export const command = defineCommand({
   },
   quiet: (data) => movedDigests(data.refs),
 });
+
+function printSent(data: PushResult, isDry: boolean, out: Output): void {
+  const { objects, thereObjects, sentBytes, packs, verifiedObjects } = data;
+  if (objects + thereObjects === 0) return;
+  out.line(`  Checking   ${objects + thereObjects} objects, ${thereObjects} already there`);
+  if (objects === 0) return;
+  if (isDry) out.line(`  To send    ${objects} objects`);
+  else {
+    out.line(`  Sent       ${objects} objects, ${formatSize(sentBytes)}, ${formatCount(packs, "pack")}`);
+    out.line(`  Verified   ${verifiedObjects} digests  ok`);
+  }
+}
 
 /** What `HERE:THERE` calls a ref here, by its name there. */
 function sourcesOf(named: readonly string[]): Map<string, string> {
