@@ -235,9 +235,7 @@ test("objects are read by their kind only", async () => {
   });
 });
 
-const FOLDER = encodeTree([
-  { name: "a", mode: "100644", digest: hashBytes(Buffer.from("a")), sizeBytes: 1 },
-]);
+const FOLDER = encodeTree([{ name: "a", mode: "100644", digest: hashBytes(Buffer.from("a")), sizeBytes: 1 }]);
 
 test("a file that has the bytes of a folder's record is refused, and the folder stays readable", async () => {
   await withStore(async (store, folder) => {
