@@ -1,0 +1,97 @@
+import { expect, test } from "vitest";
+import { parseRefName } from "../objects/names.ts";
+import { QUIET } from "../testing/testing.ts";
+import { owned, type TwoStores, withTwoStores } from "../testing/two-stores.ts";
+import { fetch, type FetchOptions, type FetchResult } from "./fetch.ts";
+import { reset } from "./reset.ts";
+import { tag } from "./tag.ts";
+
+function fetchB({ b, remote }: TwoStores, options: Partial<FetchOptions> = {}): Promise<FetchResult> {
+  return fetch(owned(b), { remote, remoteName: "origin", ...options }, QUIET);
+}
+
+async function refsOf({ b }: TwoStores, prefix: string): Promise<Record<string, string>> {
+  const refs = await b.store.refs.list(b.repository.name, prefix);
+  return Object.fromEntries(refs.map(({ name, digest }) => [name.slice(prefix.length), digest]));
+}
+
+test("fetch() brings branches and tags, and only what is new the next time", async () => {
+  await withTwoStores(async (stores) => {
+    const { a, push } = stores;
+    const first = await a.commit({ "a.txt": "1", "f/m.bin": "weights" });
+    await tag(a.repository, { name: "v1", message: "one" }, QUIET);
+    await push(a, { all: true, tags: true });
+    const fetched = await fetchB(stores);
+    expect(fetched.refs.map(({ name }) => name)).toEqual(["refs/remotes/origin/main", "refs/tags/v1"]);
+    expect(fetched.verifiedBlobs).toBe(2);
+    expect(await refsOf(stores, "refs/remotes/origin/")).toEqual({ main: first.digest });
+    const second = await a.commit({ "a.txt": "2" });
+    await push(a);
+    expect(await fetchB(stores)).toMatchObject({
+      refs: [{ name: "refs/remotes/origin/main", from: first.digest, to: second.digest, fastForward: true }],
+      verifiedBlobs: 1,
+    });
+    expect(await fetchB(stores)).toMatchObject({ refs: [], objects: 0, receivedBytes: 0 });
+  });
+});
+
+test("fetch() takes over a branch that lost commits, says so, and the reflog has the old one", async () => {
+  await withTwoStores(async (stores) => {
+    const { a, b, push } = stores;
+    const first = await a.commit({ "a.txt": "1" });
+    const second = await a.commit({ "a.txt": "2" });
+    await push(a);
+    await fetchB(stores);
+    await reset(a.repository, { revision: first.digest, mode: "hard" }, QUIET);
+    await push(a, { force: true });
+    expect(await fetchB(stores)).toMatchObject({
+      refs: [{ from: second.digest, to: first.digest, fastForward: false }],
+    });
+    const log = await b.store.refs.log(b.repository.name, parseRefName("refs/remotes/origin/main"));
+    expect(log[0]).toMatchObject({ from: second.digest, to: first.digest });
+  });
+});
+
+test("fetch() keeps a tag of ours that names something else, and leaves out names that cannot be refs", async () => {
+  await withTwoStores(async (stores) => {
+    const { a, b, push, remote } = stores;
+    const theirs = await a.commit({ "a.txt": "1" });
+    await tag(a.repository, { name: "v1" }, QUIET);
+    await push(a, { all: true, tags: true });
+    const odd = { name: "refs/heads/\u001b[2J..x" as ReturnType<typeof parseRefName>, from: "any" as const };
+    await remote.update([{ ...odd, to: theirs.digest }]);
+    const ours = await b.commit({ "b.txt": "2" });
+    await tag(b.repository, { name: "v1" }, QUIET);
+    const fetched = await fetchB(stores);
+    expect(fetched.skipped.map(({ name }) => name).sort()).toEqual([odd.name, "refs/tags/v1"].sort());
+    expect(await refsOf(stores, "refs/tags/")).toEqual({ v1: ours.digest });
+    expect(await refsOf(stores, "refs/remotes/origin/")).toEqual({ main: theirs.digest });
+  });
+});
+
+test("fetch() of one branch leaves the others, and --prune takes away what is gone there", async () => {
+  await withTwoStores(async (stores) => {
+    const { a, push } = stores;
+    await a.commit({ "a.txt": "1" });
+    await push(a, { refs: ["main", "main:next", "main:old"] });
+    await fetchB(stores, { refs: ["next"] });
+    expect(Object.keys(await refsOf(stores, "refs/remotes/origin/"))).toEqual(["next"]);
+    await fetchB(stores);
+    await push(a, { refs: [":old"] });
+    await fetchB(stores, { refs: ["next"], prune: true });
+    expect(Object.keys(await refsOf(stores, "refs/remotes/origin/"))).toEqual(["main", "next", "old"]);
+    expect(await fetchB(stores, { prune: true })).toMatchObject({ refs: [{ to: null }] });
+    expect(Object.keys(await refsOf(stores, "refs/remotes/origin/"))).toEqual(["main", "next"]);
+    await expect(fetchB(stores, { refs: ["old"] })).rejects.toMatchObject({ code: "REVISION_NOT_FOUND" });
+  });
+});
+
+test("fetch() from a remote that lacks what its refs need moves no ref", async () => {
+  await withTwoStores(async (stores) => {
+    const { a, b, remote } = stores;
+    const { digest } = await a.commit({ "a.txt": "1" });
+    await remote.update([{ name: parseRefName("refs/heads/main"), from: "absent", to: digest }]);
+    await expect(fetchB(stores)).rejects.toMatchObject({ code: "REMOTE_INCOMPLETE", exit: 6 });
+    expect(await b.store.refs.list(b.repository.name)).toEqual([]);
+  });
+});
