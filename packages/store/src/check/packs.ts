@@ -2,12 +2,14 @@
 import { stat } from "node:fs/promises";
 import type { Call } from "../call.ts";
 import type { IndexedPack } from "../db/object-index.ts";
-import { fromErrno, isSmcError } from "../errors.ts";
+import { fromErrno, isDamage, isSmcError, type SmcError } from "../errors.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { packPath } from "../pack/folder.ts";
 import type { RecordRow } from "../pack/format.ts";
 import type { ChunkPlace } from "../pack/open-packs.ts";
+import { damagedRecord } from "../pack/reader.ts";
+import type { Piece } from "../pool/tasks.ts";
 import type { Damaged } from "./damaged.ts";
 
 export interface PackFault {
@@ -137,7 +139,7 @@ async function readThroughIndex(store: OwnedStore, pack: IndexedPack, call: Call
     try {
       await store.objects.verify([digest], call);
     } catch (error) {
-      if (!isSmcError(error) || error.exit !== 4) throw error;
+      if (!isDamage(error)) throw error;
       faults.push({ pack: pack.name, digest, message: error.message });
     }
   }
@@ -167,7 +169,7 @@ async function unlessDamaged<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
     return await reading;
   } catch (error) {
-    if (isSmcError(error) && error.exit === 4) return undefined;
+    if (isDamage(error)) return undefined;
     throw error;
   }
 }
@@ -177,11 +179,24 @@ export async function readBlobs(store: OwnedStore, damaged: Damaged, call: Call)
   for await (const { blob: digest } of store.index.chunkedBlobs()) {
     const pieces = await piecesOf(store, digest);
     if (pieces === undefined || pieces.some(({ span }) => damaged.whyOf(span.digest) !== undefined)) continue;
-    const found = await store.pool.run("hashPieces", { pieces }, { signal: call.signal });
+    const found = await hashOf(store, pieces, call);
     if (found === digest) continue;
     const list = await store.index.findChunklist(digest);
     const records = list === undefined ? [digest] : [list.digest];
-    damaged.report(digest, { message: `its chunks give ${found}`, records, needer: () => "the store" });
+    const told = isSmcError(found)
+      ? { message: found.message, records: [damagedRecord(found)?.digest ?? digest] }
+      : { message: `its chunks give ${found}`, records };
+    damaged.report(digest, { ...told, needer: () => "the store" });
+  }
+}
+
+/** Or why there is none: a chunk that could be read before cannot be read any more. */
+async function hashOf(store: OwnedStore, pieces: readonly Piece[], call: Call): Promise<Digest | SmcError> {
+  try {
+    return await store.pool.run("hashPieces", { pieces }, { signal: call.signal });
+  } catch (error) {
+    if (isDamage(error)) return error;
+    throw error;
   }
 }
 
@@ -190,7 +205,7 @@ async function piecesOf(store: OwnedStore, digest: Digest) {
   try {
     return (await store.objects.blob(digest)).pieces;
   } catch (error) {
-    if (isSmcError(error) && error.exit === 4) return undefined;
+    if (isDamage(error)) return undefined;
     throw error;
   }
 }

@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { decodeStored } from "../codecs/registry.ts";
 import { type Digest, hashBytes, isDigest } from "../objects/digest.ts";
-import { fromErrno, isSmcError, SmcError } from "../errors.ts";
+import { fromErrno, isDamage, isSmcError, isUnreadable, SmcError } from "../errors.ts";
 import { show } from "../show.ts";
 import { decodeDeltaPrefix, DELTA_PREFIX_BYTES_MAX, isDeltaCodec } from "./delta.ts";
 import {
@@ -105,11 +105,6 @@ export function damaged(error: unknown, span: RecordSpan, path: string): unknown
   return new SmcError("OBJECT_CORRUPT", message, { details, cause: error });
 }
 
-/** A place of the disk that can no longer be read; another copy may lie in a better one. */
-function isUnreadable({ code, details }: SmcError): boolean {
-  return code === "IO_FAILED" && details.errno === "EIO";
-}
-
 /** A record that was found damaged in one pack, or that the disk does not give. */
 export interface DamagedRecord {
   readonly digest: Digest;
@@ -179,7 +174,7 @@ function withParents(fd: number, row: RecordRow): RecordRow {
     const { prefix } = decodeDeltaPrefix(readExactly(fd, row.offset + RECORD_HEADER_BYTES, length));
     return { ...row, parents: prefix.parents, depth: prefix.depth };
   } catch (error) {
-    if (isSmcError(error, "PACK_CORRUPT")) return row;
+    if (isSmcError(error, "PACK_CORRUPT") || isUnreadable(fromErrno(error, "a difference"))) return row;
     throw error;
   }
 }
@@ -200,7 +195,7 @@ export function scanRecordsSync(fd: number): RecordRow[] {
       rows.push(withParents(fd, { ...header, offset }));
       step = recordBytes(header.storedBytes);
     } catch (error) {
-      if (!isSmcError(error)) throw error;
+      if (!isSmcError(error) && !isUnreadable(fromErrno(error, "a record"))) throw error;
     }
     offset += step;
   }
@@ -224,8 +219,9 @@ export interface VerifyOptions {
 /** Reads every byte of a pack: records, padding, footer. */
 export function verifyPackSync(path: string, { onBytes, parentOf }: VerifyOptions): PackProblem[] {
   const problems: PackProblem[] = [];
-  const fd = openPack(path);
+  let fd: number | undefined;
   try {
+    fd = openPack(path);
     const contents = readContentsSync(fd);
     if (!path.endsWith(`${contents.name}.pack`)) {
       problems.push({ digest: undefined, offset: 0, message: "the pack's name is not that of its contents" });
@@ -243,10 +239,9 @@ export function verifyPackSync(path: string, { onBytes, parentOf }: VerifyOption
       problems.push({ digest: undefined, offset, message: "bytes between the records and the footer" });
     }
   } catch (error) {
-    if (!isSmcError(error)) throw fromErrno(error, `cannot read the pack '${show(path)}'`);
-    problems.push({ digest: undefined, offset: 0, message: error.message });
+    problems.push({ digest: undefined, offset: 0, message: problemOf(error, path) });
   } finally {
-    closeSync(fd);
+    if (fd !== undefined) closeSync(fd);
   }
   return problems;
 }
@@ -268,7 +263,14 @@ function verifyRecord(
     const padding = bytes.subarray(RECORD_HEADER_BYTES + row.storedBytes);
     return padding.every((byte) => byte === 0) ? undefined : "the padding is not zero";
   } catch (error) {
-    if (isSmcError(error)) return error.message;
-    throw fromErrno(error, `cannot read the pack '${show(path)}'`);
+    return problemOf(error, path);
   }
+}
+
+/** What is wrong with the pack. Throws what is wrong with this process, or with a version: it says nothing about the bytes. */
+function problemOf(error: unknown, path: string): string {
+  if (isDamage(error) || isSmcError(error, "FORMAT_UNSUPPORTED")) return error.message;
+  const known = fromErrno(error, `cannot read the pack '${show(path)}'`);
+  if (isUnreadable(known)) return "cannot be read: I/O error EIO";
+  throw known;
 }
