@@ -4,6 +4,7 @@ import type { Call } from "../call.ts";
 import type { IndexedPack } from "../db/object-index.ts";
 import { fromErrno, isDamage, isSmcError, type SmcError } from "../errors.ts";
 import type { Digest } from "../objects/digest.ts";
+import type { DigestSet } from "../objects/digest-set.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { packPath } from "../pack/folder.ts";
 import type { RecordRow } from "../pack/format.ts";
@@ -11,6 +12,7 @@ import type { ChunkPlace } from "../pack/open-packs.ts";
 import { damagedRecord } from "../pack/reader.ts";
 import type { Piece } from "../pool/tasks.ts";
 import type { Damaged } from "./damaged.ts";
+import { piecesOf, type Proven, proveBlobs } from "./prove-blobs.ts";
 
 export interface PackFault {
   readonly pack: Digest;
@@ -24,6 +26,8 @@ export interface PackReport {
   /** Damaged bytes that nothing is read from. */
   readonly notes: readonly string[];
   readonly bytes: number;
+  /** Blobs of several chunks that are whole; of the others nothing is said. */
+  readonly wholeBlobs: DigestSet;
 }
 
 /** Sizes and presence only: packs that the index names and that are not as long as they were. Marks what is gone. */
@@ -79,32 +83,47 @@ export async function readPacks(
     report.bytes += bytes;
     call.onProgress({ phase: "check", done: report.bytes, total, unit: "bytes" });
   };
+  const proven = await proveBlobs(store, { call, onBytes });
   const waiting = [...names];
   const lanes = Array.from({ length: store.pool.size * PACKS_PER_WORKER }, async () => {
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
-      const { faults, notes } = await readPack(store, name, { call, onBytes }).catch((error: unknown) => {
-        // The others begin nothing more for a check that has failed.
-        waiting.length = 0;
-        throw error;
-      });
+      const { records } = proven;
+      const { faults, notes } = await readPack(store, name, { call, onBytes, records }).catch(
+        (error: unknown) => {
+          // The others begin nothing more for a check that has failed.
+          waiting.length = 0;
+          throw error;
+        },
+      );
       report.faults.push(...faults);
       report.notes.push(...notes);
     }
   });
   await Promise.all(lanes);
-  return report;
+  return { ...report, wholeBlobs: proven.blobs };
 }
 
-/** Reads every byte of one pack. */
+interface ReadPackOptions {
+  readonly call: Call;
+  readonly onBytes?: (bytes: number) => void;
+  readonly records?: Proven["records"];
+}
+
+/** Reads every byte of one pack but what is proven already. */
 export async function readPack(
   store: OwnedStore,
   name: Digest,
-  { call, onBytes }: { call: Call; onBytes?: (bytes: number) => void },
+  { call, onBytes, records }: ReadPackOptions,
 ): Promise<{ faults: PackFault[]; notes: string[] }> {
   const path = packPath(store.path, name);
   const task = { signal: call.signal, ...(onBytes === undefined ? {} : { onProgress: onBytes }) };
   const parents = await parentsIn(store, path, call);
-  const problems = await store.pool.run("verifyPack", { pack: path, parents }, task);
+  const whole = records?.get(path);
+  const problems = await store.pool.run(
+    "verifyPack",
+    { pack: path, parents, ...(whole === undefined ? {} : { whole }) },
+    task,
+  );
   const indexed = store.index.packs().find((pack) => pack.name === name);
   const faults: PackFault[] = [];
   const notes: string[] = [];
@@ -175,8 +194,13 @@ async function unlessDamaged<T>(reading: Promise<T>): Promise<T | undefined> {
 }
 
 /** The chunks of a blob must give the blob's own digest: nothing else checks the list as a whole. */
-export async function readBlobs(store: OwnedStore, damaged: Damaged, call: Call): Promise<void> {
+export async function readBlobs(
+  store: OwnedStore,
+  { damaged, whole }: { damaged: Damaged; whole: DigestSet },
+  call: Call,
+): Promise<void> {
   for await (const { blob: digest } of store.index.chunkedBlobs()) {
+    if (whole.has(digest)) continue;
     const pieces = await piecesOf(store, digest);
     if (pieces === undefined || pieces.some(({ span }) => damaged.whyOf(span.digest) !== undefined)) continue;
     const found = await hashOf(store, pieces, call);
@@ -196,16 +220,6 @@ async function hashOf(store: OwnedStore, pieces: readonly Piece[], call: Call): 
     return await store.pool.run("hashPieces", { pieces }, { signal: call.signal });
   } catch (error) {
     if (isDamage(error)) return error;
-    throw error;
-  }
-}
-
-/** Undefined when its chunklist or a chunk is missing: the connectivity check reports that. */
-async function piecesOf(store: OwnedStore, digest: Digest) {
-  try {
-    return (await store.objects.blob(digest)).pieces;
-  } catch (error) {
-    if (isDamage(error)) return undefined;
     throw error;
   }
 }

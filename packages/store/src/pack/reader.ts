@@ -3,6 +3,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { decodeStored } from "../codecs/registry.ts";
 import { type Digest, hashBytes, isDigest } from "../objects/digest.ts";
 import { fromErrno, isDamage, isSmcError, isUnreadable, SmcError } from "../errors.ts";
+import { CHUNK_BYTES_MAX } from "../objects/objects.ts";
 import { show } from "../show.ts";
 import { decodeDeltaPrefix, DELTA_PREFIX_BYTES_MAX, isDeltaCodec } from "./delta.ts";
 import {
@@ -209,16 +210,22 @@ export interface PackProblem {
   readonly message: string;
 }
 
+/** Almost every record fits; the others get memory of their own. */
+const VERIFY_BYTES = recordBytes(CHUNK_BYTES_MAX);
+
 export interface VerifyOptions {
-  /** Told how far it is. */
-  readonly onBytes: (done: number) => void;
+  /** Where records are whose stored bytes and content were checked already: only what frames those is read. */
+  readonly whole?: ReadonlySet<number>;
+  /** Told what was checked, without those. */
+  readonly onBytes: (bytes: number) => void;
   /** Raw bytes of the parents of a record that is a difference, one after the other. Throws what reading them throws. */
   readonly parentOf: (digest: Digest) => Uint8Array | undefined;
 }
 
 /** Reads every byte of a pack: records, padding, footer. */
-export function verifyPackSync(path: string, { onBytes, parentOf }: VerifyOptions): PackProblem[] {
+export function verifyPackSync(path: string, options: VerifyOptions): PackProblem[] {
   const problems: PackProblem[] = [];
+  const memory = new Uint8Array(VERIFY_BYTES);
   let fd: number | undefined;
   try {
     fd = openPack(path);
@@ -227,13 +234,16 @@ export function verifyPackSync(path: string, { onBytes, parentOf }: VerifyOption
       problems.push({ digest: undefined, offset: 0, message: "the pack's name is not that of its contents" });
     }
     let offset = HEADER_BYTES;
+    options.onBytes(offset);
     for (const row of [...contents.rows].sort((a, b) => a.offset - b.offset)) {
       if (row.offset !== offset)
         problems.push({ digest: row.digest, offset, message: "a gap between records" });
-      const problem = verifyRecord(fd, path, row, parentOf);
+      const isWhole = options.whole?.has(row.offset) === true;
+      const problem = verifyRecord(fd, path, row, { parentOf: options.parentOf, isWhole, memory });
       if (problem !== undefined) problems.push({ digest: row.digest, offset: row.offset, message: problem });
-      offset = row.offset + recordBytes(row.storedBytes);
-      onBytes(offset);
+      const end = row.offset + recordBytes(row.storedBytes);
+      options.onBytes(end - (isWhole ? recordBytes(row.storedBytes) : 0) - offset);
+      offset = end;
     }
     if (offset !== contents.footerOffset) {
       problems.push({ digest: undefined, offset, message: "bytes between the records and the footer" });
@@ -250,14 +260,13 @@ function verifyRecord(
   fd: number,
   path: string,
   row: RecordRow,
-  parentOf: VerifyOptions["parentOf"],
+  { parentOf, isWhole, memory }: Pick<VerifyOptions, "parentOf"> & { isWhole: boolean; memory: Uint8Array },
 ): string | undefined {
   try {
-    const bytes = readExactly(fd, row.offset, recordBytes(row.storedBytes));
+    if (isWhole && isFramed(fd, row)) return undefined;
+    const bytes = readExactly(fd, row.offset, recordBytes(row.storedBytes), memory);
     const header = decodeRecordHeader(bytes);
-    if (header.headerCrc !== row.headerCrc || header.kind !== row.kind || header.codec !== row.codec) {
-      return "the footer and the record's header differ";
-    }
+    if (!isOfRow(header, row)) return "the footer and the record's header differ";
     const parent = isDeltaCodec(row.codec) ? parentOf(row.digest) : undefined;
     openRecord(bytes.subarray(0, RECORD_HEADER_BYTES + row.storedBytes), row.digest, { parent });
     const padding = bytes.subarray(RECORD_HEADER_BYTES + row.storedBytes);
@@ -265,6 +274,19 @@ function verifyRecord(
   } catch (error) {
     return problemOf(error, path);
   }
+}
+
+/** Header and padding are what the footer says; what is between them is not read. */
+function isFramed(fd: number, row: RecordRow): boolean {
+  const header = decodeRecordHeader(readExactly(fd, row.offset, RECORD_HEADER_BYTES));
+  const isSame = header.digest === row.digest && header.storedBytes === row.storedBytes;
+  const end = RECORD_HEADER_BYTES + row.storedBytes;
+  const padding = readExactly(fd, row.offset + end, recordBytes(row.storedBytes) - end);
+  return isSame && isOfRow(header, row) && padding.every((byte) => byte === 0);
+}
+
+function isOfRow(header: RecordHeader, row: RecordRow): boolean {
+  return header.headerCrc === row.headerCrc && header.kind === row.kind && header.codec === row.codec;
 }
 
 /** What is wrong with the pack. Throws what is wrong with this process, or with a version: it says nothing about the bytes. */
