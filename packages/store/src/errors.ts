@@ -156,6 +156,16 @@ export function isSmcError(error: unknown, code?: ErrorCode): error is SmcError 
   return code === undefined || (error as { code?: unknown }).code === code;
 }
 
+/** A place of the disk that can no longer be read (EIO); another copy may lie in a better one. */
+export function isUnreadable(error: unknown): boolean {
+  return isSmcError(error, "IO_FAILED") && error.details.errno === "EIO";
+}
+
+/** True when what was read is damaged or missing, or the disk does not give it. */
+export function isDamage(error: unknown): error is SmcError {
+  return (isSmcError(error) && error.exit === 4) || isUnreadable(error);
+}
+
 /** A condition that only a bug of ours can break. Throws INTERNAL. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new SmcError("INTERNAL", message);

@@ -2,6 +2,7 @@
 import type { Call } from "../call.ts";
 import { readConfig } from "../config.ts";
 import { isSmcError } from "../errors.ts";
+import { DigestSet } from "../objects/digest-set.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { listPacks } from "../pack/folder.ts";
 import { isFormatWhole } from "../store-format.ts";
@@ -68,6 +69,7 @@ async function checkOnce(store: OwnedStore, full: boolean, call: Call): Promise<
   const packFaults = await comparePacks(store, names, { damaged, call });
   const told = new Set(packFaults.map(({ pack }) => pack));
   const found = { bytes: 0, journalRecords: 0, isJournalWhole: true };
+  let whole = new DigestSet();
   if (full) {
     const read = await readPacks(store, names, call);
     // A pack whose footer cannot be read is told once.
@@ -75,6 +77,7 @@ async function checkOnce(store: OwnedStore, full: boolean, call: Call): Promise<
     notes.push(...read.notes);
     await noteScrubbed(store.db, names, (name) => read.faults.filter(({ pack }) => pack === name));
     found.bytes = read.bytes;
+    whole = read.wholeBlobs;
     for (const { digest, message } of read.faults) if (digest !== undefined) damaged.mark(digest, message);
     Object.assign(found, await checkJournal(store, damaged, call));
     await checkFiles(store, damaged, notes);
@@ -83,7 +86,7 @@ async function checkOnce(store: OwnedStore, full: boolean, call: Call): Promise<
   if (full) {
     indexFaults.push(...(await store.alone(() => checkIndex(store, damaged, call))));
     if (found.isJournalWhole) indexFaults.push(...(await store.refs.check(call)));
-    if (indexFaults.length === 0) await readBlobs(store, damaged, call);
+    if (indexFaults.length === 0) await readBlobs(store, { damaged, whole }, call);
   }
   const counts = await checkConnectivity(store, { damaged, everyNeeder: full }, call);
   if (!full && !damaged.isEmpty)

@@ -1,7 +1,7 @@
 /** Compares the object index in LevelDB with what the packs hold, row by row. Changes nothing. */
 import { type Call, createPacer } from "../call.ts";
 import { type IndexedPack, ObjectIndex, type Place } from "../db/object-index.ts";
-import { isSmcError } from "../errors.ts";
+import { isDamage, isSmcError } from "../errors.ts";
 import type { Digest } from "../objects/digest.ts";
 import { type Chunklist, decodeChunklist } from "../objects/objects.ts";
 import type { OwnedStore } from "../open-store.ts";
@@ -151,7 +151,7 @@ class IndexCheck {
       );
       return raws.map((raw) => decodeChunklist(raw));
     } catch (error) {
-      if (!isSmcError(error) || error.exit !== 4) throw error;
+      if (!isDamage(error)) throw error;
       for (const { digest } of rows) {
         const blob = await this.#blobOf(digest);
         if (blob !== undefined) for (const set of [this.#described, this.#matched]) set.add(blob);

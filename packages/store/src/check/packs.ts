@@ -2,13 +2,17 @@
 import { stat } from "node:fs/promises";
 import type { Call } from "../call.ts";
 import type { IndexedPack } from "../db/object-index.ts";
-import { fromErrno, isSmcError } from "../errors.ts";
+import { fromErrno, isDamage, isSmcError, type SmcError } from "../errors.ts";
 import type { Digest } from "../objects/digest.ts";
+import type { DigestSet } from "../objects/digest-set.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { packPath } from "../pack/folder.ts";
 import type { RecordRow } from "../pack/format.ts";
 import type { ChunkPlace } from "../pack/open-packs.ts";
+import { damagedRecord } from "../pack/reader.ts";
+import type { Piece } from "../pool/tasks.ts";
 import type { Damaged } from "./damaged.ts";
+import { piecesOf, type Proven, proveBlobs } from "./prove-blobs.ts";
 
 export interface PackFault {
   readonly pack: Digest;
@@ -22,6 +26,8 @@ export interface PackReport {
   /** Damaged bytes that nothing is read from. */
   readonly notes: readonly string[];
   readonly bytes: number;
+  /** Blobs of several chunks that are whole; of the others nothing is said. */
+  readonly wholeBlobs: DigestSet;
 }
 
 /** Sizes and presence only: packs that the index names and that are not as long as they were. Marks what is gone. */
@@ -77,32 +83,47 @@ export async function readPacks(
     report.bytes += bytes;
     call.onProgress({ phase: "check", done: report.bytes, total, unit: "bytes" });
   };
+  const proven = await proveBlobs(store, { call, onBytes });
   const waiting = [...names];
   const lanes = Array.from({ length: store.pool.size * PACKS_PER_WORKER }, async () => {
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
-      const { faults, notes } = await readPack(store, name, { call, onBytes }).catch((error: unknown) => {
-        // The others begin nothing more for a check that has failed.
-        waiting.length = 0;
-        throw error;
-      });
+      const { records } = proven;
+      const { faults, notes } = await readPack(store, name, { call, onBytes, records }).catch(
+        (error: unknown) => {
+          // The others begin nothing more for a check that has failed.
+          waiting.length = 0;
+          throw error;
+        },
+      );
       report.faults.push(...faults);
       report.notes.push(...notes);
     }
   });
   await Promise.all(lanes);
-  return report;
+  return { ...report, wholeBlobs: proven.blobs };
 }
 
-/** Reads every byte of one pack. */
+interface ReadPackOptions {
+  readonly call: Call;
+  readonly onBytes?: (bytes: number) => void;
+  readonly records?: Proven["records"];
+}
+
+/** Reads every byte of one pack but what is proven already. */
 export async function readPack(
   store: OwnedStore,
   name: Digest,
-  { call, onBytes }: { call: Call; onBytes?: (bytes: number) => void },
+  { call, onBytes, records }: ReadPackOptions,
 ): Promise<{ faults: PackFault[]; notes: string[] }> {
   const path = packPath(store.path, name);
   const task = { signal: call.signal, ...(onBytes === undefined ? {} : { onProgress: onBytes }) };
   const parents = await parentsIn(store, path, call);
-  const problems = await store.pool.run("verifyPack", { pack: path, parents }, task);
+  const whole = records?.get(path);
+  const problems = await store.pool.run(
+    "verifyPack",
+    { pack: path, parents, ...(whole === undefined ? {} : { whole }) },
+    task,
+  );
   const indexed = store.index.packs().find((pack) => pack.name === name);
   const faults: PackFault[] = [];
   const notes: string[] = [];
@@ -137,7 +158,7 @@ async function readThroughIndex(store: OwnedStore, pack: IndexedPack, call: Call
     try {
       await store.objects.verify([digest], call);
     } catch (error) {
-      if (!isSmcError(error) || error.exit !== 4) throw error;
+      if (!isDamage(error)) throw error;
       faults.push({ pack: pack.name, digest, message: error.message });
     }
   }
@@ -167,30 +188,38 @@ async function unlessDamaged<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
     return await reading;
   } catch (error) {
-    if (isSmcError(error) && error.exit === 4) return undefined;
+    if (isDamage(error)) return undefined;
     throw error;
   }
 }
 
 /** The chunks of a blob must give the blob's own digest: nothing else checks the list as a whole. */
-export async function readBlobs(store: OwnedStore, damaged: Damaged, call: Call): Promise<void> {
+export async function readBlobs(
+  store: OwnedStore,
+  { damaged, whole }: { damaged: Damaged; whole: DigestSet },
+  call: Call,
+): Promise<void> {
   for await (const { blob: digest } of store.index.chunkedBlobs()) {
+    if (whole.has(digest)) continue;
     const pieces = await piecesOf(store, digest);
     if (pieces === undefined || pieces.some(({ span }) => damaged.whyOf(span.digest) !== undefined)) continue;
-    const found = await store.pool.run("hashPieces", { pieces }, { signal: call.signal });
+    const found = await hashOf(store, pieces, call);
     if (found === digest) continue;
     const list = await store.index.findChunklist(digest);
     const records = list === undefined ? [digest] : [list.digest];
-    damaged.report(digest, { message: `its chunks give ${found}`, records, needer: () => "the store" });
+    const told = isSmcError(found)
+      ? { message: found.message, records: [damagedRecord(found)?.digest ?? digest] }
+      : { message: `its chunks give ${found}`, records };
+    damaged.report(digest, { ...told, needer: () => "the store" });
   }
 }
 
-/** Undefined when its chunklist or a chunk is missing: the connectivity check reports that. */
-async function piecesOf(store: OwnedStore, digest: Digest) {
+/** Or why there is none: a chunk that could be read before cannot be read any more. */
+async function hashOf(store: OwnedStore, pieces: readonly Piece[], call: Call): Promise<Digest | SmcError> {
   try {
-    return (await store.objects.blob(digest)).pieces;
+    return await store.pool.run("hashPieces", { pieces }, { signal: call.signal });
   } catch (error) {
-    if (isSmcError(error) && error.exit === 4) return undefined;
+    if (isDamage(error)) return error;
     throw error;
   }
 }

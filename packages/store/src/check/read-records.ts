@@ -1,14 +1,14 @@
 /** Reads many trees, commits and tags at once in the pool, and says of each whether it could be read. */
 import type { Call } from "../call.ts";
 import type { Place } from "../db/object-index.ts";
-import { isSmcError, type SmcError } from "../errors.ts";
+import { isDamage, type SmcError } from "../errors.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { packPath } from "../pack/folder.ts";
 
 const WORTH_A_TASK = 8;
 
-/** In order: verified raw bytes, or why there are none (exit 4). Tries every copy. Throws CANCELED, IO_FAILED … */
+/** In order: verified raw bytes, or why there are none (damage). Tries every copy. Throws CANCELED, IO_FAILED … */
 export async function readRecords(
   store: OwnedStore,
   wanted: readonly { readonly digest: Digest; readonly place: Place }[],
@@ -24,7 +24,7 @@ export async function readRecords(
     }));
     return [...(await store.pool.run("read", { places }, { signal: call.signal }))];
   } catch (error) {
-    if (!isSmcError(error) || error.exit !== 4) throw error;
+    if (!isDamage(error)) throw error;
   }
   return Promise.all(wanted.map(({ digest, place }) => readOne(store, digest, place)));
 }
@@ -33,7 +33,7 @@ async function readOne(store: OwnedStore, digest: Digest, place: Place): Promise
   try {
     return await store.objects.readPlace(digest, place);
   } catch (error) {
-    if (isSmcError(error) && error.exit === 4) return error;
+    if (isDamage(error)) return error;
     throw error;
   }
 }

@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Call } from "../call.ts";
-import { fromErrno, isSmcError } from "../errors.ts";
+import { fromErrno, isDamage, isSmcError } from "../errors.ts";
 import { type Digest, hashBytes } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { listPacks, packPath } from "../pack/folder.ts";
@@ -95,7 +95,7 @@ export async function scanned(store: OwnedStore, pack: string, call: Call): Prom
   try {
     return await store.pool.run("scan", { pack }, { signal: call.signal });
   } catch (error) {
-    if (isSmcError(error) && error.exit === 4) return [];
+    if (isDamage(error)) return [];
     throw error;
   }
 }
@@ -114,7 +114,7 @@ export async function readRow(
 }
 
 function orNone(error: unknown): undefined {
-  if (isSmcError(error) && error.exit === 4) return undefined;
+  if (isDamage(error)) return undefined;
   throw error;
 }
 

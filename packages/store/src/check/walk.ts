@@ -4,7 +4,7 @@
  */
 import { type Call, createPacer, type Pacer } from "../call.ts";
 import type { Place } from "../db/object-index.ts";
-import { isSmcError, SmcError } from "../errors.ts";
+import { isDamage, isSmcError, SmcError } from "../errors.ts";
 import type { Digest } from "../objects/digest.ts";
 import { type Chunk, decodeChunklist, decodeCommit, decodeTag, decodeTree } from "../objects/objects.ts";
 import type { OwnedStore } from "../open-store.ts";
@@ -169,7 +169,7 @@ export class Walk {
         const known = this.#damaged.whyOf(step.digest);
         if (known !== undefined) this.#report(step, known, [step.digest]);
       } catch (error) {
-        if (!isSmcError(error) || error.exit !== 4) throw error;
+        if (!isDamage(error)) throw error;
         this.#report(step, error.message, [step.digest]);
       }
       await this.#pace();
@@ -230,7 +230,7 @@ export class Walk {
     try {
       return (await this.#store.objects.chunklist(step.digest, list)).chunks;
     } catch (error) {
-      if (!isSmcError(error) || error.exit !== 4) throw error;
+      if (!isDamage(error)) throw error;
       this.#report(step, error.message, [list]);
       return undefined;
     }

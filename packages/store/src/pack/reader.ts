@@ -2,7 +2,8 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { decodeStored } from "../codecs/registry.ts";
 import { type Digest, hashBytes, isDigest } from "../objects/digest.ts";
-import { fromErrno, isSmcError, SmcError } from "../errors.ts";
+import { fromErrno, isDamage, isSmcError, isUnreadable, SmcError } from "../errors.ts";
+import { CHUNK_BYTES_MAX } from "../objects/objects.ts";
 import { show } from "../show.ts";
 import { decodeDeltaPrefix, DELTA_PREFIX_BYTES_MAX, isDeltaCodec } from "./delta.ts";
 import {
@@ -105,11 +106,6 @@ export function damaged(error: unknown, span: RecordSpan, path: string): unknown
   return new SmcError("OBJECT_CORRUPT", message, { details, cause: error });
 }
 
-/** A place of the disk that can no longer be read; another copy may lie in a better one. */
-function isUnreadable({ code, details }: SmcError): boolean {
-  return code === "IO_FAILED" && details.errno === "EIO";
-}
-
 /** A record that was found damaged in one pack, or that the disk does not give. */
 export interface DamagedRecord {
   readonly digest: Digest;
@@ -179,7 +175,7 @@ function withParents(fd: number, row: RecordRow): RecordRow {
     const { prefix } = decodeDeltaPrefix(readExactly(fd, row.offset + RECORD_HEADER_BYTES, length));
     return { ...row, parents: prefix.parents, depth: prefix.depth };
   } catch (error) {
-    if (isSmcError(error, "PACK_CORRUPT")) return row;
+    if (isSmcError(error, "PACK_CORRUPT") || isUnreadable(fromErrno(error, "a difference"))) return row;
     throw error;
   }
 }
@@ -200,7 +196,7 @@ export function scanRecordsSync(fd: number): RecordRow[] {
       rows.push(withParents(fd, { ...header, offset }));
       step = recordBytes(header.storedBytes);
     } catch (error) {
-      if (!isSmcError(error)) throw error;
+      if (!isSmcError(error) && !isUnreadable(fromErrno(error, "a record"))) throw error;
     }
     offset += step;
   }
@@ -214,39 +210,48 @@ export interface PackProblem {
   readonly message: string;
 }
 
+/** Almost every record fits; the others get memory of their own. */
+const VERIFY_BYTES = recordBytes(CHUNK_BYTES_MAX);
+
 export interface VerifyOptions {
-  /** Told how far it is. */
-  readonly onBytes: (done: number) => void;
+  /** Where records are whose stored bytes and content were checked already: only what frames those is read. */
+  readonly whole?: ReadonlySet<number>;
+  /** Told what was checked, without those. */
+  readonly onBytes: (bytes: number) => void;
   /** Raw bytes of the parents of a record that is a difference, one after the other. Throws what reading them throws. */
   readonly parentOf: (digest: Digest) => Uint8Array | undefined;
 }
 
 /** Reads every byte of a pack: records, padding, footer. */
-export function verifyPackSync(path: string, { onBytes, parentOf }: VerifyOptions): PackProblem[] {
+export function verifyPackSync(path: string, options: VerifyOptions): PackProblem[] {
   const problems: PackProblem[] = [];
-  const fd = openPack(path);
+  const memory = new Uint8Array(VERIFY_BYTES);
+  let fd: number | undefined;
   try {
+    fd = openPack(path);
     const contents = readContentsSync(fd);
     if (!path.endsWith(`${contents.name}.pack`)) {
       problems.push({ digest: undefined, offset: 0, message: "the pack's name is not that of its contents" });
     }
     let offset = HEADER_BYTES;
+    options.onBytes(offset);
     for (const row of [...contents.rows].sort((a, b) => a.offset - b.offset)) {
       if (row.offset !== offset)
         problems.push({ digest: row.digest, offset, message: "a gap between records" });
-      const problem = verifyRecord(fd, path, row, parentOf);
+      const isWhole = options.whole?.has(row.offset) === true;
+      const problem = verifyRecord(fd, path, row, { parentOf: options.parentOf, isWhole, memory });
       if (problem !== undefined) problems.push({ digest: row.digest, offset: row.offset, message: problem });
-      offset = row.offset + recordBytes(row.storedBytes);
-      onBytes(offset);
+      const end = row.offset + recordBytes(row.storedBytes);
+      options.onBytes(end - (isWhole ? recordBytes(row.storedBytes) : 0) - offset);
+      offset = end;
     }
     if (offset !== contents.footerOffset) {
       problems.push({ digest: undefined, offset, message: "bytes between the records and the footer" });
     }
   } catch (error) {
-    if (!isSmcError(error)) throw fromErrno(error, `cannot read the pack '${show(path)}'`);
-    problems.push({ digest: undefined, offset: 0, message: error.message });
+    problems.push({ digest: undefined, offset: 0, message: problemOf(error, path) });
   } finally {
-    closeSync(fd);
+    if (fd !== undefined) closeSync(fd);
   }
   return problems;
 }
@@ -255,20 +260,39 @@ function verifyRecord(
   fd: number,
   path: string,
   row: RecordRow,
-  parentOf: VerifyOptions["parentOf"],
+  { parentOf, isWhole, memory }: Pick<VerifyOptions, "parentOf"> & { isWhole: boolean; memory: Uint8Array },
 ): string | undefined {
   try {
-    const bytes = readExactly(fd, row.offset, recordBytes(row.storedBytes));
+    if (isWhole && isFramed(fd, row)) return undefined;
+    const bytes = readExactly(fd, row.offset, recordBytes(row.storedBytes), memory);
     const header = decodeRecordHeader(bytes);
-    if (header.headerCrc !== row.headerCrc || header.kind !== row.kind || header.codec !== row.codec) {
-      return "the footer and the record's header differ";
-    }
+    if (!isOfRow(header, row)) return "the footer and the record's header differ";
     const parent = isDeltaCodec(row.codec) ? parentOf(row.digest) : undefined;
     openRecord(bytes.subarray(0, RECORD_HEADER_BYTES + row.storedBytes), row.digest, { parent });
     const padding = bytes.subarray(RECORD_HEADER_BYTES + row.storedBytes);
     return padding.every((byte) => byte === 0) ? undefined : "the padding is not zero";
   } catch (error) {
-    if (isSmcError(error)) return error.message;
-    throw fromErrno(error, `cannot read the pack '${show(path)}'`);
+    return problemOf(error, path);
   }
+}
+
+/** Header and padding are what the footer says; what is between them is not read. */
+function isFramed(fd: number, row: RecordRow): boolean {
+  const header = decodeRecordHeader(readExactly(fd, row.offset, RECORD_HEADER_BYTES));
+  const isSame = header.digest === row.digest && header.storedBytes === row.storedBytes;
+  const end = RECORD_HEADER_BYTES + row.storedBytes;
+  const padding = readExactly(fd, row.offset + end, recordBytes(row.storedBytes) - end);
+  return isSame && isOfRow(header, row) && padding.every((byte) => byte === 0);
+}
+
+function isOfRow(header: RecordHeader, row: RecordRow): boolean {
+  return header.headerCrc === row.headerCrc && header.kind === row.kind && header.codec === row.codec;
+}
+
+/** What is wrong with the pack. Throws what is wrong with this process, or with a version: it says nothing about the bytes. */
+function problemOf(error: unknown, path: string): string {
+  if (isDamage(error) || isSmcError(error, "FORMAT_UNSUPPORTED")) return error.message;
+  const known = fromErrno(error, `cannot read the pack '${show(path)}'`);
+  if (isUnreadable(known)) return "cannot be read: I/O error EIO";
+  throw known;
 }

@@ -2,6 +2,7 @@
  * Entry of a storer thread: hashes chunks, asks which are new, encodes them and appends them to the session's pack.
  * Takes one thing at a time, in order.
  */
+import { createHash, type Hash } from "node:crypto";
 import { join } from "node:path";
 import { type MessagePort, parentPort, threadId } from "node:worker_threads";
 import { type Digest, hashBytes } from "../objects/digest.ts";
@@ -21,6 +22,7 @@ import type {
   SessionFolder,
   StoreReply,
   StoreRequest,
+  TaskInput,
   TaskMessage,
   TaskOutput,
   TaskType,
@@ -39,6 +41,8 @@ interface OpenPack {
 }
 
 const sessions = new Map<string, Encoder>();
+
+const hashes = new Map<string, Hash>();
 
 const open = new Map<string, OpenPack>();
 /** Memory of packs that are done, for the next ones. */
@@ -110,6 +114,14 @@ function append(id: number, session: SessionFolder, record: PackRecord, encoded:
   if (pack.writer.isFull()) seal(id, session.op);
 }
 
+/** Undefined until the last part. */
+function hashPart({ of, window, sizeBytes, isLast }: TaskInput<"hashPart">): Digest | undefined {
+  const hash = hashes.get(of) ?? createHash("sha256");
+  hashes.set(of, hash);
+  hash.update(new Uint8Array(window, 0, sizeBytes));
+  return isLast ? (hash.digest("hex") as Digest) : undefined;
+}
+
 function encoderOf(op: string): Encoder {
   const known = sessions.get(op) ?? new Encoder();
   sessions.set(op, known);
@@ -159,6 +171,10 @@ function runTask({ id, type, input, stop }: TaskMessage): TaskOutput<TaskType> {
     copyRecords(input, recoder(input));
   } else if (type === "put" && "objects" in input) {
     for (const object of input.objects) store(id, input, object);
+  } else if (type === "hashPart" && "window" in input && "of" in input) {
+    return hashPart(input);
+  } else if (type === "forgetHash" && "of" in input) {
+    hashes.delete(input.of);
   } else if (type === "seal" && "op" in input) {
     forget(input.op);
     seal(id, input.op);

@@ -130,15 +130,31 @@ export interface TaskTable {
   read: { input: { places: readonly ChunkPlace[] }; output: readonly Uint8Array[] };
   /** Reads records there and nowhere else, and keeps nothing. */
   verify: { input: { places: readonly ChunkPlace[] }; output: undefined };
+  /** Reads records there and nowhere else; their raw bytes stand in the window, one after the other. */
+  readWhole: {
+    input: { places: readonly ChunkPlace[]; window: SharedArrayBuffer };
+    output: undefined;
+  };
+  /** Goes on with the SHA-256 of something long; the last part gives it. */
+  hashPart: {
+    input: { of: string; window: SharedArrayBuffer; sizeBytes: number; isLast: boolean };
+    output: Digest | undefined;
+  };
+  /** Ends a SHA-256 whose last part does not come. */
+  forgetHash: { input: { of: string }; output: undefined };
   /** What a pack says it holds. */
   contents: { input: { pack: string }; output: PackContents };
   /** Of those, the records that are stored against others. */
   differences: { input: { pack: string }; output: readonly RecordRow[] };
   /** The whole records of a pack by its bytes alone, for one whose footer is damaged. */
   scan: { input: { pack: string }; output: readonly RecordRow[] };
-  /** Reads every byte of a pack. `parents` says where those of its differences are. */
+  /** Reads every byte of a pack but the content of records in `whole`. `parents` says where those of its differences are. */
   verifyPack: {
-    input: { pack: string; parents: ReadonlyMap<Digest, readonly ChunkPlace[]> };
+    input: {
+      pack: string;
+      parents: ReadonlyMap<Digest, readonly ChunkPlace[]>;
+      whole?: ReadonlySet<number>;
+    };
     output: readonly PackProblem[];
   };
   /** SHA-256 of a blob's chunks, one after the other. */
@@ -166,7 +182,16 @@ export interface TaskTable {
 
 export type TaskType = keyof TaskTable;
 /** Tasks that the storer does; the worker does the others. */
-export const STORER_TASKS: ReadonlySet<TaskType> = new Set(["put", "recode", "copy", "seal", "drop"]);
+export type StorerTask = "put" | "recode" | "copy" | "seal" | "drop" | "hashPart" | "forgetHash";
+export const STORER_TASKS: ReadonlySet<TaskType> = new Set<StorerTask>([
+  "put",
+  "recode",
+  "copy",
+  "seal",
+  "drop",
+  "hashPart",
+  "forgetHash",
+]);
 export type TaskInput<T extends TaskType> = TaskTable[T]["input"];
 export type TaskOutput<T extends TaskType> = TaskTable[T]["output"];
 

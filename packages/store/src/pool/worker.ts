@@ -31,6 +31,7 @@ import {
   type FromWorker,
   type SessionFolder,
   STORER_TASKS,
+  type StorerTask,
   type StoreReply,
   type StoreRequest,
   type TaskInput,
@@ -59,6 +60,8 @@ interface ConnectedStorer {
 }
 
 let windows: Window[] | undefined;
+/** For its memory, which is used again; no pack stays open. */
+let wholePacks: OpenPacks | undefined;
 const storers = new Map<number, ConnectedStorer>();
 
 /** Sends windows and chunklists of one task to the storers in turn. */
@@ -137,7 +140,7 @@ class Running {
   }
 }
 
-type WorkerTask = Exclude<TaskType, "put" | "recode" | "copy" | "seal" | "drop">;
+type WorkerTask = Exclude<TaskType, StorerTask>;
 type TaskRunners = {
   readonly [T in WorkerTask]: (
     input: TaskInput<T>,
@@ -189,6 +192,20 @@ const RUNNERS: TaskRunners = {
     for (const place of places) running.onBytes(packs.read(place).length);
     return undefined;
   },
+  async readWhole({ places, window }, running) {
+    wholePacks ??= new OpenPacks({ crc: true });
+    using packs = wholePacks;
+    let used = 0;
+    for (const place of places) {
+      const raw = packs.read(place);
+      if (raw.length !== place.span.rawBytes || used + raw.length > window.byteLength)
+        throw new SmcError("OBJECT_CORRUPT", `${place.span.digest} has ${raw.length} bytes`);
+      new Uint8Array(window, used, raw.length).set(raw);
+      used += raw.length;
+      running.onBytes(raw.length);
+    }
+    return undefined;
+  },
   async contents({ pack }) {
     return readContents(pack);
   },
@@ -203,14 +220,11 @@ const RUNNERS: TaskRunners = {
       closeSync(fd);
     }
   },
-  async verifyPack({ pack, parents }, running) {
+  async verifyPack({ pack, parents, whole }, running) {
     using packs = new OpenPacks();
-    let last = 0;
     return verifyPackSync(pack, {
-      onBytes: (done) => {
-        running.onBytes(done - last);
-        last = done;
-      },
+      ...(whole === undefined ? {} : { whole }),
+      onBytes: (bytes) => running.onBytes(bytes),
       parentOf: (digest) => {
         const places = parents.get(digest);
         return places === undefined ? undefined : packs.readAll(places);
