@@ -10,7 +10,10 @@ import { parseBucketUrl } from "./bucket-url.ts";
 import type { Limits } from "./retry.ts";
 import { S3Bucket } from "./s3-bucket.ts";
 
-export const QUICK: Limits = { connectMs: 1000, idleMs: 300, retriesMax: 5, backoffMs: 2 };
+/** Waits as long as the product where a busy machine may be slow, and not at all before it tries again. */
+export const QUICK: Limits = { connectMs: 10_000, idleMs: 30_000, retriesMax: 5, backoffMs: 2 };
+/** Of servers that say nothing. */
+export const SHORT_IDLE_MS = 300;
 export const SECRET = "wJalrXUtnFEMI-not-a-real-secret";
 export const ENVIRONMENT = {
   AWS_ACCESS_KEY_ID: "AKIAFORTESTSONLY",

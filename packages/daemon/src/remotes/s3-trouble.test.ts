@@ -17,6 +17,7 @@ import {
   openAt,
   QUICK,
   SECRET,
+  SHORT_IDLE_MS,
   sendRange,
   useCredentials,
   withServer,
@@ -48,7 +49,7 @@ test.for(CALLS)(
     });
     try {
       await listening(server, async (port) => {
-        await using bucket = await openAt(port);
+        await using bucket = await openAt(port, { idleMs: SHORT_IDLE_MS });
         const started = performance.now();
         const error = await failureOf(() => run(bucket));
         expect(error.code).toBe("REMOTE_UNREACHABLE");
@@ -91,7 +92,7 @@ test("a server that takes no connections any more is given up after the time for
 test("a host that nobody knows cannot be reached", async () => {
   const url = parseBucketUrl("s3://models/p?endpoint=https://nobody.invalid");
   if (url.kind !== "s3") throw new Error("not S3");
-  await using bucket = await S3Bucket.open(url, { ...QUICK, connectMs: 5000, idleMs: 10_000 });
+  await using bucket = await S3Bucket.open(url, QUICK);
   const error = await failureOf(() => bucket.stat("a/b", QUIET));
   expect(error.code).toBe("REMOTE_UNREACHABLE");
   expect(error.message).toContain("cannot look at 'a/b'");
@@ -181,7 +182,6 @@ test("missing credentials are told before anything is sent", async () => {
         process.env.AWS_SECRET_ACCESS_KEY = SECRET;
       }
     },
-    { idleMs: 30_000 },
   );
 });
 
@@ -247,7 +247,7 @@ test("a server that says when to come back is heard, and a call that is canceled
       const started = performance.now();
       controller.abort();
       expect(await reading).toBe("CANCELED");
-      expect(performance.now() - started).toBeLessThan(1000);
+      expect(performance.now() - started).toBeLessThan(5000);
       expect(requests).toHaveLength(1);
     },
   );
