@@ -33,12 +33,12 @@ async function killDuring(
   isTime: () => boolean,
 ): Promise<boolean> {
   const { daemon } = await sandbox.json<{ daemon: { pid: number } }>("daemon", "status");
-  let ended = false;
+  const progress = { ended: false };
   const running = sandbox.smc(words).then((ran) => {
-    ended = true;
+    progress.ended = true;
     return ran;
   });
-  while (!ended && !isTime()) await new Promise(setImmediate);
+  while (!progress.ended && !isTime()) await new Promise(setImmediate);
   process.kill(daemon.pid, "SIGKILL");
   const ran = await running;
   return ran.code !== 0;

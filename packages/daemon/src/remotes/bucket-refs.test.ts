@@ -18,7 +18,7 @@ async function update(folder: string, changes: readonly RefChange[]): Promise<st
   await using bucket = await openBucket(`file://${folder}`);
   return await updateRefs(bucket, { changes, reason: REASON }, QUIET).then(
     () => "done",
-    (error: { code?: string }) => error.code ?? String(error),
+    (error: { code?: string }) => error.code ?? "an error without a code",
   );
 }
 

@@ -94,7 +94,7 @@ function keyOf(seq: number): string {
 async function readNewest(bucket: Bucket, call: Call): Promise<Snapshot> {
   for await (const { key } of bucket.list(FOLDER, call)) {
     const digits = /^refs\/(\d{12})\.json$/.exec(key)?.[1];
-    if (digits !== undefined) return await readSnapshot(bucket, { key, seq: SEQ_MAX - Number(digits) }, call);
+    if (digits !== undefined) return readSnapshot(bucket, { key, seq: SEQ_MAX - Number(digits) }, call);
   }
   return EMPTY;
 }
