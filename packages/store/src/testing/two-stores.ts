@@ -19,9 +19,9 @@ export interface TwoStores {
   /** Opens the folders of `file:` URLs. */
   readonly access: RemoteAccess;
   /** Gives the repository this remote as `origin`. */
-  follow(bench: Bench): Promise<void>;
-  push(bench: Bench, options?: Partial<PushOptions>): Promise<void>;
-  fetch(bench: Bench): Promise<void>;
+  readonly follow: (bench: Bench) => Promise<void>;
+  readonly push: (bench: Bench, options?: Partial<PushOptions>) => Promise<void>;
+  readonly fetch: (bench: Bench) => Promise<void>;
 }
 
 export function owned({ store, repository }: Bench): OwnedRepository {
