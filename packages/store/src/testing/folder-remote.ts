@@ -54,7 +54,9 @@ export class FolderRemote implements Remote {
   }
 
   async packBytes(pack: Digest): Promise<number> {
-    return (await stat(this.packPath(pack))).size;
+    const names = await readdir(this.folder);
+    if (names.includes(`${pack}.pack`)) return (await stat(this.packPath(pack))).size;
+    throw new SmcError("REMOTE_INCOMPLETE", `pack ${pack} is gone`);
   }
 
   async *readPack(pack: Digest, { from, to }: ByteRange): AsyncIterable<Uint8Array> {

@@ -1,8 +1,12 @@
+import { readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parseRefName } from "../objects/names.ts";
 import { QUIET } from "../testing/testing.ts";
 import { owned, type TwoStores, withTwoStores } from "../testing/two-stores.ts";
 import { fetch, type FetchOptions, type FetchResult } from "./fetch.ts";
+import { fsck } from "./fsck.ts";
+import { gc } from "./gc.ts";
 import { reset } from "./reset.ts";
 import { tag } from "./tag.ts";
 
@@ -93,5 +97,42 @@ test("fetch() from a remote that lacks what its refs need moves no ref", async (
     await remote.update([{ name: parseRefName("refs/heads/main"), from: "absent", to: digest }]);
     await expect(fetchB(stores)).rejects.toMatchObject({ code: "REMOTE_INCOMPLETE", exit: 6 });
     expect(await b.store.refs.list(b.repository.name)).toEqual([]);
+  });
+});
+
+test("fetch() of what the remote lacks or has damaged moves no ref, and works when it is whole", async () => {
+  await withTwoStores(async (stores) => {
+    const { a, b, push, remote } = stores;
+    await a.commit({ "model.bin": "weights".repeat(1000) });
+    await push(a);
+    const packs = (await readdir(remote.folder)).filter((name) => name.endsWith(".pack"));
+    const paths = packs.map((name) => join(remote.folder, name));
+    for (const path of paths) await rename(path, `${path}.aside`);
+    await expect(fetchB(stores)).rejects.toMatchObject({ code: "REMOTE_INCOMPLETE" });
+    for (const path of paths) {
+      const damaged = await readFile(`${path}.aside`);
+      // Of a record: behind the header of the pack.
+      damaged[200] = (damaged[200] ?? 0) ^ 1;
+      await writeFile(path, damaged);
+    }
+    await expect(fetchB(stores)).rejects.toMatchObject({ exit: 4 });
+    expect(await refsOf(stores, "refs/")).toEqual({});
+    for (const path of paths) await rename(`${path}.aside`, path);
+    await fetchB(stores);
+    expect(Object.keys(await refsOf(stores, "refs/"))).toEqual(["remotes/origin/main"]);
+    expect(await fsck(b.store, { full: true }, QUIET)).toMatchObject({ problems: [] });
+  });
+});
+
+test("fetch() of versions that gave up their files brings their history", async () => {
+  await withTwoStores(async (stores) => {
+    const { a, b, push } = stores;
+    for (const text of ["1", "2", "3"]) await a.commit({ "a.txt": text });
+    await gc(a.store, { keepLast: 1, olderThan: "0", grace: "0", actor: "A <a@example.org>" }, QUIET);
+    await push(a);
+    const { refs } = await fetchB(stores);
+    expect(refs).toMatchObject([{ name: "refs/remotes/origin/main" }]);
+    expect(Object.keys(await refsOf(stores, "refs/pruned/"))).toHaveLength(2);
+    expect(await fsck(b.store, { full: true }, QUIET)).toMatchObject({ problems: [] });
   });
 });
