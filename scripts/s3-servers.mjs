@@ -1,6 +1,7 @@
 /**
- * Servers that speak S3: minio and versitygw, built from the modules of Go's proxy at the versions below, and s3rver of npm, which
- * ignores conditions. Caches of the build are removed when it is done: they are twenty times as large as the programs.
+ * Servers that speak S3: minio and versitygw, built from the modules of Go's proxy at the versions below, and
+ * s3rver of npm, which ignores conditions. Caches of the build are removed when it is done: they are twenty
+ * times as large as the programs.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -5,7 +5,7 @@ import { keysOf, testBucket } from "../../packages/daemon/src/remotes/bucket-sui
 import { openBucket } from "../../packages/daemon/src/remotes/bucket-url.ts";
 import { type S3Server, type ServerName, startServer } from "./servers.ts";
 
-/** Registers a server that runs as long as the tests of this block, and its credentials as those of this process. */
+/** Registers a server that runs as long as the tests of this block, and its credentials as ours. */
 function useServer(name: ServerName): () => S3Server {
   let server: S3Server | undefined;
   beforeAll(async () => {
