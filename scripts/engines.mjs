@@ -1,14 +1,16 @@
 /**
- * Installs into .engines/ the Python libraries that write files for the tests in test/engines, and nothing outside of it:
- * a virtual environment with test/engines/requirements.txt, and torch. Debian's torch is unpacked where there is one: it
- * is a ninth of what the package of PyPI brings with CUDA (630 MB and 25 s against 5.4 GB and 90 s). `--torch=pip`, and
- * any other system, takes that of PyPI. Quick when nothing changed. Fails when anything cannot be had.
+ * Installs into .engines/ what the tests in test/engines are run against, and nothing outside of it: servers
+ * of S3 (see s3-servers.mjs), and Python libraries that write files: a virtual environment with
+ * test/engines/requirements.txt, and torch. Debian's torch is unpacked where there is one: it is a ninth of
+ * what the package of PyPI brings with CUDA (630 MB and 25 s against 5.4 GB and 90 s). `--torch=pip`, and any
+ * other system, takes that of PyPI. Quick when nothing changed. Fails when anything cannot be had.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { unpackDebian } from "./debian.mjs";
+import { installServers, SERVERS } from "./s3-servers.mjs";
 
 const root = join(import.meta.dirname, "..");
 const folder = join(root, ".engines");
@@ -108,8 +110,10 @@ const stamp = createHash("sha256")
 if (installed(stamp)) {
   say("already installed");
 } else {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder);
+  mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(folder)) {
+    if (name !== SERVERS) rmSync(join(folder, name), { recursive: true });
+  }
   const files = timed("safetensors, NumPy, h5py, ONNX, GGUF, Keras", () =>
     environment("files", ["-r", requirements]),
   );
@@ -122,3 +126,4 @@ if (installed(stamp)) {
   say(`torch ${version.trim()}`);
   writeFileSync(record, JSON.stringify({ stamp, files, torch }, undefined, 2));
 }
+installServers({ folder, run, has, say, fail, timed });

@@ -64,7 +64,7 @@ test("smc push moves a branch back only when it is forced", async () => {
   for (const words of [["push"], ["push", "--all"], ["push", "origin", "main", "dev"]]) {
     const { code, exit, message } = await a.refused(...words);
     expect({ code, exit }).toEqual({ code: "NOT_FAST_FORWARD", exit: 5 });
-    expect(message).toContain("'main'");
+    expect(message).toMatch(/^! \[rejected\] main \(non-fast-forward\): 'main' there /);
     expect(await there()).toEqual(before);
   }
   expect(await a.ok("push", "--force-with-lease")).toContain("main -> main (forced update)\n");

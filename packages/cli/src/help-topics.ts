@@ -113,7 +113,7 @@ const WORKFLOWS = [
 
 const REMOTES: readonly (readonly [string, string])[] = [
   ["file:///mnt/nas/model", "a folder that several machines see: a NAS, a mounted disk"],
-  ["s3://bucket/model", "a bucket of Amazon S3, with the region of the environment"],
+  ["s3://bucket/model", "a bucket of Amazon S3, with the region of ~/.aws/config"],
   ["s3://bucket/model?endpoint=https://minio.lan:9000", "a bucket of another server that speaks S3"],
   ["s3://bucket/model?region=eu-central-1", "a bucket in a region"],
 ];
@@ -167,7 +167,8 @@ export function topicHelp(topic: Topic, env: Readonly<Record<string, string | un
         "",
         ...rows(REMOTES),
         "",
-        "URLs hold no passwords and no keys. What is sent is compared with its digest where it arrives, and again when it",
+        "URLs hold no passwords and no keys: those of buckets are read from ~/.aws/credentials.",
+        "What is sent is compared with its digest where it arrives, and again when it",
         "is fetched. Branches of a remote are kept as REMOTE/BRANCH: origin/main. A push moves all its refs or none, and",
         "a branch only forward, unless it is forced. Run a push or fetch that was interrupted again: it goes on.",
         "",

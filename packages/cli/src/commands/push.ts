@@ -1,5 +1,5 @@
 import type { PushResult } from "@smc/store";
-import { SmcError } from "@smc/store/errors";
+import { isSmcError, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
 import { formatCount, formatSize, shortRef } from "../format.ts";
@@ -49,7 +49,7 @@ export const command = defineCommand({
       throw new SmcError("USAGE", "--delete goes with names of refs only");
     const refs = options.delete ? named.map((name) => `:${name}`) : named;
     const { all, tags, force, mirror, jobs } = options;
-    return context.call("push", {
+    const pushing = context.call("push", {
       ...(remote === undefined ? {} : { remote }),
       ...(refs.length === 0 ? {} : { refs }),
       all,
@@ -59,6 +59,9 @@ export const command = defineCommand({
       forceWithLease: options["force-with-lease"],
       dryRun: options["dry-run"],
       ...(jobs === undefined ? {} : { jobs }),
+    });
+    return pushing.catch((error: unknown) => {
+      throw rejected(error);
     });
   },
   print: (data, out, { words, rest, options }) => {
@@ -77,6 +80,23 @@ export const command = defineCommand({
   },
   quiet: (data) => movedDigests(data.refs),
 });
+
+const REASONS = {
+  NOT_FAST_FORWARD: "non-fast-forward",
+  REF_CHANGED: "changed there",
+  ALREADY_EXISTS: "already exists",
+} as const;
+
+/** Says of a refused ref what git says; any other failure passes unchanged. */
+function rejected(error: unknown): unknown {
+  if (!isSmcError(error)) return error;
+  const { code, message, hint, details } = error;
+  const { ref } = details;
+  if (typeof ref !== "string" || !Object.hasOwn(REASONS, code)) return error;
+  const reason = REASONS[code as keyof typeof REASONS];
+  const more = { details, cause: error, ...(hint === undefined ? {} : { hint }) };
+  return new SmcError(code, `! [rejected] ${shortRef(ref)} (${reason}): ${message}`, more);
+}
 
 function printSent(data: PushResult, isDry: boolean, out: Output): void {
   const { objects, thereObjects, sentBytes, packs, verifiedObjects } = data;

@@ -1,4 +1,6 @@
-/** One try of something over the network: it ends when its caller goes away or when nothing moves any more. */
+/**
+ * One try of something over the network: it ends when its caller goes away or when nothing moves any more.
+ */
 import { setMaxListeners } from "node:events";
 import type { Call } from "@smc/store";
 import { stopped, throwIfStopped } from "./stopped.ts";

@@ -1,4 +1,6 @@
-/** Bytes on their way into a bucket: in pieces, compared with their SHA-256 before the last piece goes out. */
+/**
+ * Bytes on their way into a bucket: in pieces, compared with their SHA-256 before the last piece goes out.
+ */
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
@@ -22,8 +24,8 @@ export function bodySha256(body: BucketBody): string {
 }
 
 /**
- * The bytes of a body. Throws REMOTE_FAILED before the last piece when they are not those of its SHA-256, or not as
- * many; so nobody ever gets the whole of a wrong body.
+ * The bytes of a body. Throws REMOTE_FAILED before the last piece when they are not those of its SHA-256, or
+ * not as many; so nobody ever gets the whole of a wrong body.
  */
 export async function* readBody(body: BucketBody, call: Call): AsyncGenerator<Buffer> {
   const hash = createHash("sha256");

@@ -48,7 +48,9 @@ export async function codeOf(action: () => Promise<unknown>): Promise<string> {
   }
 }
 
-/** Registers the tests of one kind of bucket; `open` gives an empty one, whose disposal ends what it needs. */
+/**
+ * Registers the tests of one kind of bucket; `open` gives an empty one, whose disposal ends what it needs.
+ */
 export function testBucket(name: string, open: Open, options: BucketSuiteOptions = {}): void {
   const abilities = options.abilities ?? { exclusive: true, checksums: true };
   describe(`a bucket in ${name}`, () => {

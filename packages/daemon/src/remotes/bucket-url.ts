@@ -41,8 +41,8 @@ function invalid(why: string): SmcError {
 }
 
 /**
- * Reads an address and asks nobody. Throws URL_INVALID for everything but a folder of this machine and an S3 bucket without
- * credentials in it; plain HTTP goes to this machine only, unless `insecure=1` says otherwise.
+ * Reads an address and asks nobody. Throws URL_INVALID for everything but a folder of this machine and an S3
+ * bucket without credentials in it; plain HTTP goes to this machine only, unless `insecure=1` says otherwise.
  */
 export function parseBucketUrl(text: string): BucketUrl {
   if (text.length > URL_LENGTH_MAX) throw invalid(`it has more than ${URL_LENGTH_MAX} characters`);

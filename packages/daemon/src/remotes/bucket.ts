@@ -4,7 +4,9 @@
  */
 import type { Call } from "@smc/store";
 
-/** What an object is made of: bytes, with their SHA-256 when it is known, or a file of ours with its SHA-256. */
+/**
+ * What an object is made of: bytes, with their SHA-256 when it is known, or a file of ours with its SHA-256.
+ */
 export type BucketBody =
   | { readonly bytes: Uint8Array; readonly sha256?: string }
   | { readonly path: string; readonly sizeBytes: number; readonly sha256: string };
@@ -25,28 +27,32 @@ export interface BucketAbilities {
 }
 
 /**
- * Keys are parts of `[A-Za-z0-9._-]` that do not begin with a dot, joined by `/`; no key is another one followed by `/…`.
- * Every call ends within a bounded time or throws REMOTE_UNREACHABLE,
- * REMOTE_FAILED, AUTH_FAILED naming phase and key; a short trouble (reset, 503, 429) is waited out with jitter, a bounded
+ * Keys are parts of `[A-Za-z0-9._-]` that do not begin with a dot, joined by `/`; no key is another one
+ * followed by `/…`. Every call ends within a bounded time or throws REMOTE_UNREACHABLE, REMOTE_FAILED,
+ * AUTH_FAILED naming phase and key; a short trouble (reset, 503, 429) is waited out with jitter, a bounded
  * number of times.
  */
 export interface Bucket extends AsyncDisposable {
   /** For people; without credentials. */
   readonly url: string;
   /**
-   * Creates an object, whole and durable when it returns true; false when there is one by that name, which stays as it is
-   * and is durable too. The receiver compares the bytes with their SHA-256 where it can; REMOTE_FAILED when they differ.
-   * After an answer was lost, an object of the same bytes counts as this one: what tells writers apart must be in the bytes.
+   * Creates an object, whole and durable when it returns true; false when there is one by that name, which
+   * stays as it is and is durable too. The receiver compares the bytes with their SHA-256 where it can;
+   * REMOTE_FAILED when they differ. After an answer was lost, an object of the same bytes counts as this one:
+   * what tells writers apart must be in the bytes.
    */
   create(key: string, body: BucketBody, call: Call): Promise<boolean>;
   /** Undefined when absent. */
   stat(key: string, call: Call): Promise<BucketEntry | undefined>;
   /**
-   * All bytes, or those from `from` to before `to`. Throws REMOTE_NOT_FOUND when absent, REMOTE_FAILED when fewer come than
-   * there are or were asked for. An empty range asks nobody.
+   * All bytes, or those from `from` to before `to`. Throws REMOTE_NOT_FOUND when absent, REMOTE_FAILED when
+   * fewer come than there are or were asked for. An empty range asks nobody.
    */
   read(key: string, call: Call, range?: { from: number; to: number }): AsyncIterable<Uint8Array>;
-  /** Keys that begin with `prefix` and come behind `after`, in the byte order of the keys, page by page; throws REMOTE_FAILED for a list that does not go on. */
+  /**
+   * Keys that begin with `prefix` and come behind `after`, in the byte order of the keys, page by page;
+   * throws REMOTE_FAILED for a list that does not go on.
+   */
   list(prefix: string, call: Call, options?: { after?: string }): AsyncIterable<BucketEntry>;
   /** Absent is fine. */
   remove(key: string, call: Call): Promise<void>;

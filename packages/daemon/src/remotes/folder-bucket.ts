@@ -1,7 +1,7 @@
 /**
- * A bucket in a folder, on this machine's disks or a mounted one. An object is written under another name, fsynced and then
- * linked to its own, which fails when the name is taken. A call on a mounted folder whose server is gone waits as long as
- * the system does.
+ * A bucket in a folder, on this machine's disks or a mounted one. An object is written under another name,
+ * fsynced and then linked to its own, which fails when the name is taken. A call on a mounted folder whose
+ * server is gone waits as long as the system does.
  */
 import { randomBytes } from "node:crypto";
 import type { Stats } from "node:fs";

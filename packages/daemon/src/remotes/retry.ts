@@ -19,7 +19,10 @@ const BACKOFF_MAX_MS = 10_000;
 /** A server may ask for more, and gets this. */
 const RETRY_AFTER_MAX_MS = 30_000;
 
-/** Waits a random time, so that many clients do not come back at once, and as long as the server asked for. Throws CANCELED. */
+/**
+ * Waits a random time, so that many clients do not come back at once, and as long as the server asked for.
+ * Throws CANCELED.
+ */
 export async function backOff(
   { call, limits, retry }: { call: Call; limits: Limits; retry: number },
   retryAfterMs = 0,

@@ -18,7 +18,10 @@ import { throwIfStopped } from "./stopped.ts";
 
 /** What S3 takes in one request. */
 const OBJECT_BYTES_MAX = 5 * 1024 ** 3;
-/** Of this many bytes we ask whether they are there before we send them; some servers break the connection to say so. */
+/**
+ * Of this many bytes we ask whether they are there before we send them; some servers break the connection to
+ * say so.
+ */
 const LOOK_FIRST_BYTES = 1024 * 1024;
 /** Of one list; a page has 1000 keys at most. */
 const PAGES_MAX = 100_000;
@@ -309,7 +312,9 @@ export class S3Bucket implements Bucket {
     this.#isSeen = true;
   }
 
-  /** Sends a request, again while the trouble is short; `onShort` hears of answers that may have been lost. */
+  /**
+   * Sends a request, again while the trouble is short; `onShort` hears of answers that may have been lost.
+   */
   async #send<T>(
     step: Step,
     call: Call,

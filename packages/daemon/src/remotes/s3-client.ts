@@ -1,4 +1,7 @@
-/** The SDK of AWS, loaded when the first bucket is opened, and set so that waiting and trying again is up to us. */
+/**
+ * The SDK of AWS, loaded when the first bucket is opened, and set so that waiting and trying again is up to
+ * us.
+ */
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { S3Url } from "./bucket-url.ts";
 import type { Limits } from "./retry.ts";
@@ -13,7 +16,8 @@ const SILENT = { trace: nothing, debug: nothing, info: nothing, warn: nothing, e
 
 /** Takes 0.15 s the first time. */
 export function loadSdk(): Promise<Sdk> {
-  // It would tell users of an older Node.js to replace it; that later versions do not run there is our concern.
+  // It would tell users of an older Node.js to replace it; that later versions do not run there is our
+  // concern.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
   return import("@aws-sdk/client-s3");
 }
@@ -32,7 +36,8 @@ export function createClient(sdk: Sdk, { url, limits }: { url: S3Url; limits: Li
     logger: SILENT,
     maxAttempts: 1,
     retryMode: "standard",
-    // We send a SHA-256 of our own and compare our own digests; several servers know no checksum in a trailer.
+    // We send a SHA-256 of our own and compare our own digests; several servers know no checksum in a
+    // trailer.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
     // A socket of which our reader takes nothing for a while is not idle: attempts watch that.
@@ -46,8 +51,8 @@ export function createClient(sdk: Sdk, { url, limits }: { url: S3Url; limits: Li
 }
 
 /**
- * What a server hears of our credentials with each request, and might repeat: key, token and signature. The secret itself
- * never leaves this process.
+ * What a server hears of our credentials with each request, and might repeat: key, token and signature. The
+ * secret itself never leaves this process.
  */
 export class Heard {
   #words: readonly string[] = [];

@@ -92,6 +92,9 @@ test("aheadBehind() counts what each side has alone", async () => {
     expect(await aheadBehind(history.store, { a, b }, QUIET)).toEqual({ ahead: 4, behind: 2 });
     expect(await aheadBehind(history.store, { a, b: base }, QUIET)).toEqual({ ahead: 4, behind: 0 });
     expect(await aheadBehind(history.store, { a, b: a }, QUIET)).toEqual({ ahead: 0, behind: 0 });
+    await expect(aheadBehind(history.store, { a, b, commitsMax: 3 }, QUIET)).rejects.toMatchObject({
+      code: "LIMIT_EXCEEDED",
+    });
   });
 });
 
