@@ -71,3 +71,18 @@ test("smc clone that fails can be run again", async () => {
   expect(b.read("again/w/model.bin")).toBe("weights");
   await b.smc(["daemon", "stop"], own);
 });
+
+test("smc checkout -f HEAD writes the files of a clone that has none", async () => {
+  await a.ok("push", "-q", "origin", "main:refs/heads/blocked");
+  const own = { env: { SMC_HOME: join(b.root, "store-of-stopped") } };
+  const clone = ["clone", "--json", "--ref", "blocked", url, "stopped"];
+  expect((await b.smc([...clone, "-n"], own)).code).toBe(0);
+  expect(existsSync(b.path("stopped/a.txt"))).toBe(false);
+  // What an interrupted clone leaves: branch and stage are there, files are not.
+  const mend = await b.smc(["-C", b.path("stopped"), "checkout", "-f", "HEAD"], own);
+  expect(mend.code, mend.stderr).toBe(0);
+  expect(b.read("stopped/w/model.bin")).toBe("weights");
+  const status = await b.smc(["-C", b.path("stopped"), "status", "--json"], own);
+  expect(JSON.parse(status.stdout)).toMatchObject({ branch: "blocked", deleted: [], modified: [] });
+  await b.smc(["daemon", "stop"], own);
+});

@@ -177,6 +177,8 @@ export function topicHelp(topic: Topic, env: Readonly<Record<string, string | un
         "  smc push origin main v1.0.0",
         "  smc clone file:///mnt/nas/model",
         "  smc fetch && smc log main..origin/main",
+        "  smc bundle create model.car --all",
+        "  smc bundle import model.car",
       ];
     case "config":
       return [

@@ -267,6 +267,20 @@ export const api = {
     tags: optional(flag),
   }),
   outdated: verb("Tells what is different on the remotes", "repository", { remote: optional(text) }),
+  bundle: verb(
+    "Writes refs and what they need into one file, reads and checks such files",
+    "store",
+    {
+      action: choice("create", "verify", "list", "import"),
+      file: text,
+      refs: optional(texts),
+      all: optional(flag),
+      since: optional(texts),
+      force: optional(flag),
+      name: optional(text),
+    },
+    progress,
+  ),
   "rev-parse": verb("Resolves revisions", "repository", {
     revisions: optional(texts),
     short: optional(count),

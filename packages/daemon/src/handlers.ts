@@ -66,6 +66,13 @@ async function inspectIn(
   return store.inspect(place, input, call);
 }
 
+async function bundleIn(context: Context, input: Input<"bundle">, call: Call): Promise<store.BundleResult> {
+  using _ = context.store.calls.enter();
+  const openHere = (): Promise<Repository> => openRepository(context);
+  const place = { store: context.store, folder: folderOf(context), openRepository: openHere };
+  return await store.bundle(place, input, call);
+}
+
 export const handlers = {
   init: initIn,
   add: onRepository(store.add),
@@ -94,6 +101,7 @@ export const handlers = {
   push: withRemote(store.push),
   "ls-remote": lsRemoteIn,
   outdated: outdatedIn,
+  bundle: bundleIn,
   "rev-parse": onRepository(store.revParse),
   "cat-file": onRepository(store.catFile),
   "hash-object": onStore(store.hashObject),

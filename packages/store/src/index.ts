@@ -23,6 +23,7 @@ export { findWorktree, type Worktree } from "./worktree/worktree.ts";
 export * from "./verbs/add.ts";
 export * from "./verbs/audit.ts";
 export * from "./verbs/branch.ts";
+export * from "./verbs/bundle.ts";
 export * from "./verbs/cat-file.ts";
 export * from "./verbs/cat.ts";
 export * from "./verbs/checkout.ts";

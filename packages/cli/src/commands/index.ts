@@ -87,6 +87,11 @@ export const COMMANDS = {
     summary: "list the refs of a remote",
     load: () => import("./ls-remote.ts"),
   },
+  bundle: {
+    group: "sharing",
+    summary: "one file of branches and tags, for a stick",
+    load: () => import("./bundle.ts"),
+  },
   "ls-files": { group: "plumbing", summary: "list staged files", load: () => import("./ls-files.ts") },
   "ls-tree": {
     group: "plumbing",

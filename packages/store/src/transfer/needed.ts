@@ -40,12 +40,17 @@ export interface NeededOptions {
   readonly have: readonly Digest[];
   /** Commits of which only the trees are here. */
   readonly pruned: ReadonlySet<Digest>;
+  /** Records go as they are stored, with what they are differences to (the default), or as what they hold. */
+  readonly form?: "stored" | "content";
 }
+
+/** Who is asked what it has. */
+export type Receiver = Pick<Remote, "missing">;
 
 /** Throws OBJECT_MISSING when this store lacks some of it, LIMIT_EXCEEDED. */
 export async function collectNeeded(
   store: OwnedStore,
-  remote: Remote,
+  remote: Receiver,
   options: NeededOptions,
   call: Call,
 ): Promise<Needed> {
@@ -58,7 +63,7 @@ type Item = Omit<NeededRecord, "place">;
 
 class Collector {
   readonly #store: OwnedStore;
-  readonly #remote: Remote;
+  readonly #remote: Receiver;
   readonly #call: Call;
   readonly #pace: ReturnType<typeof createPacer>;
   readonly #seen = new DigestSet();
@@ -67,15 +72,17 @@ class Collector {
   #waiting: Item[] = [];
   #blobs: Digest[] = [];
   #there = 0;
+  #withParents = true;
 
-  constructor(store: OwnedStore, remote: Remote, call: Call) {
+  constructor(store: OwnedStore, remote: Receiver, call: Call) {
     this.#store = store;
     this.#remote = remote;
     this.#call = call;
     this.#pace = createPacer(call);
   }
 
-  async add({ want, have, pruned }: NeededOptions): Promise<void> {
+  async add({ want, have, pruned, form = "stored" }: NeededOptions): Promise<void> {
+    this.#withParents = form === "stored";
     this.#store.pins.add(want);
     const commits: Digest[] = [];
     for (const digest of want) await this.#addRoot(digest, commits);
@@ -170,12 +177,12 @@ class Collector {
       if (place === undefined) throw missing(item.digest);
       this.#records.push({ ...item, place });
       // It is sent as it is stored, so what it is a difference to has to be there too.
-      for (const parent of place.parents ?? [])
+      for (const parent of this.#withParents ? (place.parents ?? []) : [])
         if (this.#seen.add(parent)) this.#waiting.push({ digest: parent });
     }
     if (this.#records.length > RECORDS_MAX) {
       throw new SmcError("LIMIT_EXCEEDED", `more than ${RECORDS_MAX} objects to send; nothing was sent`, {
-        hint: "push an older tag first, then the rest",
+        hint: "send an older tag first, then the rest",
       });
     }
     const done = this.#records.length + this.#there;

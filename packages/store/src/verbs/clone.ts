@@ -217,7 +217,7 @@ async function writeFiles(
       error.code,
       `${error.message}; the repository was cloned, its files were not written`,
       {
-        hint: `run "smc checkout -f" in '${show(root)}'`,
+        hint: `run "smc checkout -f HEAD" in '${show(root)}'`,
         details: error.details,
         cause: error,
       },

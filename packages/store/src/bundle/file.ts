@@ -1,0 +1,165 @@
+/** A bundle as a file that somebody else may have written: nothing of it is believed, and little of it is in memory. */
+import { createHash } from "node:crypto";
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { breathe, type Call, createPacer } from "../call.ts";
+import { fromErrno, isSmcError, SmcError } from "../errors.ts";
+import { type Digest, digestFromBytes } from "../objects/digest.ts";
+import { show } from "../show.ts";
+import {
+  type Bundle,
+  decodeBundle,
+  HEAD_BYTES_MAX,
+  HEADER_BYTES,
+  parseBlockHead,
+  parseHeader,
+  ROOT_BYTES_MAX,
+} from "./format.ts";
+
+/** Read ahead when little is asked for. */
+const WINDOW_BYTES = 64 * 1024;
+
+/** Hashed before others get the event loop. */
+const HASHED_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Where the content of a block is. */
+export interface BlockPlace {
+  readonly at: number;
+  readonly sizeBytes: number;
+}
+
+export interface Block extends BlockPlace {
+  readonly digest: Digest;
+  readonly isRaw: boolean;
+  /** Compared with the digest. */
+  readonly bytes: Uint8Array;
+}
+
+export class BundleFile implements AsyncDisposable {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly #handle: FileHandle;
+  #window: Uint8Array = new Uint8Array(0);
+  #windowAt = 0;
+
+  private constructor(path: string, handle: FileHandle, sizeBytes: number) {
+    this.path = path;
+    this.#handle = handle;
+    this.sizeBytes = sizeBytes;
+  }
+
+  /** A fifo or device is not waited for. Throws PATH_NOT_FOUND, FILE_UNSUPPORTED. */
+  static async open(path: string): Promise<BundleFile> {
+    const what = `cannot read '${show(path)}'`;
+    try {
+      const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+      const found = await handle.stat();
+      if (found.isFile()) return new BundleFile(path, handle, found.size);
+      await handle.close();
+    } catch (error) {
+      throw fromErrno(error, what);
+    }
+    throw new SmcError("FILE_UNSUPPORTED", `'${show(path)}' is not a regular file`);
+  }
+
+  /** What the root says. Throws FILE_MALFORMED for what is no bundle, OBJECT_CORRUPT, FORMAT_UNSUPPORTED. */
+  async readRoot(): Promise<{ bundle: Bundle; digest: Digest; end: number }> {
+    const head = await this.#peek(0, HEADER_BYTES);
+    const digest = parseHeader(head);
+    if (digest === undefined) throw this.#malformed("it does not begin as a CAR file of one root");
+    const place = await this.#blockAt(HEADER_BYTES);
+    if (place === undefined || place.isRaw || place.digest !== digest)
+      throw this.#malformed("its first block is not its root");
+    if (place.sizeBytes > ROOT_BYTES_MAX)
+      throw this.#malformed(`its root has more than ${ROOT_BYTES_MAX} bytes`);
+    const bytes = await this.read(place, digest);
+    try {
+      return { bundle: decodeBundle(bytes), digest, end: place.at + place.sizeBytes };
+    } catch (error) {
+      if (!isSmcError(error, "OBJECT_INVALID")) throw error;
+      throw this.#malformed(error.message, error);
+    }
+  }
+
+  /** Every block from this offset to the end of the file, its bytes compared with its digest. Throws OBJECT_CORRUPT. */
+  async *blocks(from: number, call: Call): AsyncIterable<Block> {
+    const pace = createPacer(call);
+    for (let at = from; at < this.sizeBytes;) {
+      const place = await this.#blockAt(at);
+      if (place === undefined) throw this.damaged(`there is no block at byte ${at}`);
+      const bytes = await this.read(place, place.digest);
+      yield { ...place, bytes };
+      at = place.at + place.sizeBytes;
+      call.onProgress({ phase: "verify", done: at, total: this.sizeBytes, unit: "bytes" });
+      await pace();
+    }
+  }
+
+  /** The content of a block, compared with its digest. Throws OBJECT_CORRUPT. */
+  async read({ at, sizeBytes }: BlockPlace, digest: Digest): Promise<Uint8Array> {
+    const isNear = at >= this.#windowAt && at + sizeBytes <= this.#windowAt + this.#window.length;
+    // A copy of exactly this size: it may go to another thread.
+    const bytes = isNear
+      ? this.#window.slice(at - this.#windowAt, at - this.#windowAt + sizeBytes)
+      : await this.#fill(new Uint8Array(sizeBytes), at);
+    if (bytes.length === sizeBytes && (await hash(bytes)) === digest) return bytes;
+    throw this.damaged(`the bytes of block ${digest} are not what its digest says`);
+  }
+
+  /** Undefined for what is no block, or does not end in the file: so nothing is allocated that the file cannot fill. */
+  async #blockAt(start: number): Promise<(BlockPlace & { digest: Digest; isRaw: boolean }) | undefined> {
+    const head = parseBlockHead(await this.#peek(start, HEAD_BYTES_MAX));
+    if (head === undefined) return undefined;
+    const { digest, isRaw, sizeBytes } = head;
+    const at = start + head.headBytes;
+    return at + sizeBytes > this.sizeBytes ? undefined : { digest, isRaw, at, sizeBytes };
+  }
+
+  /** At most that many bytes: fewer at the end of the file. */
+  async #peek(at: number, length: number): Promise<Uint8Array> {
+    const wanted = Math.min(length, this.sizeBytes - at);
+    if (at < this.#windowAt || at + wanted > this.#windowAt + this.#window.length) {
+      const size = Math.min(WINDOW_BYTES, this.sizeBytes - at);
+      this.#window = await this.#fill(new Uint8Array(size), at);
+      this.#windowAt = at;
+    }
+    return this.#window.subarray(at - this.#windowAt, at - this.#windowAt + wanted);
+  }
+
+  async #fill(bytes: Uint8Array, at: number): Promise<Uint8Array> {
+    let done = 0;
+    try {
+      for (let read = -1; read !== 0 && done < bytes.length; done += read)
+        ({ bytesRead: read } = await this.#handle.read(bytes, done, bytes.length - done, at + done));
+    } catch (error) {
+      throw fromErrno(error, `cannot read '${show(this.path)}'`);
+    }
+    return done < bytes.length ? bytes.slice(0, done) : bytes;
+  }
+
+  #malformed(why: string, cause?: unknown): SmcError {
+    return new SmcError("FILE_MALFORMED", `'${show(this.path)}' is no bundle: ${why}`, {
+      hint: 'make one with "smc bundle create FILE"',
+      cause,
+    });
+  }
+
+  damaged(why: string, unchanged = "nothing was imported"): SmcError {
+    return new SmcError("OBJECT_CORRUPT", `'${show(this.path)}' is damaged: ${why}; ${unchanged}`, {
+      hint: "copy the file again, or make the bundle anew",
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#handle.close();
+  }
+}
+
+async function hash(bytes: Uint8Array): Promise<Digest> {
+  const hash = createHash("sha256");
+  for (let at = 0; at < bytes.length; at += HASHED_BYTES_MAX) {
+    if (at > 0) await breathe();
+    hash.update(bytes.subarray(at, at + HASHED_BYTES_MAX));
+  }
+  return digestFromBytes(hash.digest());
+}
