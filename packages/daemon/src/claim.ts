@@ -22,14 +22,16 @@ export async function clearSocket(presence: Presence): Promise<void> {
 function isOurSocket(path: string): boolean {
   let found;
   try {
-    found = lstatSync(path);
+    // As bigint: Node keeps the numbers of the last other stat, and when they are those of a socket it takes the next
+    // path that it looks up for a socket as well and follows no link in it: modules are not found then.
+    found = lstatSync(path, { bigint: true });
   } catch (error) {
     const known = fromErrno(error, `cannot look at '${show(path)}'`);
     if (isSmcError(known, "PATH_NOT_FOUND")) return false;
     throw known;
   }
   const uid = process.getuid?.();
-  if (!found.isSocket() || (uid !== undefined && found.uid !== uid)) {
+  if (!found.isSocket() || (uid !== undefined && Number(found.uid) !== uid)) {
     throw new SmcError(
       "UNSAFE_PATH",
       `'${show(path)}' is in the place of the daemon's socket; it was not removed`,

@@ -18,7 +18,9 @@ const READY_FD = 3;
 const LOOK_MS = 1_000;
 /** A daemon that has not even taken the store by then never will. */
 const STUCK_MS = 30_000;
-/** The only variables of the user's environment that a daemon gets. */
+/** Where the tools of AWS find credentials, a region and certificates. */
+const AWS = /^AWS_[A-Z0-9_]+$/;
+/** The only other variables of the user's environment that a daemon gets. */
 const ENVIRONMENT = new Set(
   (
     "PATH HOME USER LOGNAME LANG LC_ALL TZ TMPDIR XDG_RUNTIME_DIR SystemRoot TEMP TMP USERPROFILE " +
@@ -58,7 +60,9 @@ async function startDaemon(presence: Presence, signal: AbortSignal): Promise<boo
     const child = spawn(process.execPath, words, {
       detached: true,
       cwd: parse(process.execPath).root,
-      env: Object.fromEntries(Object.entries(process.env).filter(([name]) => ENVIRONMENT.has(name))),
+      env: Object.fromEntries(
+        Object.entries(process.env).filter(([name]) => ENVIRONMENT.has(name) || AWS.test(name)),
+      ),
       stdio: ["ignore", log.fd, log.fd, "pipe"],
       windowsHide: true,
     });
