@@ -47,7 +47,7 @@ export async function readTargets(
 ): Promise<PushTarget[]> {
   const force = words.force === true;
   const targets: PushTarget[] = [];
-  for (const word of words.refs ?? []) targets.push(await readWord(repository, word, { force }, call));
+  for (const word of words.refs ?? []) targets.push(await readWord(repository, word, { force, there }, call));
   const here = await repository.store.refs.list(repository.name);
   for (const { name, digest } of here) {
     const isTracking = name.startsWith("refs/remotes/") || name.startsWith("refs/worktrees/");
@@ -81,7 +81,7 @@ async function currentBranch(repository: Repository, force: boolean): Promise<Pu
 async function readWord(
   repository: Repository,
   text: string,
-  options: { force: boolean },
+  { there, ...options }: { force: boolean; there: readonly RemoteRef[] },
   call: Call,
 ): Promise<PushTarget> {
   const force = options.force || text.startsWith("+");
@@ -92,8 +92,7 @@ async function readWord(
   if (from === "") {
     if (target === undefined || target === "")
       throw new SmcError("ARGUMENT_INVALID", `'${show(text, 80)}' names no ref`);
-    const name = fullName(target, (await findRef(repository, target))?.ref);
-    return { name, to: "absent", force: true };
+    return { name: findThere(target, there), to: "absent", force: true };
   }
   const found = from === "HEAD" ? undefined : await findRef(repository, from);
   if (found !== undefined)
@@ -109,6 +108,26 @@ async function readWord(
       },
     );
   return { name: fullName(target, undefined), to: digest, force };
+}
+
+/** The ref of the remote that a name means. Throws REVISION_NOT_FOUND, REVISION_AMBIGUOUS. */
+function findThere(text: string, there: readonly RemoteRef[]): RefName {
+  const names = text.startsWith("refs/") ? [text] : [BRANCHES + text, TAGS + text];
+  const [found, other] = there.filter(({ name }) => names.includes(name));
+  if (found === undefined)
+    throw new SmcError(
+      "REVISION_NOT_FOUND",
+      `the remote has no branch or tag '${show(text, 80)}'; nothing was changed`,
+    );
+  if (other !== undefined)
+    throw new SmcError(
+      "REVISION_AMBIGUOUS",
+      `'${show(text, 80)}' is a branch and a tag there; nothing was changed`,
+      {
+        hint: `write ${show(BRANCHES + text, 80)} or ${show(TAGS + text, 80)}`,
+      },
+    );
+  return parseRefName(found.name);
 }
 
 /** A name without `refs/` is of the same kind as what it is to name: a branch, unless that is a tag. */

@@ -119,6 +119,17 @@ test("push() never moves a tag that is there, and takes it away when that is ask
   });
 });
 
+test("push() takes a tag away that only the remote has, and says when there is nothing to take away", async () => {
+  await withTwoStores(async (stores) => {
+    const { digest } = await stores.a.commit({ "a.txt": "1" });
+    await pushA(stores, { refs: ["main", "HEAD:refs/tags/v1", "HEAD:refs/tags/both", "HEAD:both"] });
+    await expect(pushA(stores, { refs: [":v2"] })).rejects.toMatchObject({ code: "REVISION_NOT_FOUND" });
+    await expect(pushA(stores, { refs: [":both"] })).rejects.toMatchObject({ code: "REVISION_AMBIGUOUS" });
+    await pushA(stores, { refs: [":v1", ":refs/tags/both"] });
+    expect(await namesOf(stores)).toEqual({ "refs/heads/main": digest, "refs/heads/both": digest });
+  });
+});
+
 test("push() with --dry-run tells and does nothing", async () => {
   await withTwoStores(async (stores) => {
     const { digest } = await stores.a.commit({ "a.txt": "1" });
