@@ -55,6 +55,17 @@ test("smc fsck --remote finds a pack that is gone there and ends with 4", async 
   expect(await box.ok("fsck", "--remote", "--full")).toMatch(/ok\n$/);
 });
 
+test("smc fsck --repair --remote heals a damaged store from the remote", async () => {
+  rmSync(box.path("weights.bin"));
+  await box.ok("daemon", "stop");
+  const [largest = ""] = packsIn(join(box.home, "packs"));
+  flip(largest, Math.floor(statSync(largest).size / 2));
+  expect((await box.smc(["fsck", "--repair"])).code).toBe(4);
+  const mended = await box.ok("fsck", "--repair", "--remote", "origin");
+  expect(mended).toMatch(/^repaired [0-9a-f]{9} {2}from the remote file:\/\/.*\n[\s\S]*ok\n$/);
+  expect(await box.json("fsck", "--full")).toMatchObject({ ok: true, problems: [] });
+});
+
 test.each([
   [["fsck", "--remote", "nowhere"], 3],
   [["fsck", "--remote", "origin", "--rebuild"], 2],

@@ -4,13 +4,17 @@ import { defineCommand } from "../command.ts";
 import { formatCount, formatSize, shortDigest } from "../format.ts";
 
 export const command = defineCommand({
-  usage: ["fsck [--quick | --full | --repair] [--rebuild]", "fsck --remote [NAME] [--quick | --full]"],
+  usage: [
+    "fsck [--quick | --full | --repair] [--rebuild]",
+    "fsck --remote [NAME] [--quick | --full | --repair]",
+  ],
   description: [
     "Checks that every object that a ref or a stage needs is there; with --full, that every byte of packs, journal, index",
     "and format.json is as it was written. Ends with 4 when something is damaged or missing.",
     "A damaged index is made anew at once, from packs and journal; nothing else is changed without --repair, which stores",
     "again what is damaged or missing, from other packs, the trash and the files of worktrees.",
-    "With --remote the same for what all refs of a remote need; nothing is changed there or here.",
+    "With --remote the same for what all refs of a remote need; nothing is changed there or here. With --repair --remote the store",
+    "is mended with what the remote has, where no copy is left here.",
   ],
   positionals: [{ name: "NAME", summary: "with --remote: which one (origin, or the only one)" }],
   options: {
@@ -25,6 +29,7 @@ export const command = defineCommand({
     ["smc fsck --full", "and is every byte right?"],
     ["smc fsck --repair", "something is damaged: mend it"],
     ["smc fsck --remote origin --full", "would a clone of origin be whole? Downloads all of it"],
+    ["smc fsck --repair --remote origin", "mend it with what origin has"],
     ["smc fsck --rebuild", "after the folder db/ was lost"],
   ],
   run: (context, { words, options }) => {

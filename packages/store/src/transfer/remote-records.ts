@@ -36,6 +36,8 @@ export interface RemoteRecordsOptions {
   readonly remote: Remote;
   /** Reads nothing but the remote: what a record is a difference to is brought although the store has it. */
   readonly isAlone: boolean;
+  /** Brings nothing but what is asked for. */
+  readonly isExact?: boolean;
 }
 
 export class RemoteRecords implements AsyncDisposable {
@@ -121,7 +123,8 @@ export class RemoteRecords implements AsyncDisposable {
     }
     if (chosen.size === 0) return places;
     let bytes = 0;
-    for (const pack of new Set([...chosen.values()].map((row) => row.pack))) {
+    const packs = this.#options.isExact === true ? [] : [...chosen.values()].map((row) => row.pack);
+    for (const pack of new Set(packs)) {
       for (const row of this.#beside.get(pack) ?? []) {
         bytes += recordBytes(row.storedBytes);
         if (bytes < BESIDE_BYTES_MAX) chosen.set(row.digest, row);

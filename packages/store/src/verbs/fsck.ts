@@ -11,6 +11,7 @@ import { PRUNED_PREFIX } from "../refs/refs.ts";
 import { show } from "../show.ts";
 import type { Remote } from "../transfer/remote.ts";
 import { checkRemote } from "../transfer/remote-check.ts";
+import { RemoteCopies } from "../transfer/remote-source.ts";
 
 export interface FsckOptions {
   /** Only that everything is there: what is done without `full`. */
@@ -76,11 +77,20 @@ export async function fsck(store: OwnedStore, options: FsckOptions, call: Call):
   const { healed } = report;
   let mended: FsckRepair | null = null;
   if (options.repair === true) {
-    const found = problemsOf(report).length;
-    const nothing = { repaired: [], setAside: [] };
-    const sources = localSources(store);
-    mended = { found, ...(found === 0 ? nothing : await repair(store, { report, sources }, call)) };
-    if (found > 0) report = await checkStore(store, { full }, call);
+    const local = localSources(store);
+    const sources = remote === undefined ? [local] : [local, [...local, new RemoteCopies({ store, remote })]];
+    mended = { found: problemsOf(report).length, repaired: [], setAside: [] };
+    // The remote is asked only for what no copy is left of here.
+    for (const from of sources) {
+      if (problemsOf(report).length === 0) break;
+      const { repaired, setAside } = await repair(store, { report, sources: from }, call);
+      mended = {
+        ...mended,
+        repaired: [...mended.repaired, ...repaired],
+        setAside: [...mended.setAside, ...setAside],
+      };
+      report = await checkStore(store, { full }, call);
+    }
   }
   const problems = problemsOf(report);
   const { counts, packs, bytes, journalRecords } = report;
