@@ -334,6 +334,12 @@ export const api = {
     },
     progress,
   ),
+  verify: verb(
+    "Proves that every byte of a version is there, in the store or at a remote",
+    "repository",
+    { revision: text, remote: optional(text), full: optional(flag) },
+    progress,
+  ),
   du: verb(
     "Measures how much room versions take, and what lies in the store",
     "repository",

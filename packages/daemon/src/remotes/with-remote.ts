@@ -99,3 +99,17 @@ export async function fsckIn(
   await using remote = await openRemote(record.url, context, { fresh: options.full === true });
   return await store.fsck(context.store, { ...options, remote, remoteName: record.name }, call);
 }
+
+/** Without `input.remote` it is about the store alone. */
+export async function verifyIn(
+  context: Context,
+  { remote: named, ...options }: Input<"verify">,
+  call: Call,
+): Promise<store.VerifyResult> {
+  using _ = context.store.calls.enter();
+  const repository = { ...(await openRepository(context)), store: context.store };
+  if (named === undefined) return await store.verify(repository, options, call);
+  const record = await recordOf(context, named);
+  await using remote = await openRemote(record.url, context, { fresh: options.full === true });
+  return await store.verify(repository, { ...options, remote, remoteName: record.name }, call);
+}
