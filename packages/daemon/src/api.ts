@@ -323,9 +323,21 @@ export const api = {
   ),
   undelete: verb("Brings back what gc took away", "store", { epoch: optional(text), list: optional(flag) }),
   fsck: verb(
-    "Checks the store",
+    "Checks the store, or what a remote holds",
     "store",
-    { quick: optional(flag), full: optional(flag), repair: optional(flag), rebuild: optional(flag) },
+    {
+      quick: optional(flag),
+      full: optional(flag),
+      repair: optional(flag),
+      rebuild: optional(flag),
+      remote: optional(text),
+    },
+    progress,
+  ),
+  verify: verb(
+    "Proves that every byte of a version is there, in the store or at a remote",
+    "repository",
+    { revision: text, remote: optional(text), full: optional(flag) },
     progress,
   ),
   du: verb(

@@ -3,7 +3,15 @@ import * as store from "@smc/store";
 import type { Call, OwnedStore, Repository } from "@smc/store";
 import type { Input, VerbName } from "./api.ts";
 import { type Context, folderOf, openRepository, readActor } from "./context.ts";
-import { cloneIn, lsRemoteIn, outdatedIn, remoteIn, withRemote } from "./remotes/with-remote.ts";
+import {
+  cloneIn,
+  fsckIn,
+  lsRemoteIn,
+  outdatedIn,
+  remoteIn,
+  verifyIn,
+  withRemote,
+} from "./remotes/with-remote.ts";
 
 type Handler<V extends VerbName> = (context: Context, input: Input<V>, call: Call) => Promise<unknown>;
 type Handlers = { readonly [V in VerbName]: Handler<V> };
@@ -112,7 +120,8 @@ export const handlers = {
   repack: onStore(store.repack),
   gc: byActor(store.gc),
   undelete: byActor(store.undelete),
-  fsck: onStore(store.fsck),
+  fsck: fsckIn,
+  verify: verifyIn,
   du: onRepository(store.du),
   repos: onStore(store.repos),
   config: inFolder(store.config),

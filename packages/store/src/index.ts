@@ -64,3 +64,4 @@ export * from "./verbs/status.ts";
 export * from "./verbs/switch.ts";
 export * from "./verbs/tag.ts";
 export * from "./verbs/undelete.ts";
+export * from "./verbs/verify.ts";

@@ -108,6 +108,7 @@ export const COMMANDS = {
   undelete: { group: "care", summary: "bring back what gc took away", load: () => import("./undelete.ts") },
   repack: { group: "care", summary: "store what is there in less space", load: () => import("./repack.ts") },
   fsck: { group: "care", summary: "check the store", load: () => import("./fsck.ts") },
+  verify: { group: "care", summary: "prove that a version is whole", load: () => import("./verify.ts") },
   doctor: { group: "care", summary: "look for problems of this machine", load: () => import("./doctor.ts") },
   daemon: { group: "care", summary: "start, stop and watch the daemon", load: () => import("./daemon.ts") },
   env: { group: "help", summary: "print what to paste in a report", load: () => import("./env.ts") },

@@ -37,15 +37,17 @@ function keyOf(pack: Digest, bytes: Uint8Array): string {
 export class BucketIndex {
   readonly #bucket: Bucket;
   readonly #cache: string;
+  readonly #isFresh: boolean;
   readonly #packs = new Map<Digest, Known>();
   readonly #rows = new Map<Digest, RemoteRow>();
   readonly #blobs = new Map<Digest, RemoteRow>();
   #read: Promise<void> | undefined;
 
-  /** `cache` is a folder that is made when it is needed. */
-  constructor(bucket: Bucket, cache: string) {
+  /** `cache` is a folder that is made when it is needed; with `fresh`, what it has is read again all the same. */
+  constructor(bucket: Bucket, cache: string, options: { fresh?: boolean } = {}) {
     this.#bucket = bucket;
     this.#cache = cache;
+    this.#isFresh = options.fresh === true;
   }
 
   /** Reads what it has not read yet; once for each remote that is opened. */
@@ -88,7 +90,7 @@ export class BucketIndex {
 
   async #open({ key, pack, hash }: { key: string; pack: Digest; hash: Digest }, call: Call): Promise<Known> {
     const path = join(this.#cache, `${pack}-${hash}`);
-    const kept = await readKept(path);
+    const kept = this.#isFresh ? undefined : await readKept(path);
     const bytes =
       kept !== undefined && hashBytes(kept) === hash
         ? kept

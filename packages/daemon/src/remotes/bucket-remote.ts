@@ -29,11 +29,12 @@ export class BucketRemote implements Remote {
   readonly #index: BucketIndex;
   #format: Promise<void> | undefined;
 
-  constructor(bucket: Bucket, store: OwnedStore) {
+  /** With `fresh`, every index is read from the bucket, whatever is known of it. */
+  constructor(bucket: Bucket, store: OwnedStore, options: { fresh?: boolean } = {}) {
     this.#bucket = bucket;
     this.#store = store;
     const name = createHash("sha256").update(bucket.url).digest("hex").slice(0, 32);
-    this.#index = new BucketIndex(bucket, join(store.path, "cache", "remotes", name));
+    this.#index = new BucketIndex(bucket, join(store.path, "cache", "remotes", name), options);
   }
 
   get url(): string {
@@ -119,6 +120,10 @@ export class BucketRemote implements Remote {
     const known = this.#index.pack(pack);
     if (known === undefined) throw this.#lacks(pack);
     return known.sizeBytes;
+  }
+
+  async statPack(pack: Digest, call: Call): Promise<number | undefined> {
+    return (await this.#bucket.stat(keyOf(pack), call))?.sizeBytes;
   }
 
   async *readPack(pack: Digest, range: ByteRange, call: Call): AsyncIterable<Uint8Array> {

@@ -4,9 +4,16 @@ import { SmcError } from "@smc/store/errors";
 import { BucketRemote } from "./bucket-remote.ts";
 import { openBucket } from "./bucket-url.ts";
 
-/** Throws URL_INVALID, REMOTE_NOT_FOUND, REMOTE_UNREACHABLE, AUTH_FAILED. */
-export async function openRemote(url: string, { store }: { store: OwnedStore }): Promise<Remote> {
-  return new BucketRemote(await openBucket(url), store);
+/**
+ * With `fresh`, nothing is taken from what is known of the remote. Throws URL_INVALID, REMOTE_NOT_FOUND, REMOTE_UNREACHABLE,
+ * AUTH_FAILED.
+ */
+export async function openRemote(
+  url: string,
+  { store }: { store: OwnedStore },
+  options: { fresh?: boolean } = {},
+): Promise<Remote> {
+  return new BucketRemote(await openBucket(url), store, options);
 }
 
 /**

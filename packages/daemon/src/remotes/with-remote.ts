@@ -87,3 +87,29 @@ async function recordOf(context: Context, named: string | undefined): Promise<st
   const { name } = await openRepository(context);
   return store.findRemote(await store.readRemotes(context.store, name), named);
 }
+
+/** Without `input.remote` it is about the store alone; an empty name is that of the remote which is meant when none is named. */
+export async function fsckIn(
+  context: Context,
+  { remote: named, ...options }: Input<"fsck">,
+  call: Call,
+): Promise<store.FsckResult> {
+  if (named === undefined) return store.fsck(context.store, options, call);
+  const record = await recordOf(context, named === "" ? undefined : named);
+  await using remote = await openRemote(record.url, context, { fresh: options.full === true });
+  return await store.fsck(context.store, { ...options, remote, remoteName: record.name }, call);
+}
+
+/** Without `input.remote` it is about the store alone. */
+export async function verifyIn(
+  context: Context,
+  { remote: named, ...options }: Input<"verify">,
+  call: Call,
+): Promise<store.VerifyResult> {
+  using _ = context.store.calls.enter();
+  const repository = { ...(await openRepository(context)), store: context.store };
+  if (named === undefined) return await store.verify(repository, options, call);
+  const record = await recordOf(context, named);
+  await using remote = await openRemote(record.url, context, { fresh: options.full === true });
+  return await store.verify(repository, { ...options, remote, remoteName: record.name }, call);
+}

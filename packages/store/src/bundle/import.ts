@@ -1,7 +1,7 @@
 /** Brings the records of a bundle into the store. A list of chunks comes last, after they were seen to give its blob. */
 import { type Call, createPacer } from "../call.ts";
 import { Damaged } from "../check/damaged.ts";
-import { Walk } from "../check/walk.ts";
+import { Walk, walkSource } from "../check/walk.ts";
 import { SmcError } from "../errors.ts";
 import { readPruned } from "../history/pruned.ts";
 import type { Digest } from "../objects/digest.ts";
@@ -162,7 +162,7 @@ async function assertWhole(
   const known = await readPruned(store);
   const pruned = new Set([...known.map(({ digest }) => digest), ...read.bundle.pruned]);
   const damaged = new Damaged();
-  const walk = new Walk(store, { damaged, pruned, phase: "check" }, call);
+  const walk = new Walk(walkSource(store), { damaged, pruned, phase: "check" }, call);
   store.pins.add(tips);
   for (const digest of tips) await walk.visit({ digest, kind: "unknown", root: "bundle", path: "" });
   const [first] = damaged.objects();

@@ -5,7 +5,7 @@ import type { OwnedStore } from "../open-store.ts";
 import { show } from "../show.ts";
 import type { Damaged } from "./damaged.ts";
 import { knownStages } from "./stages.ts";
-import { Walk, type WalkCounts } from "./walk.ts";
+import { Walk, type WalkCounts, walkSource } from "./walk.ts";
 
 /** Adds to `damaged` what is missing, and who needs it: one that does, or all up to the limit. Throws CANCELED. */
 export async function checkConnectivity(
@@ -21,7 +21,7 @@ export async function checkConnectivity(
 
 async function walkAll(store: OwnedStore, damaged: Damaged, call: Call): Promise<WalkCounts> {
   const pruned = new Set((await readPruned(store)).map(({ digest }) => digest));
-  const walk = new Walk(store, { damaged, pruned, phase: "check" }, call);
+  const walk = new Walk(walkSource(store), { damaged, pruned, phase: "check" }, call);
   for (const { name: repository } of await store.refs.listRepositories()) {
     for (const { name, digest } of await store.refs.list(repository)) {
       walk.counts.refs += 1;

@@ -141,9 +141,10 @@ class Repair {
     await using session = this.#store.writePacks("repair", new Set(this.#wanted));
     const wanted = { records: this.#wanted, blobs: this.#blobs };
     const found: Repaired[] = [];
-    for await (const { digest, kind, raw, from } of source.find(wanted, this.#call)) {
+    for await (const { digest, kind, raw, from, isNeeded, instead } of source.find(wanted, this.#call)) {
       throwIfCanceled(this.#call);
-      if (hashBytes(raw) !== digest || !this.#wanted.delete(digest)) continue;
+      if (hashBytes(raw) !== digest || !(this.#wanted.delete(digest) || isNeeded === true)) continue;
+      if (instead !== undefined) this.#wanted.delete(instead);
       await session.putRecord(kind, raw);
       found.push({ digest, from });
     }

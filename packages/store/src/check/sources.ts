@@ -22,6 +22,10 @@ export interface FoundRecord {
   readonly raw: Uint8Array;
   /** For people: "pack <name>", "the file '/work/model.bin'". */
   readonly from: string;
+  /** It was not asked for, but something is not whole without it. */
+  readonly isNeeded?: boolean;
+  /** It makes this wanted one whole, besides itself. */
+  readonly instead?: Digest;
 }
 
 export interface Wanted {

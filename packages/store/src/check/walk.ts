@@ -6,8 +6,16 @@ import { type Call, createPacer, type Pacer } from "../call.ts";
 import type { Place } from "../db/object-index.ts";
 import { isDamage, isSmcError, SmcError } from "../errors.ts";
 import type { Digest } from "../objects/digest.ts";
-import { type Chunk, decodeChunklist, decodeCommit, decodeTag, decodeTree } from "../objects/objects.ts";
+import {
+  type Chunk,
+  type Chunklist,
+  decodeChunklist,
+  decodeCommit,
+  decodeTag,
+  decodeTree,
+} from "../objects/objects.ts";
 import type { OwnedStore } from "../open-store.ts";
+import type { RecordKind } from "../pack/format.ts";
 import { type Damaged } from "./damaged.ts";
 import { DigestSet } from "../objects/digest-set.ts";
 import { readRecords } from "./read-records.ts";
@@ -45,9 +53,43 @@ export interface WalkAbout {
   readonly phase: string;
 }
 
-export class Walk {
+/** What a walk has to know of a record before it reads it. */
+export interface WalkPlace {
+  readonly kind: RecordKind;
+  readonly rawBytes: number;
+  readonly parents?: readonly Digest[];
+}
+
+/** Where a walk finds records and reads them. */
+export interface WalkSource<P extends WalkPlace> {
+  /** For people: "the store". */
+  readonly where: string;
+  find(digests: readonly Digest[]): Promise<readonly (P | undefined)[]>;
+  /** The lists of these blobs; undefined for one that has none. */
+  findLists(blobs: readonly Digest[]): Promise<readonly ({ readonly digest: Digest } | undefined)[]>;
+  /** In order: verified raw bytes, or why there are none (exit 4). */
+  read(
+    wanted: readonly { readonly digest: Digest; readonly place: P }[],
+    call: Call,
+  ): Promise<readonly (Uint8Array | SmcError)[]>;
+  /** Throws OBJECT_CORRUPT, OBJECT_MISSING. */
+  chunklist(blob: Digest, list: Digest): Promise<Chunklist>;
+}
+
+/** A store as a walk sees it. */
+export function walkSource(store: OwnedStore): WalkSource<Place> {
+  return {
+    where: "the store",
+    find: (digests) => store.index.findMany(digests),
+    findLists: (blobs) => store.index.findChunklists(blobs),
+    read: (wanted, call) => readRecords(store, wanted, call),
+    chunklist: (blob, list) => store.objects.chunklist(blob, list),
+  };
+}
+
+export class Walk<P extends WalkPlace = Place> {
   readonly counts: WalkCounts = { refs: 0, commits: 0, trees: 0, tags: 0, blobs: 0 };
-  readonly #store: OwnedStore;
+  readonly #source: WalkSource<P>;
   readonly #damaged: Damaged;
   readonly #call: Call;
   readonly #pace: Pacer;
@@ -60,8 +102,8 @@ export class Walk {
   readonly #stack: Step[] = [];
   #blobs: Step[] = [];
 
-  constructor(store: OwnedStore, about: WalkAbout, call: Call) {
-    this.#store = store;
+  constructor(source: WalkSource<P>, about: WalkAbout, call: Call) {
+    this.#source = source;
     this.#damaged = about.damaged;
     this.#pruned = about.pruned;
     this.#phase = about.phase;
@@ -81,9 +123,9 @@ export class Walk {
   }
 
   /** A list of chunks, and its chunks. Throws OBJECT_CORRUPT, OBJECT_MISSING. */
-  async visitList(digest: Digest, place: Place): Promise<void> {
+  async visitList(digest: Digest, place: P): Promise<void> {
     if (!this.#lists.add(digest)) return;
-    const [raw] = await readRecords(this.#store, [{ digest, place }], this.#call);
+    const [raw] = await this.#source.read([{ digest, place }], this.#call);
     if (raw === undefined || isSmcError(raw))
       throw raw ?? new SmcError("OBJECT_MISSING", `no list ${digest}`);
     await this.#checkChunks(decodeChunklist(raw).chunks.map((chunk) => chunk.digest));
@@ -122,8 +164,8 @@ export class Walk {
 
   async #readBatch(): Promise<void> {
     const steps = this.#stack.splice(-BATCH);
-    const places = await this.#store.index.findMany(steps.map(({ digest }) => digest));
-    let part: { step: Step; place: Place }[] = [];
+    const places = await this.#source.find(steps.map(({ digest }) => digest));
+    let part: { step: Step; place: P }[] = [];
     let partBytes = 0;
     for (const [index, step] of steps.entries()) {
       const place = places[index];
@@ -142,22 +184,22 @@ export class Walk {
   }
 
   /** No tree, commit or tag: right only where a ref or a tag may name a blob. */
-  #wrongKind(step: Step, place: Place | undefined): void {
+  #wrongKind(step: Step, place: P | undefined): void {
     if (step.kind === "unknown" && (place === undefined || place.kind === "chunk")) {
       this.#blobs.push({ ...step, kind: "blob" });
       return;
     }
     const message =
       place === undefined
-        ? `there is no ${step.kind} ${step.digest} in the store`
+        ? `there is no ${step.kind} ${step.digest} in ${this.#source.where}`
         : `object ${step.digest} is a ${place.kind}, not a ${step.kind}`;
     this.#report(step, message, [step.digest]);
   }
 
-  async #read(part: readonly { step: Step; place: Place }[]): Promise<void> {
+  async #read(part: readonly { step: Step; place: P }[]): Promise<void> {
     if (part.length === 0) return;
     const wanted = part.map(({ step, place }) => ({ digest: step.digest, place }));
-    const raws = await readRecords(this.#store, wanted, this.#call);
+    const raws = await this.#source.read(wanted, this.#call);
     for (const [index, raw] of raws.entries()) {
       const entry = part[index];
       if (entry === undefined) continue;
@@ -176,7 +218,7 @@ export class Walk {
     }
   }
 
-  #follow({ digest, kind: asked, root, path }: Step, place: Place, raw: Uint8Array): void {
+  #follow({ digest, kind: asked, root, path }: Step, place: P, raw: Uint8Array): void {
     const short = digest.slice(0, 12);
     if (place.kind === "commit") {
       const commit = decodeCommit(raw);
@@ -207,7 +249,7 @@ export class Walk {
 
   async #checkBlobs(): Promise<void> {
     const blobs = this.#blobs.splice(0, LOOKUP_MAX);
-    const lists = await this.#store.index.findChunklists(blobs.map(({ digest }) => digest));
+    const lists = await this.#source.findLists(blobs.map(({ digest }) => digest));
     this.counts.blobs += blobs.length;
     const single = blobs.filter((_, index) => lists[index] === undefined);
     await this.#checkChunks(single.map(({ digest }) => digest));
@@ -228,7 +270,7 @@ export class Walk {
   /** Undefined, and reported, when the list cannot be read. */
   async #chunksOf(step: Step, list: Digest): Promise<readonly Chunk[] | undefined> {
     try {
-      return (await this.#store.objects.chunklist(step.digest, list)).chunks;
+      return (await this.#source.chunklist(step.digest, list)).chunks;
     } catch (error) {
       if (!isDamage(error)) throw error;
       this.#report(step, error.message, [list]);
@@ -247,10 +289,10 @@ export class Walk {
     const message =
       what === "blob"
         ? isMissing
-          ? `there is no blob ${step.digest} in the store`
+          ? `there is no blob ${step.digest} in ${this.#source.where}`
           : why
         : isMissing
-          ? `blob ${step.digest} needs ${first}, which the store does not have`
+          ? `blob ${step.digest} needs ${first}, which ${this.#source.where} does not have`
           : `blob ${step.digest} needs ${first}: ${why}`;
     this.#report(step, message, bad);
   }
@@ -260,7 +302,7 @@ export class Walk {
     const fresh = digests.filter((digest) => this.#chunks.add(digest));
     for (let from = 0; from < fresh.length; from += LOOKUP_MAX) {
       const part = fresh.slice(from, from + LOOKUP_MAX);
-      const places = await this.#store.index.findMany(part);
+      const places = await this.#source.find(part);
       const parents = places.flatMap((place) => place?.parents ?? []);
       // Not without end: a chunk that was seen is not looked at again.
       if (parents.length > 0) await this.#checkChunks(parents);
@@ -274,7 +316,7 @@ export class Walk {
   }
 }
 
-function isKind(asked: Kind, { kind }: Place): boolean {
+function isKind(asked: Kind, { kind }: WalkPlace): boolean {
   return asked === "unknown" || asked === kind || (asked === "outline" && kind === "tree");
 }
 

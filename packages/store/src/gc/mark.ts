@@ -1,7 +1,7 @@
 /** What is live: everything from the roots down to the chunks and what those are stored against. */
 import type { Call } from "../call.ts";
 import { Damaged } from "../check/damaged.ts";
-import { Walk } from "../check/walk.ts";
+import { Walk, walkSource } from "../check/walk.ts";
 import { SmcError } from "../errors.ts";
 import { readCommit } from "../history/graph.ts";
 import type { Digest } from "../objects/digest.ts";
@@ -30,7 +30,7 @@ export class Mark {
     this.#store = store;
     this.#fresh = new Set(fresh);
     const all = new Set([...pruned, ...this.#fresh]);
-    this.#walk = new Walk(store, { damaged: this.#damaged, pruned: all, phase: "mark" }, call);
+    this.#walk = new Walk(walkSource(store), { damaged: this.#damaged, pruned: all, phase: "mark" }, call);
   }
 
   /** Digests of commits, trees, tags, chunklists and chunks (a small blob is its one chunk), and of blobs. */

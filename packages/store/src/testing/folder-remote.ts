@@ -59,6 +59,11 @@ export class FolderRemote implements Remote {
     throw new SmcError("REMOTE_INCOMPLETE", `pack ${pack} is gone`);
   }
 
+  async statPack(pack: Digest): Promise<number | undefined> {
+    const names = await readdir(this.folder);
+    return names.includes(`${pack}.pack`) ? this.packBytes(pack) : undefined;
+  }
+
   async *readPack(pack: Digest, { from, to }: ByteRange): AsyncIterable<Uint8Array> {
     if (from === to) return;
     yield* createReadStream(this.packPath(pack), { start: from, end: to - 1 });

@@ -3,58 +3,40 @@
  * the SHA-256 that it should have, and until what it is a difference to is stored: then it is durable and found. Each pack
  * on its own, so that after a kill only what was on its way is fetched again.
  */
-import { randomBytes } from "node:crypto";
-import { dirname, join } from "node:path";
-import { type Call, throwIfCanceled } from "../call.ts";
+import { dirname } from "node:path";
+import type { Call } from "../call.ts";
 import { isSmcError, SmcError } from "../errors.ts";
-import { AppendFile, createFolder, removeFile, removeTree, renamePath, syncFolder } from "../fs.ts";
+import { removeFile, renamePath, syncFolder } from "../fs.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { CHAIN_MAX } from "../pack/delta.ts";
 import { indexPack, packPath, readChunklists } from "../pack/folder.ts";
-import {
-  FOOTER_ROW_BYTES,
-  HEADER_BYTES,
-  paddedBytes,
-  RECORD_HEADER_BYTES,
-  recordBytes,
-  type RecordRow,
-  TRAILER_BYTES,
-} from "../pack/format.ts";
+import type { RecordRow } from "../pack/format.ts";
 import type { ChunkPlace } from "../pack/open-packs.ts";
+import { type Arrived, Downloads } from "./downloads.ts";
 import { assertRemoteRow, type Remote, type RemoteRow } from "./remote.ts";
 
 /** Packs on their way at a time. */
 const LANES = 4;
-/** Bytes between two records that are fetched rather than asked for in two requests. */
-const GAP_BYTES_MAX = 256 * 1024;
-
-/** A pack, or some records of one, in a file of ours. */
-interface Arrived {
-  readonly pack: Digest;
-  readonly path: string;
-  readonly isWhole: boolean;
-  /** Offsets are those in the file. */
-  rows: readonly RecordRow[];
-}
 
 export class Intake implements AsyncDisposable {
-  receivedBytes = 0;
   objects = 0;
   readonly #store: OwnedStore;
   readonly #remote: Remote;
   readonly #call: Call;
-  readonly #folder: string;
-  #made: Promise<void> | undefined;
+  readonly #downloads: Downloads;
   #waiting: Arrived[] = [];
   #settling: Promise<unknown> = Promise.resolve();
-  #totalBytes = 0;
 
   constructor(store: OwnedStore, remote: Remote, call: Call) {
     this.#store = store;
     this.#remote = remote;
     this.#call = call;
-    this.#folder = join(store.path, "incoming", `fetch-${randomBytes(8).toString("hex")}`);
+    this.#downloads = new Downloads({ store, remote }, call);
+  }
+
+  get receivedBytes(): number {
+    return this.#downloads.receivedBytes;
   }
 
   /**
@@ -69,12 +51,12 @@ export class Intake implements AsyncDisposable {
       const known = byPack.get(row.pack);
       if (known === undefined) byPack.set(row.pack, [row]);
       else known.push(row);
-      this.#totalBytes += recordBytes(row.storedBytes);
+      this.#downloads.expect(row);
     }
     const packs = [...byPack];
     const lane = async (): Promise<void> => {
       for (let next = packs.shift(); next !== undefined; next = packs.shift()) {
-        this.#waiting.push(await this.#download(...next));
+        this.#waiting.push(await this.#downloads.take(...next));
         await this.#settle(false);
       }
     };
@@ -86,55 +68,6 @@ export class Intake implements AsyncDisposable {
     );
     for (const ended of await Promise.allSettled(lanes)) if (ended.status === "rejected") throw ended.reason;
     while (this.#waiting.length > 0) await this.#settle(true);
-  }
-
-  async #download(pack: Digest, rows: readonly RemoteRow[]): Promise<Arrived> {
-    this.#made ??= createFolder(this.#folder);
-    await this.#made;
-    const sorted = [...rows].sort((a, b) => a.offset - b.offset);
-    const sizeBytes = await this.#remote.packBytes(pack, this.#call);
-    const recordsBytes = sorted.reduce((sum, row) => sum + recordBytes(row.storedBytes), 0);
-    const footerBytes = paddedBytes(sorted.length * FOOTER_ROW_BYTES) + TRAILER_BYTES;
-    const isWhole = HEADER_BYTES + recordsBytes + footerBytes === sizeBytes;
-    const path = join(this.#folder, `${pack}${isWhole ? "" : `-${randomBytes(4).toString("hex")}`}.pack`);
-    await using file = await AppendFile.create(path);
-    if (isWhole) {
-      await this.#fill(file, pack, { from: 0, to: sizeBytes, at: 0 });
-      await file.sync();
-      return { pack, path, isWhole, rows: sorted };
-    }
-    let at = 0;
-    const moved: RecordRow[] = [];
-    for (const run of runsOf(sorted)) {
-      const from = run[0]?.offset ?? 0;
-      const last = run.at(-1);
-      const to = last === undefined ? from : last.offset + RECORD_HEADER_BYTES + last.storedBytes;
-      await this.#fill(file, pack, { from, to, at });
-      for (const row of run) moved.push({ ...row, offset: row.offset - from + at });
-      at += to - from;
-    }
-    return { pack, path, isWhole, rows: moved };
-  }
-
-  async #fill(
-    file: AppendFile,
-    pack: Digest,
-    { from, to, at }: { from: number; to: number; at: number },
-  ): Promise<void> {
-    let done = 0;
-    for await (const bytes of this.#remote.readPack(pack, { from, to }, this.#call)) {
-      throwIfCanceled(this.#call);
-      if (done + bytes.length > to - from)
-        throw new SmcError("REMOTE_FAILED", `${this.#remote.url}: more bytes of pack ${pack} than asked for`);
-      await file.write(bytes, at + done);
-      done += bytes.length;
-      this.receivedBytes += bytes.length;
-      const { receivedBytes } = this;
-      const total = Math.max(this.#totalBytes, receivedBytes);
-      this.#call.onProgress({ phase: "receive", done: receivedBytes, total, unit: "bytes" });
-    }
-    if (done < to - from)
-      throw new SmcError("REMOTE_FAILED", `${this.#remote.url}: pack ${pack} ends too early`);
   }
 
   /** One at a time: stores what has arrived and whose parents are there. At the end something must become ready. */
@@ -257,20 +190,6 @@ export class Intake implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // What led here is what is told, not that the disk does not let us clean up either; opening the store does.
-    if (this.#made !== undefined) await removeTree(this.#folder).catch(() => undefined);
+    await this.#downloads[Symbol.asyncDispose]();
   }
-}
-
-/** Rows that are fetched with one request, in the order of the file. */
-function runsOf(sorted: readonly RemoteRow[]): RemoteRow[][] {
-  const runs: RemoteRow[][] = [];
-  let end = 0;
-  for (const row of sorted) {
-    const run = runs.at(-1);
-    if (run === undefined || row.offset - end > GAP_BYTES_MAX) runs.push([row]);
-    else run.push(row);
-    end = row.offset + recordBytes(row.storedBytes);
-  }
-  return runs;
 }

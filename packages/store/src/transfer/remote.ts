@@ -57,6 +57,8 @@ export interface Remote extends AsyncDisposable {
   locate(digests: readonly Digest[], call: Call): Promise<readonly RemoteRow[]>;
   /** Size in bytes of a pack that `locate` named. */
   packBytes(pack: Digest, call: Call): Promise<number>;
+  /** Size in bytes of a pack as it lies there now; undefined when it is gone. */
+  statPack(pack: Digest, call: Call): Promise<number | undefined>;
   /** Bytes of a pack as they are there; the caller verifies them. Throws REMOTE_FAILED when there are fewer than asked for. */
   readPack(pack: Digest, range: ByteRange, call: Call): AsyncIterable<Uint8Array>;
 }

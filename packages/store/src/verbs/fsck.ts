@@ -7,6 +7,11 @@ import { localSources } from "../check/sources.ts";
 import { SmcError } from "../errors.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
+import { PRUNED_PREFIX } from "../refs/refs.ts";
+import { show } from "../show.ts";
+import type { Remote } from "../transfer/remote.ts";
+import { checkRemote } from "../transfer/remote-check.ts";
+import { RemoteCopies } from "../transfer/remote-source.ts";
 
 export interface FsckOptions {
   /** Only that everything is there: what is done without `full`. */
@@ -17,6 +22,9 @@ export interface FsckOptions {
   readonly repair?: boolean;
   /** First builds the index and the refs anew from packs and journal. */
   readonly rebuild?: boolean;
+  /** Checks what this remote holds instead of the store; with `repair`, takes from it what no copy is left of here. */
+  readonly remote?: Remote;
+  readonly remoteName?: string;
 }
 
 export interface FsckProblem {
@@ -44,6 +52,8 @@ export interface FsckResult {
   readonly healed: readonly string[];
   /** Null unless it was asked for. */
   readonly repair: FsckRepair | null;
+  /** What was checked: null for the store. */
+  readonly remote: { readonly name: string; readonly url: string } | null;
   /** Harmless: files that are not ours, damaged copies that nothing is read from. */
   readonly notes: readonly string[];
 }
@@ -56,16 +66,31 @@ export async function fsck(store: OwnedStore, options: FsckOptions, call: Call):
   const full = options.full === true || options.repair === true;
   if (options.quick === true && full)
     throw new SmcError("ARGUMENT_INVALID", "quick excludes full and repair");
+  const { remote, remoteName = "" } = options;
+  if (remote !== undefined && options.repair !== true) {
+    if (options.rebuild === true)
+      throw new SmcError("ARGUMENT_INVALID", "what is rebuilt is the store's own: not with a remote");
+    return fsckRemote(store, { remote, remoteName, full }, call);
+  }
   if (options.rebuild === true) await store.rebuild();
   let report = await checkStore(store, { full }, call);
   const { healed } = report;
   let mended: FsckRepair | null = null;
   if (options.repair === true) {
-    const found = problemsOf(report).length;
-    const nothing = { repaired: [], setAside: [] };
-    const sources = localSources(store);
-    mended = { found, ...(found === 0 ? nothing : await repair(store, { report, sources }, call)) };
-    if (found > 0) report = await checkStore(store, { full }, call);
+    const local = localSources(store);
+    const sources = remote === undefined ? [local] : [local, [...local, new RemoteCopies({ store, remote })]];
+    mended = { found: problemsOf(report).length, repaired: [], setAside: [] };
+    // The remote is asked only for what no copy is left of here.
+    for (const from of sources) {
+      if (problemsOf(report).length === 0) break;
+      const { repaired, setAside } = await repair(store, { report, sources: from }, call);
+      mended = {
+        ...mended,
+        repaired: [...mended.repaired, ...repaired],
+        setAside: [...mended.setAside, ...setAside],
+      };
+      report = await checkStore(store, { full }, call);
+    }
   }
   const problems = problemsOf(report);
   const { counts, packs, bytes, journalRecords } = report;
@@ -77,7 +102,34 @@ export async function fsck(store: OwnedStore, options: FsckOptions, call: Call):
     problems,
     healed: mended === null || report.healed === healed ? healed : [...healed, ...report.healed],
     repair: mended,
+    remote: null,
     notes: report.notes,
+  };
+}
+
+/** What all refs there need. */
+async function fsckRemote(
+  store: OwnedStore,
+  { remote, remoteName, full }: { remote: Remote; remoteName: string; full: boolean },
+  call: Call,
+): Promise<FsckResult> {
+  const refs = await remote.refs(call);
+  const pruned = refs.filter(({ name }) => name.startsWith(PRUNED_PREFIX)).map(({ digest }) => digest);
+  const roots = refs.map(({ name, digest }) => {
+    return { digest, kind: "unknown" as const, root: `${show(remoteName)} ${show(name, 300)}` };
+  });
+  const options = { roots, pruned: new Set(pruned), full: full ? ("packs" as const) : undefined };
+  const { problems, counts, packs, bytes } = await checkRemote({ store, remote }, options, call);
+  return {
+    ok: problems.length === 0,
+    full,
+    rebuilt: false,
+    checked: { ...counts, packs, bytes, journalRecords: 0 },
+    problems,
+    healed: [],
+    repair: null,
+    remote: { name: remoteName, url: remote.url },
+    notes: [],
   };
 }
 
