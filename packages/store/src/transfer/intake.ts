@@ -95,6 +95,7 @@ export class Intake implements AsyncDisposable {
 
   /** What cannot be stored yet. With `apart`, a whole pack may be taken apart: two packs may need each other. */
   async #admit(arrived: Arrived, apart: boolean): Promise<Arrived | undefined> {
+    using _ = this.#store.objects.readers.enter();
     try {
       if (arrived.isWhole) {
         if (await this.#publishWhole(arrived)) return undefined;

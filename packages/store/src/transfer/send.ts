@@ -27,7 +27,10 @@ interface Group {
 
 type Shipment = { readonly whole: Digest; readonly storedBytes: number } | Group;
 
-/** Every record is verified before it leaves. Throws what the remote throws, OBJECT_CORRUPT for damage here. */
+/**
+ * Every record is verified before it leaves. The caller is among the readers since it looked the records up. Throws what the
+ * remote throws, OBJECT_CORRUPT for damage here.
+ */
 export async function send(
   store: OwnedStore,
   remote: Remote,
@@ -127,7 +130,6 @@ interface Context {
 /** Sizes of the packs that were put. */
 async function sendOne(context: Context, shipment: Shipment, call: Call): Promise<number[]> {
   const { store, remote, blobs } = context;
-  using _ = store.objects.readers.enter();
   const named = (rows: readonly RecordRow[], pack: Digest): PackFile["rows"] =>
     rows.map((row) => {
       const blob = blobs.get(row.digest);

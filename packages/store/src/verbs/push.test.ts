@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
+import type { Ref } from "../refs/refs.ts";
 import { QUIET } from "../testing/testing.ts";
 import { owned, type TwoStores, withTwoStores } from "../testing/two-stores.ts";
 import { gc } from "./gc.ts";
 import { push, type PushOptions, type PushResult } from "./push.ts";
+import { repack } from "./repack.ts";
 import { reset } from "./reset.ts";
 import { tag } from "./tag.ts";
 
@@ -12,6 +14,10 @@ function pushA({ a, remote }: TwoStores, options: Partial<PushOptions> = {}): Pr
 
 async function namesOf({ remote }: TwoStores): Promise<Record<string, string>> {
   return Object.fromEntries((await remote.refs()).map(({ name, digest }) => [name, digest]));
+}
+
+async function refsOf({ store, repository }: TwoStores["a"]): Promise<readonly Ref[]> {
+  return store.refs.list(repository.name, "refs/remotes/origin/");
 }
 
 test("push() sends the current branch, tells what moved, and remembers it as the remote's", async () => {
@@ -127,6 +133,26 @@ test("push() takes a tag away that only the remote has, and says when there is n
     await expect(pushA(stores, { refs: [":both"] })).rejects.toMatchObject({ code: "REVISION_AMBIGUOUS" });
     await pushA(stores, { refs: [":v1", ":refs/tags/both"] });
     expect(await namesOf(stores)).toEqual({ "refs/heads/main": digest, "refs/heads/both": digest });
+  });
+});
+
+test("push() sends what a repack beside it stores elsewhere", async () => {
+  await withTwoStores(async (stores) => {
+    const { a, b, remote, fetch } = stores;
+    for (let version = 0; version < 4; version += 1)
+      await a.commit({ "m.bin": "x".repeat(100_000) + String(version), "n.txt": String(version) });
+    let repacking: Promise<unknown> | undefined;
+    const put = remote.putPack.bind(remote);
+    remote.putPack = async (pack) => {
+      repacking ??= repack(a.store, {}, QUIET);
+      // The old packs go as soon as nobody is about to read them.
+      if (await a.store.objects.readers.drain(QUIET.signal, 0)) await repacking;
+      await put(pack);
+    };
+    await pushA(stores, { jobs: 1 });
+    await repacking;
+    await fetch(b);
+    expect(await refsOf(b)).toEqual(await refsOf(a));
   });
 });
 

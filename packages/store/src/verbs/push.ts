@@ -96,6 +96,8 @@ async function bring(
   { remote, jobs, changes, there, isDry }: Bringing,
   call: Call,
 ): Promise<Moved> {
+  // From where the records were looked up until the last one is read.
+  using _ = store.objects.readers.enter();
   const want = changes.flatMap(({ to }) => (to === "absent" ? [] : [to]));
   const have = there.map(({ digest }) => digest);
   const pruned = new Set((await store.refs.list(name, PRUNED_PREFIX)).map(({ digest }) => digest));
