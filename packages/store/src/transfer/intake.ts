@@ -9,10 +9,10 @@ import { isSmcError, SmcError } from "../errors.ts";
 import { removeFile, renamePath, syncFolder } from "../fs.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
-import { CHAIN_MAX } from "../pack/delta.ts";
 import { indexPack, packPath, readChunklists } from "../pack/folder.ts";
 import type { RecordRow } from "../pack/format.ts";
 import type { ChunkPlace } from "../pack/open-packs.ts";
+import { linkPlaces, READS_MAX, readsOf } from "./chains.ts";
 import { type Arrived, Downloads } from "./downloads.ts";
 import { assertRemoteRow, type Remote, type RemoteRow } from "./remote.ts";
 
@@ -150,22 +150,12 @@ export class Intake implements AsyncDisposable {
     this.#store.pins.add(outside);
     const known = await this.#store.objects.placesOf(outside);
     if (known.size < outside.length) return undefined;
-    const placeOf = (digest: Digest, depth: number): ChunkPlace => {
-      const row = inside.get(digest);
-      const place = known.get(digest);
-      if (row === undefined && place !== undefined) return place;
-      if (row === undefined || depth > CHAIN_MAX)
-        throw new SmcError("OBJECT_CORRUPT", `${digest} has a chain of more than ${CHAIN_MAX} parents`);
-      if (row.parents === undefined) return { pack, span: row };
-      return { pack, span: row, parents: row.parents.map((parent) => placeOf(parent, depth + 1)) };
-    };
+    const records = [...inside.values()].map((span) => ({ pack, span }));
     const found = new Map<Digest, readonly ChunkPlace[]>();
-    for (const { digest, parents } of inside.values())
-      if (parents !== undefined)
-        found.set(
-          digest,
-          parents.map((parent) => placeOf(parent, 1)),
-        );
+    for (const [digest, { parents }] of linkPlaces(records, known))
+      if (parents !== undefined) found.set(digest, parents);
+    const bad = records.find(({ span }) => span.parents !== undefined && !found.has(span.digest));
+    if (bad !== undefined) throw tooMany(bad.span.digest);
     return found;
   }
 
@@ -173,10 +163,14 @@ export class Intake implements AsyncDisposable {
   async #publishRecords(arrived: Arrived): Promise<Arrived | undefined> {
     const needed = [...new Set(arrived.rows.flatMap(({ parents }) => parents ?? []))];
     this.#store.pins.add(needed);
-    const places = await this.#store.index.findMany(needed);
-    const there = new Set(needed.filter((_, index) => places[index] !== undefined));
+    const there = await this.#store.objects.placesOf(needed);
     const isReady = ({ parents = [] }: RecordRow): boolean => parents.every((parent) => there.has(parent));
     const ready = arrived.rows.filter(isReady);
+    const reads = new Map<ChunkPlace, number>();
+    for (const { digest, parents = [] } of ready) {
+      const places = parents.map((parent) => there.get(parent)).filter((place) => place !== undefined);
+      if (places.reduce((sum, place) => sum + readsOf(place, reads), 1) > READS_MAX) throw tooMany(digest);
+    }
     if (ready.length > 0) {
       await readChunklists(this.#store.pool, arrived.path, ready);
       await using session = this.#store.writePacks("fetch");
@@ -193,4 +187,8 @@ export class Intake implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#downloads[Symbol.asyncDispose]();
   }
+}
+
+function tooMany(digest: Digest): SmcError {
+  return new SmcError("OBJECT_CORRUPT", `reading ${digest} would take more than ${READS_MAX} other records`);
 }

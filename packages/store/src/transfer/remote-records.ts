@@ -8,9 +8,9 @@ import { isDamage, isSmcError, SmcError } from "../errors.ts";
 import type { Digest } from "../objects/digest.ts";
 import { type Chunklist, decodeChunklist } from "../objects/objects.ts";
 import type { OwnedStore } from "../open-store.ts";
-import { CHAIN_MAX } from "../pack/delta.ts";
 import { recordBytes, type RecordRow } from "../pack/format.ts";
 import type { ChunkPlace } from "../pack/open-packs.ts";
+import { linkPlaces, type Located } from "./chains.ts";
 import { Downloads } from "./downloads.ts";
 import { assertRemoteRow, type Remote, type RemoteRow } from "./remote.ts";
 
@@ -220,7 +220,7 @@ export class RemoteRecords implements AsyncDisposable {
       { downloads, isAlone },
     );
     const spans = rows.map((span) => ({ pack: path, span }));
-    const linked = link(spans, new Map([...places, ...brought]));
+    const linked = linkPlaces(spans, new Map([...places, ...brought]));
     return new Map(
       rows.flatMap(({ digest }) => {
         const parents = linked.get(digest)?.parents;
@@ -268,7 +268,7 @@ export class RemoteRecords implements AsyncDisposable {
       const { path, rows: moved } = await downloads.take(pack, wanted);
       for (const row of moved) spans.push({ pack: path, span: row });
     }
-    return link(spans, here);
+    return linkPlaces(spans, here);
   }
 
   /** A folder of its own, counted in `receivedBytes`. */
@@ -295,30 +295,6 @@ export class RemoteRecords implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const kept of this.#kept) await this.#forget(kept);
   }
-}
-
-interface Located {
-  readonly pack: string;
-  readonly span: RecordRow;
-}
-
-/** Records with their parents, which are among them or in `known`; one that lacks a parent is left out. */
-function link(records: readonly Located[], known: ReadonlyMap<Digest, ChunkPlace>): Map<Digest, ChunkPlace> {
-  const byDigest = new Map(records.map((record) => [record.span.digest, record]));
-  const placeOf = (digest: Digest, depth: number): ChunkPlace | undefined => {
-    const record = byDigest.get(digest);
-    if (record === undefined || depth > CHAIN_MAX) return known.get(digest);
-    const { pack, span } = record;
-    if (span.parents === undefined) return { pack, span };
-    const parents = span.parents.map((parent) => placeOf(parent, depth + 1));
-    return parents.every((place) => place !== undefined) ? { pack, span, parents } : undefined;
-  };
-  return new Map(
-    records.flatMap(({ span }) => {
-      const place = placeOf(span.digest, 0);
-      return place === undefined ? [] : [[span.digest, place] as const];
-    }),
-  );
 }
 
 function orDamage(error: unknown): [SmcError] {
