@@ -16,7 +16,7 @@ import { type Chunk, CHUNK_BYTES_MAX, encodeChunklist } from "../objects/objects
 import { show } from "../show.ts";
 import type { FileStat, ReadFile } from "../store.ts";
 import { FileCuts } from "./file-cuts.ts";
-import { assertUnchanged, fileStat, openRegular } from "./read-file.ts";
+import { assertUnchanged, openRegular } from "./read-file.ts";
 import type { AddedFile, ChunkHints } from "./tasks.ts";
 
 const WINDOW_BYTES = 12 * 1024 * 1024;
@@ -100,7 +100,7 @@ export class Cutter {
       const describe = (): TensorTable | undefined => describeBySibling(path, source.sizeBytes);
       using cuts = new FileCuts(source, { fileName: basename(path), parents, describe });
       const file = await this.#cutFile(fd, path, { stat, cuts });
-      assertUnchanged(path, stat, fileStat(fd), file.sizeBytes);
+      assertUnchanged(path, fd, stat, file.sizeBytes);
       this.#files.push(file);
     } finally {
       closeSync(fd);
