@@ -88,15 +88,19 @@ test("many who push at the same time: all refs are there, none is lost", { timeo
   expect(there).toEqual(wanted.map((name) => `refs/heads/${name}`).sort());
 });
 
+/** Refs of the clone before it learns of a second version there, and the packs that this one came in. */
+async function pushSecond(two: TwoSandboxes): Promise<{ before: string; fresh: string[] }> {
+  const old = new Set(two.files(".pack"));
+  two.a.write("model.bin", randomBytes(300_000));
+  await two.a.commit("second");
+  await two.a.ok("push", "-q");
+  return { before: await refsOf(two), fresh: two.files(".pack").filter((path) => !old.has(path)) };
+}
+
 test("a pack that is gone there stops the fetch with 6, and no ref moves", { timeout: SLOW_MS }, async () => {
   await using two = await createTwo({ files: { "a.txt": "1" } });
   const { a } = two;
-  const old = new Set(two.files(".pack"));
-  a.write("model.bin", randomBytes(300_000));
-  await a.commit("second");
-  await a.ok("push", "-q");
-  const before = await refsOf(two);
-  const fresh = two.files(".pack").filter((path) => !old.has(path));
+  const { before, fresh } = await pushSecond(two);
   expect(fresh.length).toBeGreaterThan(0);
   for (const path of fresh) {
     renameSync(path, `${path}.aside`);
@@ -115,12 +119,8 @@ test(
   async () => {
     await using two = await createTwo({ files: { "a.txt": "1" } });
     const { a } = two;
-    const old = new Set(two.files(".pack"));
-    a.write("model.bin", randomBytes(300_000));
-    await a.commit("second");
-    await a.ok("push", "-q");
-    const before = await refsOf(two);
-    const path = two.files(".pack").findLast((name) => !old.has(name)) ?? "";
+    const { before, fresh } = await pushSecond(two);
+    const path = fresh.at(-1) ?? "";
     const whole = readFileSync(path);
     const damaged = Buffer.from(whole);
     damaged[150_000] = (damaged[150_000] ?? 0) ^ 1;

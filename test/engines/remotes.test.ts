@@ -63,10 +63,19 @@ test("a server that ignores conditions is refused, or used by one writer who say
     stderr: expect.stringContaining("ignores conditional writes"),
   });
   expect(await sandbox.ok("remote")).toBe("");
+  await sandbox.ok("remote", "add", "--no-test", "origin", url);
+  expect(await sandbox.smc(["push", "origin"])).toMatchObject({ code: 6 });
+  expect(await sandbox.ok("ls-remote")).toBe("");
+  await sandbox.ok("remote", "remove", "origin");
   await sandbox.ok("remote", "add", "--single-writer", "origin", url);
   await sandbox.ok("push", "origin");
   await using theirs = new Sandbox();
   Object.assign(theirs.env, server.credentials);
   await theirs.ok("clone", url, "copy");
   expect(readFileSync(theirs.path("copy/a"), "utf8")).toBe("a");
+  // Who cloned has said nothing of being alone.
+  expect(await theirs.smc(["push", "origin", "main:next"], { in: "work/copy" })).toMatchObject({
+    code: 6,
+    stderr: expect.stringContaining("ignores conditional writes"),
+  });
 });

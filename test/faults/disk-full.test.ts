@@ -147,3 +147,41 @@ test("checkout into a full disk leaves each file old or new", async ({ skip }) =
   expect((await inDisk("checkout", "-f", "old")).code).toBe(0);
   expect((await inDisk("status", "--json")).stdout).toMatch(/"modified": ?\[\]/);
 });
+
+test("fetch onto a full disk, and push from and to one, say so and move no ref; with space they are done", async ({
+  skip,
+}) => {
+  skip(cannotMount, NEEDS_ROOT);
+  await using small = new SmallDisk();
+  const { sandbox } = small;
+  await using other = await createSandbox();
+  const nas = join(other.root, "nas");
+  const far = join(small.disk, "nas");
+  for (const folder of [nas, far]) mkdirSync(folder);
+  const blob = other.write("big.bin", randomBytes(12 * 1024 * 1024));
+  await other.ok("add", "big.bin");
+  await other.ok("commit", "-m", "one");
+  await other.ok("remote", "add", "origin", `file://${nas}`);
+  await other.ok("remote", "add", "far", `file://${far}`);
+  await other.ok("push", "origin");
+  await sandbox.ok("init");
+  await sandbox.ok("remote", "add", "origin", `file://${nas}`);
+  small.fill(3 * 1024 * 1024);
+  expect(await sandbox.refused("fetch", "origin")).toMatchObject({ code: "DISK_FULL", exit: 11 });
+  expect(readdirSync(join(sandbox.env.SMC_HOME ?? "", "incoming")), "nothing is left behind").toEqual([]);
+  expect(await other.refused("push", "far")).toMatchObject({ code: "DISK_FULL", exit: 11 });
+  expect(await other.ok("ls-remote", "far")).toBe("");
+  small.free();
+  await other.ok("push", "far");
+  expect(await other.ok("ls-remote", "far")).toContain("refs/heads/main");
+  await sandbox.ok("fetch", "origin");
+  small.fill(64 * 1024);
+  expect(
+    (await sandbox.smc(["push", "origin", "origin/main:copy"])).code,
+    "what is there needs no space",
+  ).toBe(0);
+  small.free();
+  await sandbox.ok("checkout", "--detach", "origin/main");
+  expect(sandbox.digest("big.bin")).toBe(blob);
+  expect((await sandbox.smc(["fsck", "--full"])).code).toBe(0);
+});

@@ -2,6 +2,7 @@ export type { Call, Progress } from "./call.ts";
 export { breathe } from "./call.ts";
 export { type ConfigKey, readConfig } from "./config.ts";
 export { scrubNext } from "./check/scrub.ts";
+export { inLanes } from "./lanes.ts";
 export { type Digest, hashBytes, isDigest, parseDigest } from "./objects/digest.ts";
 export { assertRepositoryName, parseIdentity, parseRefName } from "./objects/names.ts";
 export type { Identity } from "./objects/objects.ts";

@@ -7,6 +7,7 @@ import {
   type Digest,
   encodePackIndex,
   hashBytes,
+  inLanes,
   isDigest,
   PACK_INDEX_BYTES_MAX,
   type PackFile,
@@ -68,14 +69,11 @@ export class BucketIndex {
     }
     const total = keys.length;
     let done = 0;
-    const lane = async (): Promise<void> => {
-      for (let next = keys.shift(); next !== undefined; next = keys.shift()) {
-        this.#learn(await this.#open(next, call));
-        done += 1;
-        call.onProgress({ phase: "index", done, total, unit: "files" });
-      }
-    };
-    await Promise.all(Array.from({ length: LANES }, lane));
+    await inLanes(keys, LANES, async (key) => {
+      this.#learn(await this.#open(key, call));
+      done += 1;
+      call.onProgress({ phase: "index", done, total, unit: "files" });
+    });
   }
 
   #learn(index: Known): void {

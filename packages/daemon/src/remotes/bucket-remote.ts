@@ -23,16 +23,26 @@ const FORMAT_KEY = "format.json";
 const FORMAT = '{"format":"smc-bucket","version":1}\n';
 const FORMAT_BYTES_MAX = 4096;
 
+export interface BucketRemoteOptions {
+  readonly fresh?: boolean;
+  readonly singleWriter?: boolean;
+}
+
 export class BucketRemote implements Remote {
   readonly #bucket: Bucket;
   readonly #store: OwnedStore;
   readonly #index: BucketIndex;
+  readonly #isSingle: boolean;
   #format: Promise<void> | undefined;
 
-  /** With `fresh`, every index is read from the bucket, whatever is known of it. */
-  constructor(bucket: Bucket, store: OwnedStore, options: { fresh?: boolean } = {}) {
+  /**
+   * With `fresh`, every index is read from the bucket, whatever is known of it. With `singleWriter` the bucket need not tell two
+   * writers apart.
+   */
+  constructor(bucket: Bucket, store: OwnedStore, options: BucketRemoteOptions = {}) {
     this.#bucket = bucket;
     this.#store = store;
+    this.#isSingle = options.singleWriter === true;
     const name = createHash("sha256").update(bucket.url).digest("hex").slice(0, 32);
     this.#index = new BucketIndex(bucket, join(store.path, "cache", "remotes", name), options);
   }
@@ -82,20 +92,29 @@ export class BucketRemote implements Remote {
     await updateRefs(this.#bucket, { changes, reason }, call);
   }
 
-  /** Writes `format.json` when it is absent; throws FORMAT_UNSUPPORTED for anything but what this smc writes. */
+  /**
+   * Writes `format.json` when it is absent, and sees that it cannot be written twice: also who cloned, or changed the URL, must not
+   * push where a change of somebody else's would be lost. Throws FORMAT_UNSUPPORTED, REMOTE_UNSUITABLE.
+   */
   #assertFormat(call: Call): Promise<void> {
     this.#format ??= this.#createFormat(call);
     return this.#format;
   }
 
   async #createFormat(call: Call): Promise<void> {
-    if (await this.#bucket.create(FORMAT_KEY, { bytes: Buffer.from(FORMAT) }, call)) return;
+    const body = { bytes: Buffer.from(FORMAT) };
+    // Looked for first: a bucket that ignores conditions would let us write over what a newer smc left.
+    if ((await this.#bucket.stat(FORMAT_KEY, call)) === undefined)
+      await this.#bucket.create(FORMAT_KEY, body, call);
     const found = await readSmall(this.#bucket, { key: FORMAT_KEY, bytesMax: FORMAT_BYTES_MAX }, call);
-    if (found.toString("utf8") === FORMAT) return;
-    throw new SmcError(
-      "FORMAT_UNSUPPORTED",
-      `${this.url} is not a place of this version of smc; nothing was changed`,
-    );
+    if (found.toString("utf8") !== FORMAT)
+      throw new SmcError(
+        "FORMAT_UNSUPPORTED",
+        `${this.url} is not a place of this version of smc; nothing was changed`,
+      );
+    // True also when an answer was lost on the way: only then the longer test is worth its time.
+    if (this.#isSingle || !(await this.#bucket.create(FORMAT_KEY, body, call))) return;
+    await assertExclusive(this.#bucket, call);
   }
 
   /** With a tree, commit, tag or list comes everything of that kind in its pack. */
@@ -144,6 +163,17 @@ export class BucketRemote implements Remote {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#bucket[Symbol.asyncDispose]();
   }
+}
+
+/** Throws REMOTE_UNSUITABLE where of two who write at the same time one would lose its change. */
+export async function assertExclusive(bucket: Bucket, call: Call): Promise<void> {
+  const { exclusive } = await bucket.probe(call);
+  if (exclusive) return;
+  throw new SmcError(
+    "REMOTE_UNSUITABLE",
+    `${bucket.url} ignores conditional writes: of two who push at the same time one would lose its change unseen`,
+    { hint: 'if nobody else ever pushes there: "smc remote remove", then "smc remote add --single-writer"' },
+  );
 }
 
 function keyOf(pack: Digest): string {

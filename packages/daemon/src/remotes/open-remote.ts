@@ -1,7 +1,6 @@
 /** Opens a remote by its URL, and tries what it can do. */
 import type { Call, OwnedStore, Remote } from "@smc/store";
-import { SmcError } from "@smc/store/errors";
-import { BucketRemote } from "./bucket-remote.ts";
+import { assertExclusive, BucketRemote, type BucketRemoteOptions } from "./bucket-remote.ts";
 import { openBucket } from "./bucket-url.ts";
 
 /**
@@ -11,7 +10,7 @@ import { openBucket } from "./bucket-url.ts";
 export async function openRemote(
   url: string,
   { store }: { store: OwnedStore },
-  options: { fresh?: boolean } = {},
+  options: BucketRemoteOptions = {},
 ): Promise<Remote> {
   return new BucketRemote(await openBucket(url), store, options);
 }
@@ -26,11 +25,6 @@ export async function probeRemote(
   call: Call,
 ): Promise<void> {
   await using bucket = await openBucket(url);
-  const { exclusive } = await bucket.probe(call);
-  if (exclusive || singleWriter) return;
-  throw new SmcError(
-    "REMOTE_UNSUITABLE",
-    `${bucket.url} ignores conditional writes: of two who push at the same time one would lose its change unseen`,
-    { hint: "if nobody else ever pushes there, add it with --single-writer" },
-  );
+  if (singleWriter) await bucket.probe(call);
+  else await assertExclusive(bucket, call);
 }

@@ -16,7 +16,7 @@ function accessOf(context: Context): RemoteAccess {
   return {
     check: (url) => void parseBucketUrl(url),
     probe: ({ url, singleWriter }, call) => probeRemote(url, { singleWriter: singleWriter === true }, call),
-    open: ({ url }) => openRemote(url, context),
+    open: ({ url, singleWriter }) => openRemote(url, context, { singleWriter: singleWriter === true }),
   };
 }
 

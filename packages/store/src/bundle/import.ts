@@ -4,6 +4,7 @@ import { Damaged } from "../check/damaged.ts";
 import { Walk, walkSource } from "../check/walk.ts";
 import { SmcError } from "../errors.ts";
 import { readPruned } from "../history/pruned.ts";
+import { inLanes } from "../lanes.ts";
 import type { Digest } from "../objects/digest.ts";
 import { decodeChunklist } from "../objects/objects.ts";
 import type { OwnedStore } from "../open-store.ts";
@@ -109,23 +110,12 @@ async function verifyLists(
   { read, lists }: { read: ReadBundle; lists: readonly Row[] },
   call: Call,
 ): Promise<void> {
-  const waiting = [...lists];
   let done = 0;
-  const lane = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const [digest, block] = next;
-      await verifyList(store, { read, raw: await read.file.read(block, digest) }, call);
-      done += 1;
-      call.onProgress({ phase: "verify", done, total: lists.length, unit: "files" });
-    }
-  };
-  const lanes = Array.from({ length: store.pool.size }, () =>
-    lane().catch((error: unknown) => {
-      waiting.length = 0;
-      throw error;
-    }),
-  );
-  for (const ended of await Promise.allSettled(lanes)) if (ended.status === "rejected") throw ended.reason;
+  await inLanes(lists, store.pool.size, async ([digest, block]) => {
+    await verifyList(store, { read, raw: await read.file.read(block, digest) }, call);
+    done += 1;
+    call.onProgress({ phase: "verify", done, total: lists.length, unit: "files" });
+  });
 }
 
 /** The chunks, as they are stored now, must give the blob: before its list is known to anybody. */

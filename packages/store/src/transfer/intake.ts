@@ -7,6 +7,7 @@ import { dirname } from "node:path";
 import type { Call } from "../call.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { removeFile, renamePath, syncFolder } from "../fs.ts";
+import { inLanes } from "../lanes.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { indexPack, packPath, readChunklists } from "../pack/folder.ts";
@@ -53,20 +54,10 @@ export class Intake implements AsyncDisposable {
       else known.push(row);
       this.#downloads.expect(row);
     }
-    const packs = [...byPack];
-    const lane = async (): Promise<void> => {
-      for (let next = packs.shift(); next !== undefined; next = packs.shift()) {
-        this.#waiting.push(await this.#downloads.take(...next));
-        await this.#settle(false);
-      }
-    };
-    const lanes = Array.from({ length: LANES }, () =>
-      lane().catch((error: unknown) => {
-        packs.length = 0;
-        throw error;
-      }),
-    );
-    for (const ended of await Promise.allSettled(lanes)) if (ended.status === "rejected") throw ended.reason;
+    await inLanes([...byPack], LANES, async ([pack, wanted]) => {
+      this.#waiting.push(await this.#downloads.take(pack, wanted));
+      await this.#settle(false);
+    });
     while (this.#waiting.length > 0) await this.#settle(true);
   }
 

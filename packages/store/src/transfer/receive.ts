@@ -6,6 +6,7 @@ import { type Call, createPacer, type Pacer } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { readCommit, readTag, walk } from "../history/graph.ts";
 import { commitOfRef } from "../history/log-entry.ts";
+import { inLanes } from "../lanes.ts";
 import type { Digest } from "../objects/digest.ts";
 import { DigestSet } from "../objects/digest-set.ts";
 import { decodeTree } from "../objects/objects.ts";
@@ -207,23 +208,19 @@ class Receiver {
   /** The blobs that came: the chunks that their lists name must give their digests. */
   async verify(): Promise<number> {
     const { store, call } = this.#parts;
-    const waiting = [...this.#chunked];
     let done = 0;
-    const lane = async (): Promise<void> => {
-      for (let blob = waiting.shift(); blob !== undefined; blob = waiting.shift()) {
-        using _ = store.objects.readers.enter();
-        const { pieces } = await store.objects.blob(blob);
-        const found = await store.pool.run("hashPieces", { pieces }, { signal: call.signal });
-        if (found !== blob)
-          throw new SmcError(
-            "OBJECT_CORRUPT",
-            `${this.#parts.remote.url}: the chunks of blob ${blob} give ${found}`,
-          );
-        done += 1;
-        call.onProgress({ phase: "verify", done, total: this.#blobs.size, unit: "objects" });
-      }
-    };
-    await Promise.all(Array.from({ length: store.pool.size }, lane));
+    await inLanes(this.#chunked, store.pool.size, async (blob) => {
+      using _ = store.objects.readers.enter();
+      const { pieces } = await store.objects.blob(blob);
+      const found = await store.pool.run("hashPieces", { pieces }, { signal: call.signal });
+      if (found !== blob)
+        throw new SmcError(
+          "OBJECT_CORRUPT",
+          `${this.#parts.remote.url}: the chunks of blob ${blob} give ${found}`,
+        );
+      done += 1;
+      call.onProgress({ phase: "verify", done, total: this.#chunked.length, unit: "objects" });
+    });
     return this.#blobs.size;
   }
 

@@ -4,6 +4,7 @@ import { Damaged } from "../check/damaged.ts";
 import type { PackFault } from "../check/packs.ts";
 import { type Step, Walk, type WalkCounts } from "../check/walk.ts";
 import { isDamage } from "../errors.ts";
+import { inLanes } from "../lanes.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import type { PackContents } from "../pack/reader.ts";
@@ -97,14 +98,10 @@ class Check {
 
   async comparePacks(): Promise<void> {
     const { records, source } = this.#parts;
-    const waiting = [...source.packs.keys()];
-    const lane = async (): Promise<void> => {
-      for (let pack = waiting.shift(); pack !== undefined; pack = waiting.shift()) {
-        const message = await records.faultOf(pack);
-        if (message !== undefined) this.#report({ pack, digest: undefined, message });
-      }
-    };
-    await Promise.all(Array.from({ length: LANES }, lane));
+    await inLanes([...source.packs.keys()], LANES, async (pack) => {
+      const message = await records.faultOf(pack);
+      if (message !== undefined) this.#report({ pack, digest: undefined, message });
+    });
   }
 
   #report(fault: PackFault): void {

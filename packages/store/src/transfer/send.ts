@@ -2,6 +2,7 @@
 import { readPack } from "../check/packs.ts";
 import { type Call, throwIfCanceled } from "../call.ts";
 import { SmcError } from "../errors.ts";
+import { inLanes } from "../lanes.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { packPath } from "../pack/folder.ts";
@@ -42,26 +43,15 @@ export async function send(
   const total = shipments.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
   const sent = { packs: 0, bytes: 0 };
   let done = 0;
-  const waiting = [...shipments];
-  const lane = async (): Promise<void> => {
-    for (let shipment = waiting.shift(); shipment !== undefined; shipment = waiting.shift()) {
-      throwIfCanceled(call);
-      for (const bytes of await sendOne({ store, remote, blobs }, shipment, call)) {
-        sent.packs += 1;
-        sent.bytes += bytes;
-      }
-      done += shipment.storedBytes;
-      call.onProgress({ phase: "send", done, total, unit: "bytes" });
+  await inLanes(shipments, jobs, async (shipment) => {
+    throwIfCanceled(call);
+    for (const bytes of await sendOne({ store, remote, blobs }, shipment, call)) {
+      sent.packs += 1;
+      sent.bytes += bytes;
     }
-  };
-  const lanes = Array.from({ length: jobs }, () =>
-    lane().catch((error: unknown) => {
-      waiting.length = 0;
-      throw error;
-    }),
-  );
-  const ended = await Promise.allSettled(lanes);
-  for (const lane of ended) if (lane.status === "rejected") throw lane.reason;
+    done += shipment.storedBytes;
+    call.onProgress({ phase: "send", done, total, unit: "bytes" });
+  });
   return sent;
 }
 

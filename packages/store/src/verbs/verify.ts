@@ -2,6 +2,7 @@
 import type { Call } from "../call.ts";
 import { isDamage, SmcError } from "../errors.ts";
 import { resolveRevision, resolveTree } from "../history/revision.ts";
+import { inLanes } from "../lanes.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedRepository } from "../repository.ts";
 import { show } from "../show.ts";
@@ -94,34 +95,24 @@ type Faults = ReadonlyMap<Digest, string>;
 async function hashAll({ store }: OwnedRepository, wanted: ReadonlySet<Digest>, call: Call): Promise<Faults> {
   store.pins.add(wanted);
   const faults = new Map<Digest, string>();
-  const waiting = [...wanted];
   let done = 0;
   const onProgress = (bytes: number): void => {
     done += bytes;
     call.onProgress({ phase: "verify", done, unit: "bytes" });
   };
-  const lane = async (): Promise<void> => {
-    for (let blob = waiting.shift(); blob !== undefined; blob = waiting.shift()) {
-      using _ = store.objects.readers.enter();
-      try {
-        const { pieces } = await store.objects.blob(blob);
-        const found = await store.pool.run("hashPieces", { pieces }, { signal: call.signal, onProgress });
-        if (found !== blob) faults.set(blob, `its chunks give ${found}`);
-      } catch (error) {
-        // A version that gave up its files does not have them any more.
-        const isGone = error instanceof SmcError && error.code === "OBJECT_NOT_FOUND";
-        if (!isGone && !isDamage(error)) throw error;
-        faults.set(blob, error.message);
-      }
+  await inLanes([...wanted], store.pool.size, async (blob) => {
+    using _ = store.objects.readers.enter();
+    try {
+      const { pieces } = await store.objects.blob(blob);
+      const found = await store.pool.run("hashPieces", { pieces }, { signal: call.signal, onProgress });
+      if (found !== blob) faults.set(blob, `its chunks give ${found}`);
+    } catch (error) {
+      // A version that gave up its files does not have them any more.
+      const isGone = error instanceof SmcError && error.code === "OBJECT_NOT_FOUND";
+      if (!isGone && !isDamage(error)) throw error;
+      faults.set(blob, error.message);
     }
-  };
-  const lanes = Array.from({ length: store.pool.size }, () =>
-    lane().catch((error: unknown) => {
-      waiting.length = 0;
-      throw error;
-    }),
-  );
-  for (const ended of await Promise.allSettled(lanes)) if (ended.status === "rejected") throw ended.reason;
+  });
   return faults;
 }
 
