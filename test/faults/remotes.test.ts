@@ -48,6 +48,8 @@ interface Moved {
   readonly sentBytes: number;
   readonly receivedBytes: number;
   readonly refs: readonly unknown[];
+  readonly objects: number;
+  readonly resumed: { readonly objects: number; readonly total: number } | null;
 }
 
 /** A commit of incompressible bytes, and an empty folder as its remote. */
@@ -76,6 +78,8 @@ test("a push whose daemon is killed again and again sends each pack once, and th
   const indexed = new Set(readdirSync(join(nas, "index")).map((name) => name.split("-")[0]));
   const there = [...packsIn(join(nas, "packs"))].filter(([name]) => indexed.has(name));
   const rest = await mine.json<Moved>("push", "origin");
+  expect(rest.resumed?.objects).toBeGreaterThan(0);
+  expect(rest.objects).toBe((rest.resumed?.total ?? 0) - (rest.resumed?.objects ?? 0));
   const total = sum(packsIn(join(mine.home, "packs")).values());
   expect(rest.sentBytes).toBeLessThanOrEqual(total - sum(there.map(([, size]) => size)) + SMALL_BYTES);
 

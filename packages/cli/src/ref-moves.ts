@@ -1,7 +1,7 @@
 /** What `fetch`, `pull` and `push` say of each ref, as git does. */
-import type { FetchResult, MovedRef } from "@smc/store";
+import type { FetchResult, MovedRef, PushResult } from "@smc/store";
 import { show } from "@smc/store/show";
-import { formatSize, pad, shortDigest, shortRef } from "./format.ts";
+import { formatCount, formatSize, pad, shortDigest, shortRef } from "./format.ts";
 import type { Output } from "./output.ts";
 
 const LEFT_WIDTH = 21;
@@ -41,6 +41,41 @@ export function printFetched(data: FetchResult, out: Output): void {
   }
   for (const ref of refs)
     out.line(moveLine(ref, { from: nameThere(ref.name, remote), to: shortRef(ref.name) }));
+}
+
+export interface PushedView {
+  /** What a ref is called here, by its name there. */
+  readonly sources?: ReadonlyMap<string, string>;
+  readonly isDry?: boolean;
+}
+
+/** What a push brought there. */
+export function printPushed(
+  data: PushResult,
+  out: Output,
+  { sources, isDry = false }: PushedView = {},
+): void {
+  if (data.refs.length === 0) {
+    out.line("Everything up-to-date");
+    return;
+  }
+  out.line(`To ${show(data.remote)} (${show(data.url, 300)})`);
+  const { objects, thereObjects, sentBytes, packs, verifiedObjects, resumed } = data;
+  if (objects + thereObjects > 0)
+    out.line(`  Checking   ${objects + thereObjects} objects, ${thereObjects} already there`);
+  if (resumed !== null) {
+    const percent = Math.floor((100 * resumed.objects) / Math.max(1, resumed.total));
+    out.line(`  Resumed    at ${percent} % (${resumed.objects} of ${resumed.total} objects already sent)`);
+  }
+  if (objects > 0 && isDry) out.line(`  To send    ${objects} objects`);
+  else if (objects > 0) {
+    out.line(`  Sent       ${objects} objects, ${formatSize(sentBytes)}, ${formatCount(packs, "pack")}`);
+    out.line(`  Verified   ${verifiedObjects} digests  ok`);
+  }
+  for (const ref of data.refs) {
+    const to = shortRef(ref.name);
+    out.line(moveLine(ref, { from: sources?.get(to) ?? to, to }));
+  }
 }
 
 /** What refs are now: the answer with `-q`. */

@@ -260,6 +260,12 @@ export const api = {
     },
     progress,
   ),
+  sync: verb(
+    "Brings what is new both ways, or makes a remote what is here",
+    "repository",
+    { remote: optional(text), mirror: optional(flag) },
+    progress,
+  ),
   "ls-remote": verb("Lists the refs of a remote, by its name or its URL", "store", {
     remote: optional(text),
     patterns: optional(texts),

@@ -107,6 +107,7 @@ export const handlers = {
   fetch: withRemote(store.fetch),
   pull: withRemote(store.pull),
   push: withRemote(store.push),
+  sync: withRemote(store.sync),
   "ls-remote": lsRemoteIn,
   outdated: outdatedIn,
   bundle: bundleIn,

@@ -63,6 +63,7 @@ export * from "./verbs/rm.ts";
 export * from "./verbs/show.ts";
 export * from "./verbs/status.ts";
 export * from "./verbs/switch.ts";
+export * from "./verbs/sync.ts";
 export * from "./verbs/tag.ts";
 export * from "./verbs/undelete.ts";
 export * from "./verbs/verify.ts";

@@ -77,6 +77,11 @@ export const COMMANDS = {
   },
   pull: { group: "sharing", summary: "fetch, and move the branch forward", load: () => import("./pull.ts") },
   push: { group: "sharing", summary: "send branches and tags to a remote", load: () => import("./push.ts") },
+  sync: {
+    group: "sharing",
+    summary: "bring what is new both ways, or mirror",
+    load: () => import("./sync.ts"),
+  },
   outdated: {
     group: "sharing",
     summary: "tell what is different on the remotes",

@@ -1,10 +1,7 @@
-import type { PushResult } from "@smc/store";
 import { isSmcError, SmcError } from "@smc/store/errors";
-import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
-import { formatCount, formatSize, shortRef } from "../format.ts";
-import type { Output } from "../output.ts";
-import { movedDigests, moveLine } from "../ref-moves.ts";
+import { shortRef } from "../format.ts";
+import { movedDigests, printPushed } from "../ref-moves.ts";
 
 export const command = defineCommand({
   usage: ["push [options] [REMOTE] [REF ...]", "push --delete [REMOTE] REF ..."],
@@ -65,18 +62,9 @@ export const command = defineCommand({
     });
   },
   print: (data, out, { words, rest, options }) => {
-    if (data.refs.length === 0) {
-      out.line("Everything up-to-date");
-      return;
-    }
-    out.line(`To ${show(data.remote)} (${show(data.url, 300)})`);
-    printSent(data, options["dry-run"], out);
-    const sources = sourcesOf([...words, ...(rest ?? [])].slice(1));
-    for (const ref of data.refs) {
-      const to = shortRef(ref.name);
-      out.line(moveLine(ref, { from: sources.get(to) ?? to, to }));
-    }
-    if (options["dry-run"]) out.hint("nothing was sent and no ref was moved");
+    const named = [...words, ...(rest ?? [])].slice(1);
+    printPushed(data, out, { sources: sourcesOf(named), isDry: options["dry-run"] });
+    if (options["dry-run"] && data.refs.length > 0) out.hint("nothing was sent and no ref was moved");
   },
   quiet: (data) => movedDigests(data.refs),
 });
@@ -96,18 +84,6 @@ function rejected(error: unknown): unknown {
   const reason = REASONS[code as keyof typeof REASONS];
   const more = { details, cause: error, ...(hint === undefined ? {} : { hint }) };
   return new SmcError(code, `! [rejected] ${shortRef(ref)} (${reason}): ${message}`, more);
-}
-
-function printSent(data: PushResult, isDry: boolean, out: Output): void {
-  const { objects, thereObjects, sentBytes, packs, verifiedObjects } = data;
-  if (objects + thereObjects === 0) return;
-  out.line(`  Checking   ${objects + thereObjects} objects, ${thereObjects} already there`);
-  if (objects === 0) return;
-  if (isDry) out.line(`  To send    ${objects} objects`);
-  else {
-    out.line(`  Sent       ${objects} objects, ${formatSize(sentBytes)}, ${formatCount(packs, "pack")}`);
-    out.line(`  Verified   ${verifiedObjects} digests  ok`);
-  }
 }
 
 /** What `HERE:THERE` calls a ref here, by its name there. */

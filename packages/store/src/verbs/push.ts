@@ -6,6 +6,7 @@ import { parseRefName } from "../objects/names.ts";
 import { shortRefName } from "../refs/ref-find.ts";
 import { PRUNED_PREFIX, type RefChange } from "../refs/refs.ts";
 import type { OwnedRepository, Repository } from "../repository.ts";
+import { beginAttempt, endAttempt } from "../transfer/attempts.ts";
 import { collectNeeded } from "../transfer/needed.ts";
 import {
   type Lease,
@@ -51,7 +52,10 @@ export interface PushResult {
   readonly packs: number;
   /** Records whose bytes the receiver compared. */
   readonly verifiedObjects: number;
+  /** Of the objects that the same push had to send when it was begun and broken off, those that it has sent; or null. */
+  readonly resumed: { readonly objects: number; readonly total: number } | null;
 }
+
 const JOBS = 4;
 const JOBS_MAX = 16;
 
@@ -106,7 +110,10 @@ async function bring(
       ? { records: [], there: 0, pruned: [] }
       : await collectNeeded(store, remote, { want, have, pruned }, call);
   const result = { objects: needed.records.length, thereObjects: needed.there };
-  if (isDry || changes.length === 0) return { ...result, sentBytes: 0, packs: 0, verifiedObjects: 0 };
+  if (isDry || changes.length === 0)
+    return { ...result, sentBytes: 0, packs: 0, verifiedObjects: 0, resumed: null };
+  const attempt = { url: remote.url, want };
+  const first = result.objects === 0 ? undefined : await beginAttempt(store, attempt, result.objects);
   const sent = await send(store, remote, { records: needed.records, jobs }, call);
   const named = new Set(there.map((ref) => ref.name));
   const outlines = needed.pruned
@@ -118,7 +125,9 @@ async function bring(
     reason,
     call,
   );
-  return { ...result, sentBytes: sent.bytes, packs: sent.packs, verifiedObjects: needed.records.length };
+  await endAttempt(store, attempt);
+  const resumed = first === undefined ? null : { objects: first - result.objects, total: first };
+  return { ...result, sentBytes: sent.bytes, packs: sent.packs, verifiedObjects: result.objects, resumed };
 }
 
 function describe(changes: readonly PushChange[]): string {
