@@ -34,6 +34,16 @@ test("smc outdated tells what is different there, and fetches nothing", async ()
   expect(await two.inClone("outdated")).toContain("ahead by 1 commit\n");
 });
 
+test("smc outdated tells what the other remotes have when one is away, and ends with its exit status", async () => {
+  await two.inClone("remote", "add", "--no-test", "away", "file:///nonexistent/nas");
+  const ran = await two.ranInClone("outdated");
+  expect(ran.code).not.toBe(0);
+  expect(ran.code).toBe((await two.ranInClone("outdated", "away")).code);
+  expect(ran.stderr).toContain("away was not asked: ");
+  expect(ran.stdout).toContain("ahead by 1 commit\n");
+  await two.inClone("remote", "remove", "away");
+});
+
 test("smc outdated asks every remote, and says which it does not know", async () => {
   const { code } = await a.refused("outdated", "nope");
   expect(code).toBe("REMOTE_NOT_FOUND");

@@ -1,4 +1,5 @@
 import type { OutdatedRow } from "@smc/store";
+import { ERRORS } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
 import { formatCount, formatTable, shortDigest, shortRef } from "../format.ts";
@@ -6,7 +7,8 @@ import { formatCount, formatTable, shortDigest, shortRef } from "../format.ts";
 export const command = defineCommand({
   usage: ["outdated [REMOTE] [--exit-code]"],
   description: [
-    "Asks every remote, or one, which branches, tags and registry names are different there. Nothing is fetched.",
+    "Asks every remote, or one, which branches, tags and registry names are different there. Nothing is fetched. A remote that",
+    "cannot be reached is told of, and the others are asked.",
   ],
   positionals: [{ name: "REMOTE", summary: "only this remote" }],
   options: {
@@ -24,7 +26,10 @@ export const command = defineCommand({
       shortDigest(row.there),
       stateText(row),
     ]);
+    for (const { name, error } of data.failed)
+      out.hint(`${show(name)} was not asked: ${show(error.message, 500)}`);
     if (rows.length === 0) {
+      if (data.remotes.length === 0) return;
       const names = data.remotes.map(({ name }) => show(name)).join(", ");
       out.line(`Everything is as on ${names}`);
       return;
@@ -32,7 +37,11 @@ export const command = defineCommand({
     for (const line of formatTable([["REF", "HERE", "THERE", "STATE"], ...rows])) out.line(line);
   },
   quiet: (data) => data.refs.map(({ remote, name }) => `${remote} ${name}`),
-  exitCode: (data, { options }) => (options["exit-code"] && data.refs.length > 0 ? 1 : 0),
+  exitCode: (data, { options }) => {
+    const [failure] = data.failed;
+    if (failure !== undefined) return ERRORS[failure.error.code].exit;
+    return options["exit-code"] && data.refs.length > 0 ? 1 : 0;
+  },
 });
 
 function stateText({ state, ahead, behind }: OutdatedRow): string {

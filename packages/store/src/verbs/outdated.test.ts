@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import { SmcError } from "../errors.ts";
 import { parseRefName } from "../objects/names.ts";
+import { changeRemotes } from "../remotes.ts";
 import { QUIET } from "../testing/testing.ts";
 import { owned, type TwoStores, withTwoStores } from "../testing/two-stores.ts";
 import { branch } from "./branch.ts";
@@ -70,5 +72,28 @@ test("outdated() counts a branch that is only followed as what was fetched", asy
     await fetch(b);
     expect((await askB(stores)).refs).toEqual([]);
     await expect(askB(stores, "nas")).rejects.toMatchObject({ code: "REMOTE_NOT_FOUND" });
+  });
+});
+
+test("outdated() asks the other remotes when one cannot be reached, and tells of it", async () => {
+  await withTwoStores(async ({ a, b, push, access, url }) => {
+    const first = await a.commit({ "a.txt": "1" });
+    await push(a);
+    const { name: repository } = b.repository;
+    const names = ["away", "origin"];
+    await changeRemotes(b.store, repository, () => names.map((name) => ({ repository, name, url })), QUIET);
+    const open: typeof access.open = (record, call) => {
+      if (record.name === "away") throw new SmcError("REMOTE_UNREACHABLE", "nobody answers");
+      return access.open(record, call);
+    };
+    const place = { open, repository: b.repository };
+    expect(await outdated(place, {}, QUIET)).toMatchObject({
+      remotes: [{ name: "origin" }],
+      failed: [{ name: "away", error: { code: "REMOTE_UNREACHABLE", message: "nobody answers" } }],
+      refs: [{ remote: "origin", state: "new", there: first.digest }],
+    });
+    await expect(outdated(place, { remote: "away" }, QUIET)).rejects.toMatchObject({
+      code: "REMOTE_UNREACHABLE",
+    });
   });
 });

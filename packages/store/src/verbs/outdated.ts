@@ -1,11 +1,11 @@
 /** `smc outdated`: which branches, tags and registry names are different on the remotes. Nothing is fetched. */
 import { type Call, createPacer } from "../call.ts";
-import { isSmcError } from "../errors.ts";
+import { type ErrorJson, isSmcError, type SmcError } from "../errors.ts";
 import { aheadBehind, isAncestor } from "../history/graph.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { RefName } from "../objects/names.ts";
 import { tryRefName } from "../refs/ref-find.ts";
-import { findRemote, readRemotes, type RemoteAccess } from "../remotes.ts";
+import { findRemote, readRemotes, type RemoteAccess, type RemoteRecord } from "../remotes.ts";
 import type { Repository } from "../repository.ts";
 import type { Store } from "../store.ts";
 import type { RemoteRef } from "../transfer/remote.ts";
@@ -37,7 +37,10 @@ export interface OutdatedRow {
 }
 
 export interface OutdatedResult {
+  /** Those that answered. */
   readonly remotes: readonly { readonly name: string; readonly url: string; readonly refs: number }[];
+  /** Those that did not; nothing is known of them. */
+  readonly failed: readonly { readonly name: string; readonly error: ErrorJson }[];
   readonly refs: readonly OutdatedRow[];
 }
 
@@ -46,7 +49,10 @@ interface OutdatedPlace extends Pick<RemoteAccess, "open"> {
   readonly repository: Repository;
 }
 
-/** Throws REMOTE_NOT_FOUND, STORE_CORRUPT for a damaged `remotes.json`, and as opening a remote. */
+/**
+ * One of several remotes that cannot be reached does not keep the others from being asked; a single one throws as opening a
+ * remote does. Throws REMOTE_NOT_FOUND, STORE_CORRUPT for a damaged `remotes.json`.
+ */
 export async function outdated(
   place: OutdatedPlace,
   options: OutdatedOptions,
@@ -56,20 +62,44 @@ export async function outdated(
   const all = await readRemotes(repository.store, repository.name);
   const records = options.remote === undefined && all.length > 0 ? all : [findRemote(all, options.remote)];
   const remotes: { name: string; url: string; refs: number }[] = [];
+  const failed: { name: string; error: ErrorJson }[] = [];
   const rows: OutdatedRow[] = [];
-  const pace = createPacer(call);
   for (const record of records) {
-    await using remote = await place.open(record, call);
-    const refs = await remote.refs(call);
-    remotes.push({ name: record.name, url: remote.url, refs: refs.length });
-    for (const ref of refs) {
-      await pace();
-      if (!LOOKED_AT.some((prefix) => ref.name.startsWith(prefix))) continue;
-      const row = await compare(repository, { ref, remote: record.name }, call);
-      if (row !== undefined) rows.push(row);
+    try {
+      const asked = await ask(place, record, call);
+      remotes.push({ name: record.name, url: asked.url, refs: asked.refs.length });
+      for (const row of asked.rows) rows.push(row);
+    } catch (error) {
+      if (records.length === 1 || !isTrouble(error)) throw error;
+      failed.push({ name: record.name, error: error.toJSON() });
     }
   }
-  return { remotes, refs: rows };
+  return { remotes, failed, refs: rows };
+}
+
+/** Of the network, or of a remote that refuses: not of this store. */
+function isTrouble(error: unknown): error is SmcError {
+  return isSmcError(error) && (error.exit === 6 || error.exit === 7 || error.code === "REMOTE_NOT_FOUND");
+}
+
+interface Asked {
+  readonly url: string;
+  readonly refs: readonly RemoteRef[];
+  readonly rows: readonly OutdatedRow[];
+}
+
+async function ask({ repository, open }: OutdatedPlace, record: RemoteRecord, call: Call): Promise<Asked> {
+  const pace = createPacer(call);
+  await using remote = await open(record, call);
+  const refs = await remote.refs(call);
+  const rows: OutdatedRow[] = [];
+  for (const ref of refs) {
+    await pace();
+    if (!LOOKED_AT.some((prefix) => ref.name.startsWith(prefix))) continue;
+    const row = await compare(repository, { ref, remote: record.name }, call);
+    if (row !== undefined) rows.push(row);
+  }
+  return { url: remote.url, refs, rows };
 }
 
 interface There {
