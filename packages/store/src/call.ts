@@ -44,3 +44,18 @@ export function createPacer(call: Call): Pacer {
 export function throwIfCanceled(call: Call): void {
   if (call.signal.aborted) throw new SmcError("CANCELED", "stopped on request");
 }
+
+/** What `work` gives, or CANCELED as soon as the caller went away: for waits that do not take the signal themselves. */
+export async function orCanceled<T>(work: Promise<T>, call: Call): Promise<T> {
+  throwIfCanceled(call);
+  let stop = (): void => undefined;
+  const canceled = new Promise<never>((_, reject) => {
+    stop = (): void => reject(new SmcError("CANCELED", "stopped on request"));
+    call.signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, canceled]);
+  } finally {
+    call.signal.removeEventListener("abort", stop);
+  }
+}

@@ -19,6 +19,10 @@ export {
   type RemoteRef,
   type RemoteRow,
 } from "./transfer/remote.ts";
+export { INCOMING_PACK_BYTES_MAX, type IncomingPack } from "./transfer/incoming-body.ts";
+export type { PushRules } from "./transfer/push-rules.ts";
+export { sweepQuarantine } from "./transfer/quarantines.ts";
+export { type ServedOptions, ServedRepository } from "./transfer/served.ts";
 export type { Restored } from "./worktree/restore-files.ts";
 export { findWorktree, type Worktree } from "./worktree/worktree.ts";
 export * from "./verbs/add.ts";

@@ -67,6 +67,11 @@ export class ObjectIndex {
     return this.#packs.partial();
   }
 
+  /** True for a pack of `packs()`. */
+  hasPack(name: Digest): boolean {
+    return this.#packs.isWhole(name);
+  }
+
   packName(no: number): Digest {
     return this.#packs.nameOf(no);
   }

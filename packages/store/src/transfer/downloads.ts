@@ -15,7 +15,7 @@ import {
   type RecordRow,
   TRAILER_BYTES,
 } from "../pack/format.ts";
-import type { Remote, RemoteRow } from "./remote.ts";
+import type { PackSource, RemoteRow } from "./remote.ts";
 
 /** Bytes between two records that are fetched rather than asked for in two requests. */
 const GAP_BYTES_MAX = 256 * 1024;
@@ -32,13 +32,13 @@ export interface Arrived {
 /** Disposing removes the files. */
 export class Downloads implements AsyncDisposable {
   receivedBytes = 0;
-  readonly #remote: Remote;
+  readonly #remote: PackSource;
   readonly #call: Call;
   readonly #folder: string;
   #made: Promise<void> | undefined;
   #totalBytes = 0;
 
-  constructor({ store, remote }: { store: Pick<Store, "path">; remote: Remote }, call: Call) {
+  constructor({ store, remote }: { store: Pick<Store, "path">; remote: PackSource }, call: Call) {
     this.#remote = remote;
     this.#call = call;
     this.#folder = join(store.path, "incoming", `fetch-${randomBytes(8).toString("hex")}`);
@@ -76,6 +76,10 @@ export class Downloads implements AsyncDisposable {
   async takeWhole(pack: Digest): Promise<Omit<Arrived, "rows">> {
     const sizeBytes = await this.#remote.packBytes(pack, this.#call);
     const path = await this.#pathOf(`${pack}.pack`);
+    if ((await this.#remote.movePack?.(pack, path, this.#call)) === true) {
+      this.#count(sizeBytes);
+      return { pack, path, isWhole: true };
+    }
     await using file = await AppendFile.create(path);
     await this.#fill(file, pack, { from: 0, to: sizeBytes, at: 0 });
     await file.sync();
@@ -100,13 +104,17 @@ export class Downloads implements AsyncDisposable {
         throw new SmcError("REMOTE_FAILED", `${this.#remote.url}: more bytes of pack ${pack} than asked for`);
       await file.write(bytes, at + done);
       done += bytes.length;
-      this.receivedBytes += bytes.length;
-      const { receivedBytes } = this;
-      const total = Math.max(this.#totalBytes, receivedBytes);
-      this.#call.onProgress({ phase: "receive", done: receivedBytes, total, unit: "bytes" });
+      this.#count(bytes.length);
     }
     if (done < to - from)
       throw new SmcError("REMOTE_FAILED", `${this.#remote.url}: pack ${pack} ends too early`);
+  }
+
+  #count(bytes: number): void {
+    this.receivedBytes += bytes;
+    const { receivedBytes } = this;
+    const total = Math.max(this.#totalBytes, receivedBytes);
+    this.#call.onProgress({ phase: "receive", done: receivedBytes, total, unit: "bytes" });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -15,7 +15,7 @@ import type { RecordRow } from "../pack/format.ts";
 import type { ChunkPlace } from "../pack/open-packs.ts";
 import { linkPlaces, READS_MAX, readsOf } from "./chains.ts";
 import { type Arrived, Downloads } from "./downloads.ts";
-import { assertRemoteRow, type Remote, type RemoteRow } from "./remote.ts";
+import { assertRemoteRow, type PackSource, type RemoteRow } from "./remote.ts";
 
 /** Packs on their way at a time. */
 const LANES = 4;
@@ -23,13 +23,13 @@ const LANES = 4;
 export class Intake implements AsyncDisposable {
   objects = 0;
   readonly #store: OwnedStore;
-  readonly #remote: Remote;
+  readonly #remote: PackSource;
   readonly #call: Call;
   readonly #downloads: Downloads;
   #waiting: Arrived[] = [];
   #settling: Promise<unknown> = Promise.resolve();
 
-  constructor(store: OwnedStore, remote: Remote, call: Call) {
+  constructor(store: OwnedStore, remote: PackSource, call: Call) {
     this.#store = store;
     this.#remote = remote;
     this.#call = call;

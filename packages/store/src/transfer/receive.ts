@@ -13,7 +13,7 @@ import { decodeTree } from "../objects/objects.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { recordBytes } from "../pack/format.ts";
 import { Intake } from "./intake.ts";
-import type { Remote, RemoteRow } from "./remote.ts";
+import type { PackSource, RemoteRow } from "./remote.ts";
 
 /** Digests that are looked up, or asked for, at a time. */
 const BATCH = 4096;
@@ -40,7 +40,7 @@ export interface Received {
 /** Throws REMOTE_INCOMPLETE, OBJECT_CORRUPT, REMOTE_FAILED; whole packs that arrived by then stay, until gc takes them away. */
 export async function receive(
   store: OwnedStore,
-  remote: Remote,
+  remote: PackSource,
   options: ReceiveOptions,
   call: Call,
 ): Promise<Received> {
@@ -56,7 +56,7 @@ export async function receive(
 
 interface Parts {
   readonly store: OwnedStore;
-  readonly remote: Remote;
+  readonly remote: PackSource;
   readonly intake: Intake;
   readonly call: Call;
 }

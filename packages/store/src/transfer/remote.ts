@@ -61,7 +61,15 @@ export interface Remote extends AsyncDisposable {
   statPack(pack: Digest, call: Call): Promise<number | undefined>;
   /** Bytes of a pack as they are there; the caller verifies them. Throws REMOTE_FAILED when there are fewer than asked for. */
   readPack(pack: Digest, range: ByteRange, call: Call): AsyncIterable<Uint8Array>;
+  /**
+   * Gives a whole pack away: its file lies at `path`, durable, and is no longer here. False when it cannot, then it is read. Only for
+   * who holds packs on the file system of the store.
+   */
+  movePack?(pack: Digest, path: string, call: Call): Promise<boolean>;
 }
+
+/** Where packs that are to be stored come from. */
+export type PackSource = Pick<Remote, "url" | "locate" | "packBytes" | "readPack" | "movePack">;
 
 /** Throws REMOTE_FAILED unless what a remote says of a record is within the limits of packs. */
 export function assertRemoteRow({

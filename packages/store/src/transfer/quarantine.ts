@@ -1,0 +1,330 @@
+/**
+ * What one client has put and no ref needs yet: packs in a folder of their own, `quarantine/<client>/` below the store. They are
+ * whole, but nothing in them is verified; nobody else finds them.
+ */
+import { randomBytes } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { type Call, orCanceled, throwIfCanceled } from "../call.ts";
+import { fromErrno, isSmcError, SmcError } from "../errors.ts";
+import { createFolder, removeTree, renamePath, syncFolder } from "../fs.ts";
+import type { Digest } from "../objects/digest.ts";
+import type { OwnedStore } from "../open-store.ts";
+import { packAt, readChunklists } from "../pack/folder.ts";
+import type { ByteRange } from "../store.ts";
+import { type IncomingPack, writeBody } from "./incoming-body.ts";
+import { readPieces, statOrGone } from "./pack-pieces.ts";
+import type { QuarantineRoom, RoomRules } from "./quarantine-room.ts";
+import { assertRemoteRow, type PackFile, type PackSource, type RemoteRow } from "./remote.ts";
+
+/** Packs that one client may have there. */
+export const QUARANTINE_PACKS_MAX = 10_000;
+/** Records in them; each takes about 300 bytes of memory. As many as one push may send. */
+const QUARANTINE_RECORDS_MAX = 1_000_000;
+const NEVER = new AbortController().signal;
+
+export interface QuarantineParts {
+  readonly store: OwnedStore;
+  readonly room: QuarantineRoom;
+  readonly folder: string;
+}
+
+export class Quarantine {
+  readonly #parts: QuarantineParts;
+  readonly #packs = new Map<Digest, PackFile>();
+  /** By the digest of the record, and by that of the blob for a chunklist. */
+  readonly #rows = new Map<Digest, RemoteRow>();
+  #records = 0;
+  #loaded: Promise<void> | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: QuarantineParts) {
+    this.#parts = parts;
+  }
+
+  /** Learns what lies in the folder; what is no good pack, or was cut off, is removed. */
+  load(): Promise<void> {
+    this.#loaded ??= this.#load().catch((error: unknown) => {
+      this.#loaded = undefined;
+      throw error;
+    });
+    return this.#loaded;
+  }
+
+  async #load(): Promise<void> {
+    const { folder } = this.#parts;
+    for (const name of await namesIn(folder)) {
+      const path = join(folder, name);
+      const pack = packAt(path);
+      try {
+        if (pack === undefined) await this.#remove(path);
+        else this.#add(await this.#read(path, pack));
+      } catch (error) {
+        if (!isBad(error) && !isSmcError(error, "QUOTA_EXCEEDED")) throw error;
+        await this.#remove(path);
+      }
+    }
+  }
+
+  /** One after the other: what moves packs out of here, and what removes them. */
+  async inTurn<T>(work: () => Promise<T>, call: Call): Promise<T> {
+    const before = this.#turn;
+    const done = before.then(() => {
+      throwIfCanceled(call);
+      return work();
+    });
+    this.#turn = done.catch(() => undefined);
+    await orCanceled(before, call);
+    return done;
+  }
+
+  has(digest: Digest): boolean {
+    return this.#rows.has(digest);
+  }
+
+  pack(name: Digest): PackFile | undefined {
+    return this.#packs.get(name);
+  }
+
+  /** These records, and blobs by their chunklists; what is not here is left out. */
+  locate(digests: readonly Digest[]): RemoteRow[] {
+    return digests.flatMap((digest) => this.#rows.get(digest) ?? []);
+  }
+
+  /** Commits, trees and tags of a pack. */
+  objectsOf(name: Digest): RemoteRow[] {
+    const rows = this.#packs.get(name)?.rows ?? [];
+    return rows.filter(({ kind }) => kind !== "chunk" && kind !== "chunklist");
+  }
+
+  /**
+   * Stores a pack under its name; durable when it returns true. False when it was here already: the body was not read then.
+   * Throws OBJECT_INVALID for a body that is not what was announced, QUOTA_EXCEEDED; nothing of it is kept then.
+   */
+  async put(pack: IncomingPack, rules: RoomRules, call: Call): Promise<boolean> {
+    const { folder, room } = this.#parts;
+    if (this.#packs.has(pack.name)) return false;
+    if (this.#packs.size >= QUARANTINE_PACKS_MAX) throw tooMuch(`${QUARANTINE_PACKS_MAX} packs`);
+    using reserved = await room.reserve(pack.sizeBytes, rules);
+    const temporary = join(folder, `${pack.name}-${randomBytes(6).toString("hex")}.tmp`);
+    try {
+      await this.#createFolder();
+      await writeBody(temporary, { pack, reserved }, call);
+      const held = await this.#read(temporary, pack.name);
+      throwIfCanceled(call);
+      const path = join(folder, `${pack.name}.pack`);
+      // Somebody else may have put it meanwhile: then this one takes its place, and its size is counted already.
+      await renamePath(temporary, path);
+      await syncFolder(folder);
+      if (this.#packs.has(pack.name)) return true;
+      this.#add({ ...held, path });
+      reserved.keep();
+      return true;
+    } catch (error) {
+      // What failed first is what is told; the sweep removes what is left.
+      await removeTree(temporary).catch(() => undefined);
+      throw isBad(error) ? notThatPack(pack.name, error) : error;
+    }
+  }
+
+  async #createFolder(): Promise<void> {
+    const { folder, store } = this.#parts;
+    await createFolder(folder);
+    await syncFolder(dirname(folder));
+    await syncFolder(store.path);
+  }
+
+  /** What a file holds, by its footer and its lists. Throws PACK_CORRUPT, OBJECT_CORRUPT, OBJECT_INVALID. */
+  async #read(path: string, name: Digest): Promise<PackFile> {
+    const { pool } = this.#parts.store;
+    const contents = await pool.run("contents", { pack: path }, { signal: NEVER });
+    if (contents.name !== name) throw new SmcError("PACK_CORRUPT", `it is called ${contents.name}`);
+    const lists = await readChunklists(pool, path, contents.rows);
+    const blobs = new Map(lists.map(({ digest, blob }) => [digest, blob]));
+    const rows = contents.rows.map((row): RemoteRow => {
+      const blob = blobs.get(row.digest);
+      return { ...row, pack: name, ...(blob === undefined ? {} : { blob }) };
+    });
+    for (const row of rows) assertSound(row);
+    return { path, name, sizeBytes: contents.sizeBytes, rows };
+  }
+
+  #add(pack: PackFile): void {
+    if (this.#records + pack.rows.length > QUARANTINE_RECORDS_MAX)
+      throw tooMuch(`${QUARANTINE_RECORDS_MAX} objects`);
+    this.#records += pack.rows.length;
+    this.#packs.set(pack.name, pack);
+    for (const row of pack.rows) {
+      this.#rows.set(row.digest, row);
+      if (row.blob !== undefined) this.#rows.set(row.blob, row);
+    }
+  }
+
+  /** From now on it is not found. */
+  #forget(name: Digest): void {
+    const pack = this.#packs.get(name);
+    if (pack === undefined) return;
+    this.#packs.delete(name);
+    this.#records -= pack.rows.length;
+    for (const { digest, blob } of pack.rows)
+      for (const each of [digest, blob])
+        if (each !== undefined && this.#rows.get(each)?.pack === name) this.#rows.delete(each);
+  }
+
+  async drop(name: Digest): Promise<void> {
+    this.#forget(name);
+    await this.#remove(join(this.#parts.folder, `${name}.pack`));
+  }
+
+  /** Removes the packs `bad`, and all in which something is a difference to what is lost, or is lost by that. */
+  async dropWithout(lost: Set<unknown>, bad: readonly Digest[]): Promise<void> {
+    for (let names = [...bad]; names.length > 0 || lost.size > 0;) {
+      for (const name of names) {
+        for (const { digest } of this.#packs.get(name)?.rows ?? []) lost.add(digest);
+        await this.drop(name);
+      }
+      names = [...this.#packs.values()].filter((pack) => needsAny(pack, lost)).map(({ name }) => name);
+      if (names.length === 0) return;
+    }
+  }
+
+  /** Moves a pack out of here and returns what it held. */
+  async move(name: Digest, path: string): Promise<PackFile> {
+    const pack = this.#packs.get(name);
+    if (pack === undefined) throw goneFromHere(name);
+    this.#forget(name);
+    await renamePath(pack.path, path);
+    this.#parts.room.release(pack.sizeBytes);
+    return pack;
+  }
+
+  async *readPack(name: Digest, range: ByteRange, call: Call): AsyncIterable<Uint8Array> {
+    const pack = this.#packs.get(name);
+    if (pack === undefined) throw goneFromHere(name);
+    yield* readPieces(pack.path, { pack: name, range }, call);
+  }
+
+  /** What is in `packs/` by now, every record of it, is not kept here. */
+  async removeStored(call: Call): Promise<void> {
+    const { store } = this.#parts;
+    for (const { name, rows } of this.#packs.values()) {
+      const digests = rows.map(({ digest }) => digest);
+      store.pins.add(digests);
+      if ((await store.index.findMany(digests)).every((place) => place !== undefined)) await this.drop(name);
+      throwIfCanceled(call);
+    }
+  }
+
+  /** Removes files that were last written before. */
+  async sweep(beforeMs: number): Promise<number> {
+    const { folder } = this.#parts;
+    let count = 0;
+    for (const name of await namesIn(folder)) {
+      const path = join(folder, name);
+      const found = await statOrGone(path);
+      if (found === undefined || found.mtimeMs >= beforeMs) continue;
+      const pack = packAt(path);
+      if (pack !== undefined) this.#forget(pack);
+      await this.#remove(path);
+      count += 1;
+    }
+    return count;
+  }
+
+  async #remove(path: string): Promise<void> {
+    const found = await statOrGone(path);
+    await removeTree(path);
+    if (found !== undefined) this.#parts.room.release(found.size);
+  }
+}
+
+/** Packs of a quarantine as what a push is taken from; remembers what became of them. */
+export class QuarantineSource implements PackSource {
+  readonly url = "the push";
+  /** Packs of which something was read. */
+  readonly read = new Set<Digest>();
+  /** Records of packs that were moved away. */
+  readonly moved = new Set<Digest>();
+  readonly #quarantine: Quarantine;
+
+  constructor(quarantine: Quarantine) {
+    this.#quarantine = quarantine;
+  }
+
+  /** With a commit, tree or tag come all of its pack; lists only for who asks for their blobs, as what they say is not proven. */
+  locate(digests: readonly Digest[]): Promise<readonly RemoteRow[]> {
+    const rows = new Map<Digest, RemoteRow>();
+    const packs = new Set<Digest>();
+    for (const row of this.#quarantine.locate(digests)) {
+      rows.set(row.digest, row);
+      if (row.kind !== "chunk" && row.kind !== "chunklist") packs.add(row.pack);
+    }
+    for (const pack of packs)
+      for (const row of this.#quarantine.objectsOf(pack))
+        if (!rows.has(row.digest)) rows.set(row.digest, row);
+    return Promise.resolve([...rows.values()]);
+  }
+
+  packBytes(name: Digest): Promise<number> {
+    const pack = this.#quarantine.pack(name);
+    return pack === undefined ? Promise.reject(goneFromHere(name)) : Promise.resolve(pack.sizeBytes);
+  }
+
+  readPack(name: Digest, range: ByteRange, call: Call): AsyncIterable<Uint8Array> {
+    this.read.add(name);
+    return this.#quarantine.readPack(name, range, call);
+  }
+
+  async movePack(name: Digest, path: string): Promise<boolean> {
+    const { rows } = await this.#quarantine.move(name, path);
+    for (const { digest } of rows) this.moved.add(digest);
+    return true;
+  }
+}
+
+function needsAny({ rows }: PackFile, lost: ReadonlySet<unknown>): boolean {
+  return rows.some(({ parents }) => parents?.some((parent) => lost.has(parent)) === true);
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    const known = fromErrno(error, "cannot list what is in quarantine");
+    if (isSmcError(known, "PATH_NOT_FOUND")) return [];
+    throw known;
+  }
+}
+
+/** The bytes are wrong, whoever is to blame; not that the disk does not give them. */
+function isBad(error: unknown): error is SmcError {
+  return isSmcError(error) && error.exit === 4;
+}
+
+function assertSound(row: RemoteRow): void {
+  try {
+    assertRemoteRow(row);
+  } catch (error) {
+    if (!isSmcError(error, "REMOTE_FAILED")) throw error;
+    throw new SmcError("PACK_CORRUPT", `what it says of ${row.digest} cannot be true`, { cause: error });
+  }
+}
+
+function notThatPack(name: Digest, error: SmcError): SmcError {
+  const message = `pack ${name} cannot be taken: ${error.message}; nothing of it was kept`;
+  return new SmcError("OBJECT_INVALID", message, { details: { pack: name }, cause: error });
+}
+
+function tooMuch(what: string): SmcError {
+  const message = `more than ${what} of pushes that did not end wait here; nothing of this one was kept`;
+  return new SmcError("QUOTA_EXCEEDED", message, {
+    hint: "end those pushes, or wait: what they left goes after 7 days",
+  });
+}
+
+function goneFromHere(name: Digest): SmcError {
+  return new SmcError("REMOTE_INCOMPLETE", `pack ${name} of the push is no longer there; no ref was moved`, {
+    hint: "run the command again",
+    details: { pack: name },
+  });
+}
