@@ -53,7 +53,10 @@ export class BucketIndex {
 
   /** Reads what it has not read yet; once for each remote that is opened. */
   refresh(call: Call): Promise<void> {
-    this.#read ??= this.#refresh(call);
+    this.#read ??= this.#refresh(call).catch((error: unknown) => {
+      this.#read = undefined;
+      throw error;
+    });
     return this.#read;
   }
 

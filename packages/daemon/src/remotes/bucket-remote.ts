@@ -97,7 +97,10 @@ export class BucketRemote implements Remote {
    * push where a change of somebody else's would be lost. Throws FORMAT_UNSUPPORTED, REMOTE_UNSUITABLE.
    */
   #assertFormat(call: Call): Promise<void> {
-    this.#format ??= this.#createFormat(call);
+    this.#format ??= this.#createFormat(call).catch((error: unknown) => {
+      this.#format = undefined;
+      throw error;
+    });
     return this.#format;
   }
 

@@ -1,4 +1,6 @@
 /** What tests of other packages use. */
 export { damageRow, flip } from "./damage.ts";
+export type { RemotePlace } from "./remote-scene.ts";
+export { remoteSuite, type RemoteSuiteOptions } from "./remote-suite.ts";
 export { commitSeries, type Version } from "./series.ts";
 export { QUIET, withFolder, withStore, processorMs } from "./testing.ts";
