@@ -20,6 +20,8 @@ export interface CommandContext {
   readonly storePath: string;
   readonly signal: AbortSignal;
   readonly client: Client;
+  /** What the user types without seeing it, or the one line of standard input. Throws USAGE, CANCELED. */
+  askSecret(question: string): Promise<string>;
   /** Asks the daemon; starts it when none runs. Progress is printed. */
   call<V extends VerbName>(verb: V, input: VerbInput<V>): Promise<VerbResult<V>>;
 }

@@ -113,6 +113,11 @@ export function createContext(settings: ContextSettings): CommandContext {
       return client;
     },
     signal,
+    askSecret: async (question) => {
+      const { readSecret } = await import("./secret.ts");
+      const prompt = (text: string): void => printer.prompt(text);
+      return readSecret(question, { folder: context.folder, signal, prompt });
+    },
     call: async <V extends VerbName>(verb: V, input: VerbInput<V>): Promise<VerbResult<V>> => {
       const author = process.env["SMC_AUTHOR"];
       const at = {

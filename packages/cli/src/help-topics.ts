@@ -116,14 +116,39 @@ const REMOTES: readonly (readonly [string, string])[] = [
   ["s3://bucket/model", "a bucket of Amazon S3, with the region of ~/.aws/config"],
   ["s3://bucket/model?endpoint=https://minio.lan:9000", "a bucket of another server that speaks S3"],
   ["s3://bucket/model?region=eu-central-1", "a bucket in a region"],
+  ["https://models.lan:7433/team/model", 'a server of smc, with the token of "smc login"'],
 ];
 
 function rows(table: readonly (readonly [string, string])[]): string[] {
   return formatTable(table.map(([name, says]) => [`  ${name}`, says]));
 }
 
+const REMOTES_PAGE: readonly string[] = [
+  "One URL is one repository:",
+  "",
+  ...rows(REMOTES),
+  "",
+  "URLs hold no passwords and no keys: those of buckets are read from ~/.aws/credentials, tokens for servers are kept",
+  'by "smc login". Plain http goes to this machine only.',
+  "What is sent is compared with its digest where it arrives, and again when it",
+  "is fetched. Branches of a remote are kept as REMOTE/BRANCH: origin/main. A push moves all its refs or none, and",
+  "a branch only forward, unless it is forced. Run a push or fetch that was interrupted again: it goes on.",
+  "",
+  "Examples:",
+  "  smc remote add origin file:///mnt/nas/model",
+  "  smc push origin main v1.0.0",
+  "  smc clone file:///mnt/nas/model",
+  "  smc login https://models.lan:7433 && smc clone https://models.lan:7433/team/model",
+  "  smc fetch && smc log main..origin/main",
+  "  smc bundle create model.car --all",
+  "  smc bundle import model.car",
+];
+
 /** The lines of a topic. */
-export function topicHelp(topic: Topic, env: Readonly<Record<string, string | undefined>>): string[] {
+export function topicHelp(
+  topic: Topic,
+  env: Readonly<Record<string, string | undefined>>,
+): readonly string[] {
   switch (topic) {
     case "workflows":
       return WORKFLOWS;
@@ -162,24 +187,7 @@ export function topicHelp(topic: Topic, env: Readonly<Record<string, string | un
       ];
     }
     case "remotes":
-      return [
-        "One URL is one repository:",
-        "",
-        ...rows(REMOTES),
-        "",
-        "URLs hold no passwords and no keys: those of buckets are read from ~/.aws/credentials.",
-        "What is sent is compared with its digest where it arrives, and again when it",
-        "is fetched. Branches of a remote are kept as REMOTE/BRANCH: origin/main. A push moves all its refs or none, and",
-        "a branch only forward, unless it is forced. Run a push or fetch that was interrupted again: it goes on.",
-        "",
-        "Examples:",
-        "  smc remote add origin file:///mnt/nas/model",
-        "  smc push origin main v1.0.0",
-        "  smc clone file:///mnt/nas/model",
-        "  smc fetch && smc log main..origin/main",
-        "  smc bundle create model.car --all",
-        "  smc bundle import model.car",
-      ];
+      return REMOTES_PAGE;
     case "config":
       return [
         "A setting comes from the first place that has it: command line, environment,",

@@ -154,6 +154,12 @@ export class Printer implements Output {
     this.#drawn = false;
   }
 
+  /** A question on stderr, without an end of line. */
+  prompt(text: string): void {
+    this.endProgress();
+    process.stderr.write(clean(text, false));
+  }
+
   hint(text: string): void {
     if (!this.#settings.quiet) this.#error(`hint: ${text}`);
   }

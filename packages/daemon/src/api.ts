@@ -224,6 +224,12 @@ export const api = {
     },
     progress,
   ),
+  login: verb("Keeps a token for a server, after the server has taken it", "store", {
+    url: text,
+    token: text,
+    caPem: optional(message),
+  }),
+  logout: verb("Forgets the token for a server", "store", { url: text }),
   remote: verb("Lists, adds, changes and tests remotes", "repository", {
     action: choice("list", "add", "remove", "rename", "set-url", "test"),
     name: optional(text),

@@ -3,6 +3,7 @@ import * as store from "@smc/store";
 import type { Call, OwnedStore, Repository } from "@smc/store";
 import type { Input, VerbName } from "./api.ts";
 import { type Context, folderOf, openRepository, readActor } from "./context.ts";
+import { loginIn, logoutIn } from "./remotes/login.ts";
 import {
   cloneIn,
   fsckIn,
@@ -103,6 +104,8 @@ export const handlers = {
   merge: onRepository(store.merge),
   revert: onRepository(store.revert),
   clone: cloneIn,
+  login: loginIn,
+  logout: logoutIn,
   remote: remoteIn,
   fetch: withRemote(store.fetch),
   pull: withRemote(store.pull),

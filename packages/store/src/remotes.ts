@@ -25,12 +25,20 @@ export interface RemoteRecord {
   readonly singleWriter?: boolean;
 }
 
+export interface RemoteAbilities {
+  /** We may fetch from there and not push. */
+  readonly readOnly: boolean;
+}
+
 /** The way to remotes, which is not the store's business. */
 export interface RemoteAccess {
   /** Throws URL_INVALID for what cannot be a remote; goes nowhere. */
   check(url: string): void;
-  /** Writes there and takes it away again. Throws REMOTE_UNSUITABLE where two who push at a time are not told apart. */
-  probe(record: RemoteRecord, call: Call): Promise<void>;
+  /**
+   * Sees what can be done there, if need be by writing and taking it away again. Throws REMOTE_UNSUITABLE where two who push at a
+   * time are not told apart.
+   */
+  probe(record: RemoteRecord, call: Call): Promise<RemoteAbilities>;
   /** Throws URL_INVALID, REMOTE_NOT_FOUND, REMOTE_UNREACHABLE, AUTH_FAILED. */
   open(record: RemoteRecord, call: Call): Promise<Remote>;
 }

@@ -11,7 +11,7 @@ export const command = defineCommand({
     "first. The remote is called origin then. When it fails nothing is left that would be in the way of the next try.",
   ],
   positionals: [
-    { name: "URL", summary: "file:///… or s3://…", required: true },
+    { name: "URL", summary: "file:///…, s3://… or https://…", required: true },
     { name: "FOLDER", summary: "absent or empty (the last part of the URL)" },
   ],
   options: {

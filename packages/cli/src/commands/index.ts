@@ -69,6 +69,8 @@ export const COMMANDS = {
     summary: "make a folder of what a remote holds",
     load: () => import("./clone.ts"),
   },
+  login: { group: "sharing", summary: "keep a token for a server", load: () => import("./login.ts") },
+  logout: { group: "sharing", summary: "forget the token for a server", load: () => import("./logout.ts") },
   remote: { group: "sharing", summary: "list, add, change remotes", load: () => import("./remote.ts") },
   fetch: {
     group: "sharing",

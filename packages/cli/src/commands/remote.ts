@@ -27,9 +27,9 @@ export const command = defineCommand({
     "remote test [NAME]",
   ],
   description: [
-    "Remotes are other places that hold this repository: a folder (file:///mnt/nas/model) or a bucket",
-    '(s3://bucket/model). "add" asks the remote whether several writers are safe there. Passwords and keys are not kept',
-    'here: see "smc help remotes".',
+    "Remotes are other places that hold this repository: a folder (file:///mnt/nas/model), a bucket (s3://bucket/model)",
+    'or a server of smc (https://host:7433/model). "add" asks the remote whether several writers are safe there.',
+    'Passwords and keys are not kept here: see "smc help remotes".',
   ],
   positionals: [
     { name: "action", summary: ACTIONS.join(", "), completes: ACTIONS },
@@ -47,6 +47,7 @@ export const command = defineCommand({
   examples: [
     ["smc remote add origin file:///mnt/nas/model", "a folder that several machines see"],
     ["smc remote add origin 's3://models/demo?endpoint=https://minio.lan:9000'", "a bucket"],
+    ["smc remote add origin https://models.lan:7433/team/demo", 'a server, after "smc login"'],
     ["smc remote -v", "which are there, and where do they lead?"],
     ["smc remote test", "does it answer?"],
   ],
@@ -103,6 +104,7 @@ function printFound({ action, remotes, found, refs }: RemoteResult, out: Output)
   if (found === null || remote === undefined) return;
   const { branches, tags, ms } = found;
   const holds = `${formatCount(branches, "branch", "branches")}, ${formatCount(tags, "tag")}`;
+  if (found.readOnly) out.hint("your token may fetch from there and not push");
   if (action === "test") out.line(`${show(remote.name)} (${show(remote.url, 500)})`);
   out.line(`${remote.kind}: ok, ${found.refs === 0 ? "empty" : holds} (${ms} ms)`);
 }

@@ -4,14 +4,13 @@ import { SmcError } from "@smc/store/errors";
 import { isHidden, show } from "@smc/store/show";
 import type { Bucket } from "./bucket.ts";
 import { assertBucketPrefix } from "./bucket-key.ts";
+import { assertUrlText, invalidUrl as invalid, isLoopback } from "./http-url.ts";
 
-const URL_LENGTH_MAX = 2000;
 const FILE = /^file:\/\/(\/[^?#]*)$/i;
 const S3 = /^s3:\/\/([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i;
 const BUCKET_NAME = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 const REGION = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const IPV4 = /^\d+\.\d+\.\d+\.\d+$/;
-const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 const QUERY_KEYS = ["endpoint", "region", "insecure"];
 
 export interface FolderUrl {
@@ -35,23 +34,17 @@ export interface S3Url {
 
 export type BucketUrl = FolderUrl | S3Url;
 
-// The text may hold a password: it is never repeated.
-function invalid(why: string): SmcError {
-  return new SmcError("URL_INVALID", `this is not the address of a remote: ${why}`);
-}
-
 /**
  * Reads an address and asks nobody. Throws URL_INVALID for everything but a folder of this machine and an S3
  * bucket without credentials in it; plain HTTP goes to this machine only, unless `insecure=1` says otherwise.
  */
 export function parseBucketUrl(text: string): BucketUrl {
-  if (text.length > URL_LENGTH_MAX) throw invalid(`it has more than ${URL_LENGTH_MAX} characters`);
-  if (isHidden(text) || text.includes("\\")) throw invalid("it has a control character or a backslash");
+  assertUrlText(text);
   const file = FILE.exec(text)?.[1];
   if (file !== undefined) return parseFile(file);
   const s3 = S3.exec(text);
   if (s3 !== null) return parseS3({ bucket: s3[1] ?? "", path: s3[2] ?? "", query: s3[3] ?? "" });
-  throw invalid("it is neither file:///folder nor s3://bucket/prefix");
+  throw invalid("it is none of file:///folder, s3://bucket/prefix and https://host/repository");
 }
 
 /** Opens what an address names. Throws what `parseBucketUrl` and the opening throw. */
@@ -130,7 +123,7 @@ function parseEndpoint(text: string, isInsecure: boolean): string {
     throw invalid("its endpoint is not https://host:port, without user, path and query");
   }
   const { protocol, hostname, origin } = new URL(text);
-  if (protocol === "http:" && !isInsecure && !LOOPBACK.test(hostname)) {
+  if (protocol === "http:" && !isInsecure && !isLoopback(hostname)) {
     throw new SmcError("URL_INVALID", `anyone can read and change what goes to ${show(origin, 200)}`, {
       hint: "use https, or add insecure=1 to the address",
     });

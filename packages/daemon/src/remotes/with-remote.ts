@@ -3,8 +3,8 @@ import * as store from "@smc/store";
 import type { Call, OwnedRepository, Remote, RemoteAccess } from "@smc/store";
 import type { Input } from "../api.ts";
 import { type Context, folderOf, openRepository, readActor, readDefaultBranch } from "../context.ts";
-import { parseBucketUrl } from "./bucket-url.ts";
 import { openRemote, probeRemote } from "./open-remote.ts";
+import { parseRemoteUrl } from "./remote-url.ts";
 
 /** What such a verb is given besides its input. */
 export interface OpenedRemote {
@@ -14,8 +14,9 @@ export interface OpenedRemote {
 
 function accessOf(context: Context): RemoteAccess {
   return {
-    check: (url) => void parseBucketUrl(url),
-    probe: ({ url, singleWriter }, call) => probeRemote(url, { singleWriter: singleWriter === true }, call),
+    check: (url) => void parseRemoteUrl(url),
+    probe: ({ url, singleWriter }, call) =>
+      probeRemote(url, context, { singleWriter: singleWriter === true, call }),
     open: ({ url, singleWriter }) => openRemote(url, context, { singleWriter: singleWriter === true }),
   };
 }

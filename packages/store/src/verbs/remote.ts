@@ -45,6 +45,8 @@ export interface RemoteFound {
   readonly tags: number;
   readonly refs: number;
   readonly ms: number;
+  /** For `add`: we may fetch from there and not push. */
+  readonly readOnly: boolean;
 }
 
 export interface RemoteResult {
@@ -132,8 +134,8 @@ async function addRemote(
   const single = options.singleWriter === true ? { singleWriter: true } : {};
   const record = { repository: repository.name, name, url, ...single };
   withRecord(records, record);
-  const found = options.skipTest === true ? null : await ask(place, record, call);
-  if (found !== null) await place.probe(record, call);
+  const asked = options.skipTest === true ? null : await ask(place, record, call);
+  const found = asked === null ? null : { ...asked, ...(await place.probe(record, call)) };
   await change(repository, (now) => withRecord(now, record), call);
   return { record, found };
 }
@@ -148,6 +150,7 @@ async function ask(place: RemotePlace, record: RemoteRecord, call: Call): Promis
     tags: below("refs/tags/"),
     refs: refs.length,
     ms: Math.round(performance.now() - startedMs),
+    readOnly: false,
   };
 }
 

@@ -1,0 +1,36 @@
+/** The way to servers and to the tokens for them, for `smc login` and `smc logout`. */
+import * as store from "@smc/store";
+import type { Call } from "@smc/store";
+import type { Input } from "../api.ts";
+import type { Context } from "../context.ts";
+import { forgetCredential, keepCredential } from "./credentials.ts";
+import type { Credential } from "./http-connection.ts";
+import { parseOrigin } from "./http-url.ts";
+
+function accessOf(context: Context): store.LoginAccess {
+  return {
+    originOf: parseOrigin,
+    ask: async (login, call) => {
+      const { askForToken, assertReads } = await import("./http-token.ts");
+      const { origin } = login;
+      const found = await askForToken({ origin, credential: credentialOf(login) }, call);
+      assertReads(found, origin);
+      return found;
+    },
+    keep: (login, call) =>
+      keepCredential(context.store, { origin: login.origin, credential: credentialOf(login) }, call),
+    forget: (origin, call) => forgetCredential(context.store, origin, call),
+  };
+}
+
+function credentialOf({ token, caPem }: store.Login): Credential {
+  return { token, ...(caPem === undefined ? {} : { caPem }) };
+}
+
+export function loginIn(context: Context, input: Input<"login">, call: Call): Promise<store.LoginResult> {
+  return store.login(accessOf(context), input, call);
+}
+
+export function logoutIn(context: Context, input: Input<"logout">, call: Call): Promise<store.LogoutResult> {
+  return store.logout(accessOf(context), input, call);
+}
