@@ -26,7 +26,7 @@ export interface Arrived {
   readonly path: string;
   readonly isWhole: boolean;
   /** Offsets are those in the file. */
-  readonly rows: readonly RecordRow[];
+  readonly rows: readonly RemoteRow[];
 }
 
 /** Disposing removes the files. */
@@ -60,7 +60,7 @@ export class Downloads implements AsyncDisposable {
     const path = await this.#pathOf(`${pack}-${randomBytes(4).toString("hex")}.pack`);
     await using file = await AppendFile.create(path);
     let at = 0;
-    const moved: RecordRow[] = [];
+    const moved: RemoteRow[] = [];
     for (const run of runsOf(sorted)) {
       const from = run[0]?.offset ?? 0;
       const last = run.at(-1);

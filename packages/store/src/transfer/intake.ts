@@ -5,13 +5,14 @@
  */
 import { dirname } from "node:path";
 import type { Call } from "../call.ts";
+import type { ChunklistPlace } from "../db/object-index.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { removeFile, renamePath, syncFolder } from "../fs.ts";
 import { inLanes } from "../lanes.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { indexPack, packPath, readChunklists } from "../pack/folder.ts";
-import type { RecordRow } from "../pack/format.ts";
+import { recordBytes, type RecordRow } from "../pack/format.ts";
 import type { ChunkPlace } from "../pack/open-packs.ts";
 import { linkPlaces, READS_MAX, readsOf } from "./chains.ts";
 import { type Arrived, Downloads } from "./downloads.ts";
@@ -55,10 +56,22 @@ export class Intake implements AsyncDisposable {
       this.#downloads.expect(row);
     }
     await inLanes([...byPack], LANES, async ([pack, wanted]) => {
-      this.#waiting.push(await this.#downloads.take(pack, wanted));
+      this.#waiting.push(await this.#downloads.take(pack, await this.#wholeOrWanted(pack, wanted)));
       await this.#settle(false);
     });
     while (this.#waiting.length > 0) await this.#settle(true);
+  }
+
+  /** A pack that can be had without a copy is taken whole when what else is in it is stored, and less than what is wanted. */
+  async #wholeOrWanted(pack: Digest, wanted: readonly RemoteRow[]): Promise<readonly RemoteRow[]> {
+    const all = this.#remote.rowsOf?.(pack) ?? [];
+    const asked = new Set(wanted.map(({ digest }) => digest));
+    const rest = all.filter(({ digest }) => !asked.has(digest));
+    if (rest.length === 0 || bytesOf(rest) > bytesOf(wanted)) return wanted;
+    const digests = rest.map(({ digest }) => digest);
+    this.#store.pins.add(digests);
+    const places = await this.#store.index.findMany(digests);
+    return places.every((place) => place !== undefined) ? all : wanted;
   }
 
   /** One at a time: stores what has arrived and whose parents are there. At the end something must become ready. */
@@ -122,7 +135,7 @@ export class Intake implements AsyncDisposable {
     const [problem] = await store.pool.run("verifyPack", { pack: path, parents }, task);
     if (problem !== undefined) throw new SmcError("PACK_CORRUPT", problem.message);
     // What cannot be read must not get among the packs of the store.
-    await readChunklists(store.pool, path, contents.rows);
+    assertLists(await readChunklists(store.pool, path, contents.rows), rows);
     const target = packPath(store.path, pack);
     await renamePath(path, target);
     await syncFolder(dirname(target));
@@ -163,7 +176,7 @@ export class Intake implements AsyncDisposable {
       if (places.reduce((sum, place) => sum + readsOf(place, reads), 1) > READS_MAX) throw tooMany(digest);
     }
     if (ready.length > 0) {
-      await readChunklists(this.#store.pool, arrived.path, ready);
+      assertLists(await readChunklists(this.#store.pool, arrived.path, ready), ready);
       await using session = this.#store.writePacks("fetch");
       await session.copyFrom(arrived.path, ready, this.#call);
       await session.finish();
@@ -178,6 +191,21 @@ export class Intake implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#downloads[Symbol.asyncDispose]();
   }
+}
+
+function bytesOf(rows: readonly RecordRow[]): number {
+  return rows.reduce((sum, { storedBytes }) => sum + recordBytes(storedBytes), 0);
+}
+
+/** A list that describes another blob than it was asked for would take the place of that blob's own. */
+function assertLists(lists: readonly ChunklistPlace[], rows: readonly RemoteRow[]): void {
+  const blobs = new Map(rows.map(({ digest, blob }) => [digest, blob]));
+  const other = lists.find(({ digest, blob }) => blobs.get(digest) !== blob);
+  if (other !== undefined)
+    throw new SmcError(
+      "OBJECT_CORRUPT",
+      `chunklist ${other.digest} is not that of the blob it was named for`,
+    );
 }
 
 function tooMany(digest: Digest): SmcError {

@@ -265,6 +265,10 @@ export class QuarantineSource implements PackSource {
     return Promise.resolve([...rows.values()]);
   }
 
+  rowsOf(name: Digest): readonly RemoteRow[] {
+    return this.#quarantine.pack(name)?.rows ?? [];
+  }
+
   packBytes(name: Digest): Promise<number> {
     const pack = this.#quarantine.pack(name);
     return pack === undefined ? Promise.reject(goneFromHere(name)) : Promise.resolve(pack.sizeBytes);

@@ -155,7 +155,7 @@ class Receiver {
         "blob",
       );
       for (const row of rows) if (row.kind === "chunk") this.#want(row);
-      await this.#take(rows.filter(({ kind }) => kind === "chunklist"));
+      await this.#takeLists(rows, single);
     }
     for (const blobs of batches([...this.#blobs])) {
       const lists = await store.index.findChunklists(blobs);
@@ -193,7 +193,10 @@ class Receiver {
       const missing = part.filter(
         (digest, index) => places[index] === undefined && !this.#wanted.has(digest),
       );
-      for (const row of await this.#locate(missing, "chunk")) this.#want(row);
+      for (const row of await this.#locate(missing, "chunk")) {
+        if (row.kind !== "chunk") throw this.#lacks(row.digest, "chunk");
+        this.#want(row);
+      }
     }
   }
 
@@ -235,9 +238,14 @@ class Receiver {
       const rows = await this.#locate(missing, what);
       await this.#take(rows.filter(({ kind }) => kind !== "chunk" && kind !== "chunklist"));
       for (const row of rows) if (row.kind === "chunk") this.#want(row);
-      if (rows.some(({ kind }) => kind === "chunklist"))
-        await this.#take(rows.filter(({ kind }) => kind === "chunklist"));
+      await this.#takeLists(rows, missing);
     }
+  }
+
+  /** Lists of these blobs, and no others. */
+  async #takeLists(rows: readonly RemoteRow[], blobs: readonly Digest[]): Promise<void> {
+    const asked = new Set<Digest | undefined>(blobs);
+    await this.#take(rows.filter(({ kind, blob }) => kind === "chunklist" && asked.has(blob)));
   }
 
   /** A row for each, or REMOTE_INCOMPLETE. */
@@ -266,7 +274,9 @@ class Receiver {
     let extraBytes = 0;
     const beside = new Map<Digest, RemoteRow>();
     for (const row of this.#extra.values()) {
-      if (row.kind === "chunk" || !packs.has(row.pack) || chosen.has(row.digest)) continue;
+      // A list says of itself whose it is: only one that was asked for is taken, for a blob that is not here.
+      if (row.kind === "chunk" || row.kind === "chunklist") continue;
+      if (!packs.has(row.pack) || chosen.has(row.digest)) continue;
       extraBytes += recordBytes(row.storedBytes);
       if (extraBytes > EXTRA_BYTES_MAX) break;
       beside.set(row.digest, row);

@@ -69,7 +69,10 @@ export interface Remote extends AsyncDisposable {
 }
 
 /** Where packs that are to be stored come from. */
-export type PackSource = Pick<Remote, "url" | "locate" | "packBytes" | "readPack" | "movePack">;
+export interface PackSource extends Pick<Remote, "url" | "locate" | "packBytes" | "readPack" | "movePack"> {
+  /** All rows of a pack, for who can give it away whole. */
+  rowsOf?(pack: Digest): readonly RemoteRow[];
+}
 
 /** Throws REMOTE_FAILED unless what a remote says of a record is within the limits of packs. */
 export function assertRemoteRow({

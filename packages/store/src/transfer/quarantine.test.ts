@@ -1,0 +1,202 @@
+import { randomBytes } from "node:crypto";
+import { statSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { Digest } from "../objects/digest.ts";
+import { codeOf, moving, packsOf, pushTo } from "../testing/remote-scene.ts";
+import { CLIENT, incoming, inPieces, putAll, update, withServed } from "../testing/served.ts";
+import { QUIET } from "../testing/testing.ts";
+import { openBench } from "../testing/worktree.ts";
+import { sweepQuarantine } from "./quarantines.ts";
+import type { PackFile } from "./remote.ts";
+
+const OTHER = "f".repeat(32);
+const MIB = 1024 * 1024;
+const DAY_S = 86_400;
+
+function digestsOf(packs: readonly PackFile[]): Digest[] {
+  return packs.flatMap(({ rows }) => rows.map(({ digest }) => digest));
+}
+
+function countOf(bytes: Uint8Array): number {
+  return bytes.reduce((sum, byte) => sum + byte, 0);
+}
+
+test("what one client has put is found by nobody else, and their refs cannot name it", async () => {
+  await withServed(async ({ a, remote, as }) => {
+    const { digest } = await a.commit({ "m.bin": randomBytes(6 * MIB), "a.txt": "1" });
+    const packs = await putAll(remote, a);
+    const digests = digestsOf(packs);
+    expect(countOf(await remote.missing(digests, QUIET))).toBe(0);
+    const other = as(OTHER);
+    expect(countOf(await other.missing(digests, QUIET))).toBe(digests.length);
+    expect(await other.locate(digests, QUIET)).toEqual([]);
+    for (const { name } of packs) expect(await other.statPack(name, QUIET)).toBeUndefined();
+    expect(await codeOf(() => update(other, [moving(digest, "absent")]))).toBe("REMOTE_INCOMPLETE");
+    expect(await other.refs(QUIET)).toEqual([]);
+    await update(remote, [moving(digest, "absent")]);
+    expect(countOf(await other.missing(digests, QUIET))).toBe(0);
+  });
+});
+
+test("what was put is found again after a restart; what was cut off or is no pack is removed", async () => {
+  await withServed(async (served) => {
+    const { a, restart, waiting, folder } = served;
+    const { digest } = await a.commit({ "m.bin": randomBytes(6 * MIB), "a.txt": "1" });
+    const packs = await putAll(served.remote, a);
+    const quarantine = join(folder, "server", "quarantine", CLIENT);
+    const [first] = packs;
+    writeFileSync(join(quarantine, `${"0".repeat(64)}.pack`), "no pack");
+    writeFileSync(join(quarantine, `${first?.name}-00ff00ff00ff.tmp`), "half a pack");
+    await restart();
+    expect(countOf(await served.remote.missing(digestsOf(packs), QUIET))).toBe(0);
+    expect(waiting().sort()).toEqual(packs.map(({ name }) => `${name}.pack`).sort());
+    await update(served.remote, [moving(digest, "absent")]);
+    expect(waiting()).toEqual([]);
+    expect(await served.remote.refs(QUIET)).toEqual([{ name: "refs/heads/main", digest }]);
+  });
+});
+
+test("a body that is not what was announced is refused, and nothing of it is kept", async () => {
+  await withServed(async ({ a, remote, waiting, folder }) => {
+    await a.commit({ "m.bin": randomBytes(MIB) });
+    const [large, small] = (await packsOf(a)).sort((x, y) => y.sizeBytes - x.sizeBytes);
+    const pack = await incoming(large as PackFile);
+    let read = 0;
+    async function* counted(): AsyncIterable<Uint8Array> {
+      for await (const piece of inPieces(pack.bytes)) {
+        read += piece.length;
+        yield piece;
+      }
+    }
+    const announced = pack.sizeBytes - 5 * 64 * 1024;
+    for (const wrong of [
+      { ...pack, sha256: "0".repeat(64), body: inPieces(pack.bytes) },
+      { ...pack, body: inPieces(pack.bytes.subarray(0, -1)) },
+      { ...pack, sizeBytes: announced, body: counted() },
+      { ...pack, sizeBytes: 0, body: inPieces(pack.bytes) },
+      { ...pack, sizeBytes: 2 ** 40, body: inPieces(pack.bytes) },
+      { ...pack, sha256: "X", body: inPieces(pack.bytes) },
+      { ...pack, name: (small as PackFile).name, body: inPieces(pack.bytes) },
+    ]) {
+      const error = await remote.receivePack(wrong, QUIET).then(
+        () => undefined,
+        (thrown: Error) => thrown,
+      );
+      expect(error).toMatchObject({ code: "OBJECT_INVALID" });
+      expect(JSON.stringify(error)).not.toContain(folder);
+      expect(waiting()).toEqual([]);
+      expect(countOf(await remote.missing(digestsOf([large as PackFile]), QUIET))).toBe(large?.rows.length);
+    }
+    expect(read, "it stops at the first piece too many").toBeLessThanOrEqual(announced + 64 * 1024);
+    expect(await remote.receivePack({ ...pack, body: inPieces(pack.bytes) }, QUIET)).toBe(true);
+  });
+});
+
+test("the body of a pack that is there already is not read", async () => {
+  await withServed(async ({ a, remote }) => {
+    const { digest } = await a.commit({ "a.txt": "1" });
+    const packs = await putAll(remote, a);
+    const pack = await incoming(packs[0] as PackFile);
+    let isRead = false;
+    const body = {
+      [Symbol.asyncIterator]: () => {
+        isRead = true;
+        return inPieces(pack.bytes)[Symbol.asyncIterator]();
+      },
+    };
+    expect(await remote.receivePack({ ...pack, body }, QUIET)).toBe(false);
+    await update(remote, [moving(digest, "absent")]);
+    expect(isRead).toBe(false);
+  });
+});
+
+test("a pack that would leave too little of the disk or the quota is refused before its body is read", async () => {
+  await withServed(async ({ a, as, waiting }) => {
+    await a.commit({ "m.bin": randomBytes(MIB) });
+    const [large] = (await packsOf(a)).sort((x, y) => y.sizeBytes - x.sizeBytes);
+    const pack = await incoming(large as PackFile);
+    let isRead = false;
+    const body = {
+      [Symbol.asyncIterator]: () => {
+        isRead = true;
+        return inPieces(pack.bytes)[Symbol.asyncIterator]();
+      },
+    };
+    for (const rules of [{ quotaBytes: pack.sizeBytes - 1 }, { freeBytesMin: 2 ** 52 }]) {
+      const put = (): Promise<unknown> => as(CLIENT, rules).receivePack({ ...pack, body }, QUIET);
+      expect(await codeOf(put)).toBe("QUOTA_EXCEEDED");
+    }
+    expect(isRead).toBe(false);
+    expect(waiting()).toEqual([]);
+    const rules = { quotaBytes: pack.sizeBytes };
+    // The same pack by two clients at once takes room twice.
+    const both = [CLIENT, OTHER].map((client) =>
+      codeOf(() => as(client, rules).receivePack({ ...pack, body: inPieces(pack.bytes) }, QUIET)),
+    );
+    expect((await Promise.all(both)).sort()).toEqual(["QUOTA_EXCEEDED", "nothing thrown"]);
+  });
+});
+
+test("a quota that others use up while a pack comes in ends it; what it took is given back", async () => {
+  await withServed(async ({ a, as, server, folder, waiting }) => {
+    await a.commit({ "m.bin": randomBytes(40 * MIB) });
+    const [large] = (await packsOf(a)).sort((x, y) => y.sizeBytes - x.sizeBytes);
+    const pack = await incoming(large as PackFile);
+    expect(pack.sizeBytes).toBeGreaterThan(17 * MIB);
+    const local = await openBench(server, join(folder, "local"));
+    async function* body(): AsyncIterable<Uint8Array> {
+      yield pack.bytes.subarray(0, MIB);
+      await local.commit({ "theirs.bin": randomBytes(2 * MIB) });
+      yield* inPieces(pack.bytes.subarray(MIB));
+    }
+    const rules = { quotaBytes: pack.sizeBytes + MIB };
+    expect(await codeOf(() => as(CLIENT, rules).receivePack({ ...pack, body: body() }, QUIET))).toBe(
+      "QUOTA_EXCEEDED",
+    );
+    expect(waiting()).toEqual([]);
+    const more = { quotaBytes: pack.sizeBytes + 4 * MIB };
+    expect(await as(CLIENT, more).receivePack({ ...pack, body: inPieces(pack.bytes) }, QUIET)).toBe(true);
+  });
+});
+
+test("sweepQuarantine() removes what was put more than 7 days ago, of all clients, and gives back its room", async () => {
+  await withServed(async (served) => {
+    const { a, as, waiting, folder, restart } = served;
+    await a.commit({ "m.bin": randomBytes(MIB), "a.txt": "1" });
+    const packs = await putAll(served.remote, a);
+    await putAll(as(OTHER), a);
+    await restart();
+    expect(await sweepQuarantine(served.server, QUIET)).toBe(0);
+    expect(countOf(await served.remote.missing(digestsOf(packs), QUIET))).toBe(0);
+    const [old, ...young] = packs as [PackFile, ...PackFile[]];
+    const past = Date.now() / 1000 - 7 * DAY_S - 60;
+    for (const client of [CLIENT, OTHER]) {
+      const path = join(folder, "server", "quarantine", client, `${old.name}.pack`);
+      utimesSync(path, past, past);
+    }
+    expect(await sweepQuarantine(served.server, QUIET)).toBe(2);
+    expect(waiting()).not.toContain(`${old.name}.pack`);
+    expect(countOf(await served.remote.missing(digestsOf([old]), QUIET))).toBe(old.rows.length);
+    expect(countOf(await served.remote.missing(digestsOf(young), QUIET))).toBe(0);
+    const lying = 2 * young.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const put = async (quotaBytes: number): Promise<unknown> =>
+      as(CLIENT, { quotaBytes }).receivePack(await incoming(old), QUIET);
+    expect(await codeOf(() => put(lying + old.sizeBytes - 1))).toBe("QUOTA_EXCEEDED");
+    expect(await put(lying + old.sizeBytes)).toBe(true);
+  });
+});
+
+test("a whole pack is moved into the store, not written again", async () => {
+  await withServed(async ({ a, remote, server, folder }) => {
+    await a.commit({ "m.bin": randomBytes(40 * MIB) });
+    const { digest } = await a.commit({ "a.txt": "1" });
+    const packs = await putAll(remote, a);
+    const [large] = packs.sort((x, y) => y.sizeBytes - x.sizeBytes) as [PackFile];
+    const { ino } = statSync(join(folder, "server", "quarantine", CLIENT, `${large.name}.pack`));
+    await update(remote, [moving(digest, "absent")]);
+    const place = join(server.path, "packs", large.name.slice(0, 2), `${large.name}.pack`);
+    expect(statSync(place).ino).toBe(ino);
+    await pushTo(remote, a);
+  });
+});
