@@ -64,16 +64,17 @@ const CONNECTION: ReadonlyMap<string, readonly [text: string, hasLeft: boolean]>
   ["ERR_STREAM_PREMATURE_CLOSE", [BROKEN, true]],
   ["ERR_HTTP_CONTENT_LENGTH_MISMATCH", ["the answer ended too early", true]],
 ]);
+const VOUCHES = "nobody known vouches for its certificate";
 const CERTIFICATE: ReadonlyMap<string, string> = new Map([
   ["CERT_HAS_EXPIRED", "its certificate has expired"],
   ["CERT_NOT_YET_VALID", "its certificate is not valid yet"],
   ["CERT_REVOKED", "its certificate was revoked"],
   ["ERR_TLS_CERT_ALTNAME_INVALID", "its certificate is for another host"],
-  ["DEPTH_ZERO_SELF_SIGNED_CERT", "nobody vouches for its certificate"],
-  ["SELF_SIGNED_CERT_IN_CHAIN", "nobody known vouches for its certificate"],
-  ["UNABLE_TO_GET_ISSUER_CERT", "nobody known vouches for its certificate"],
-  ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "nobody known vouches for its certificate"],
-  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "nobody known vouches for its certificate"],
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", VOUCHES],
+  ["SELF_SIGNED_CERT_IN_CHAIN", VOUCHES],
+  ["UNABLE_TO_GET_ISSUER_CERT", VOUCHES],
+  ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", VOUCHES],
+  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", VOUCHES],
 ]);
 
 const PLAIN = { isShort: false, retryAfterMs: 0, isUndone: false, status: undefined } as const;
@@ -101,7 +102,9 @@ export function troubleOfRequest(error: unknown): HttpTrouble {
   const certificate = CERTIFICATE.get(code);
   if (certificate !== undefined) {
     const hint =
-      "ask who runs the server for the certificate of its authority, then: smc login --ca-file FILE URL";
+      certificate === VOUCHES
+        ? "ask who runs the server for the certificate of its authority, then: smc login --ca-file FILE URL"
+        : "see that the address and the clock of this machine are right, else tell who runs the server";
     return { ...PLAIN, code: "REMOTE_UNREACHABLE", text: `${certificate} (${code})`, hint, isUndone: true };
   }
   if (code === "EPROTO" || code.startsWith("ERR_SSL") || code.startsWith("ERR_TLS")) {
