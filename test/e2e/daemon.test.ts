@@ -76,3 +76,36 @@ test.each([
 ] as const)("smc %j is refused", async (words, exit) => {
   expect(await box.refused(...words)).toMatchObject({ exit });
 });
+
+test("smc daemon run --listen answers other machines, says where, and never leaves by itself", async () => {
+  await box.ok("daemon", "stop");
+  const script = `
+    "$SMC_TEST_NODE" "$SMC_TEST_BIN" daemon run --listen 127.0.0.1:0 2> log & child=$!
+    until smc daemon status -q > pid; do :; done
+    smc daemon status; kill -TERM $child; wait $child; echo "exit $?"; cat log`;
+  const { stdout } = await box.shell(script);
+  const url = /^url +(http:\/\/127\.0\.0\.1:\d+)$/m.exec(stdout)?.[1] ?? "";
+  expect(url).not.toBe("");
+  expect(stdout).toContain("leaves    never by itself");
+  expect(stdout).toContain(`"url":"${url}"`);
+  expect(stdout).toContain("exit 0");
+});
+
+test.each([
+  [["daemon", "run", "--listen", "0.0.0.0:7433"], 2],
+  [["daemon", "run", "--listen", "nonsense"], 2],
+  [["daemon", "run", "--listen", "127.0.0.1:0", "--tls-cert", "none.pem", "--tls-key", "none.pem"], 3],
+] as const)("smc %j ends at once and says why", async (words, exit) => {
+  await box.ok("daemon", "stop");
+  const ran = await box.smc([...words]);
+  expect([ran.code, ran.stderr]).toEqual([exit, expect.stringContaining("daemon cannot start")]);
+  expect((await box.smc(["daemon", "status"])).code).toBe(1);
+});
+
+test.each([
+  [["daemon", "start", "--listen", "127.0.0.1:0"]],
+  [["daemon", "run", "--host-name", "x"]],
+  [["daemon", "run", "--listen", "127.0.0.1:0", "--tls-cert", "c.pem"]],
+])("smc %j is refused as usage", async (words) => {
+  expect(await box.refused(...words)).toMatchObject({ exit: 2, code: "USAGE" });
+});

@@ -11,6 +11,9 @@ export const PROGRESS_MS = 100;
 /** A client that reads nothing of a result for so long is given up. */
 const STALLED_MS = 5 * 60_000;
 const WRITE_BYTES = 64 * 1024;
+const OWN_HEADERS = { [PROTOCOL_HEADER]: PROTOCOL, "cache-control": "no-store" };
+/** Told when nothing else is there to tell. */
+const STILL_AT_WORK: Progress = { phase: "work", done: 0, unit: "objects" };
 
 /** A failure as it goes out, and the status that it has when nothing was sent yet. */
 export interface Failure {
@@ -20,6 +23,10 @@ export interface Failure {
 
 export interface Answering {
   readonly controller: AbortController;
+  /** Lets no more time go by without a line, whether there is progress or not: then silence means that nobody works. */
+  readonly beatMs?: number;
+  /** Beside content type and length; default: the protocol of the daemon's socket. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly run: (call: Call) => Promise<unknown>;
   readonly describe: (error: unknown) => Failure;
 }
@@ -29,8 +36,9 @@ export async function answerVerb(
   response: ServerResponse,
   answering: Answering,
 ): Promise<Failure | undefined> {
-  const { controller, run, describe } = answering;
-  const lines = new Lines(response);
+  const { controller, run, describe, beatMs, headers = OWN_HEADERS } = answering;
+  const lines = new Lines(response, headers);
+  const beat = beatMs === undefined ? undefined : setInterval(() => lines.beat(beatMs), beatMs / 2);
   const leave = (): void => {
     if (!response.writableFinished) controller.abort(new SmcError("CANCELED", "the caller went away"));
   };
@@ -44,6 +52,8 @@ export async function answerVerb(
   } catch (error) {
     failure = describe(error);
     envelope = { error: failure.json };
+  } finally {
+    clearInterval(beat);
   }
   try {
     await lines.end(failure?.http ?? 200, envelope);
@@ -60,16 +70,25 @@ export async function answerVerb(
 /** The body of one answer. */
 class Lines {
   readonly #response: ServerResponse;
+  readonly #headers: Readonly<Record<string, string>>;
   #lastMs = performance.now();
   #held: Progress | undefined;
+  #newest: Progress = STILL_AT_WORK;
 
-  constructor(response: ServerResponse) {
+  constructor(response: ServerResponse, headers: Readonly<Record<string, string>>) {
     this.#response = response;
+    this.#headers = headers;
+  }
+
+  /** Tells the newest progress once more unless a line went out in the last half of `beatMs`. */
+  beat(beatMs: number): void {
+    if (performance.now() - this.#lastMs >= Math.max(beatMs / 2, PROGRESS_MS)) this.tell(this.#newest);
   }
 
   /** Sends at most one line in PROGRESS_MS and keeps the newest of the others; none while the client is behind. */
   tell(progress: Progress): void {
     this.#held = progress;
+    this.#newest = progress;
     const now = performance.now();
     if (now - this.#lastMs < PROGRESS_MS || this.#response.writableNeedDrain || this.#response.destroyed)
       return;
@@ -85,11 +104,7 @@ class Lines {
   }
 
   #head(status: number, type: string): void {
-    this.#response.writeHead(status, {
-      "content-type": type,
-      [PROTOCOL_HEADER]: PROTOCOL,
-      "cache-control": "no-store",
-    });
+    this.#response.writeHead(status, { "content-type": type, ...this.#headers });
   }
 
   async end(status: number, envelope: { result: unknown } | { error: ErrorJson }): Promise<void> {

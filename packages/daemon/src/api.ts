@@ -359,6 +359,12 @@ export const api = {
     progress,
   ),
   repos: verb("Lists the repositories of the store", "store", { match: optional(text) }),
+  token: verb("Makes, lists, renews and takes away tokens of other machines", "store", {
+    action: choice("create", "list", "rotate", "revoke"),
+    name: optional(text),
+    scopes: optional(texts),
+    expires: optional(text),
+  }),
   config: verb("Reads and writes settings", "store", {
     action: choice("get", "set", "unset", "list"),
     key: optional(text),

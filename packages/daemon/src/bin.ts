@@ -1,23 +1,52 @@
-/** The daemon as a program: `node bin.js <store> [--ready-fd <n>]`. Logs on standard error. */
+/**
+ * The daemon as a program: `node bin.js <store> [--ready-fd <n>] [--listen <host:port>] [--tls-cert <file> --tls-key <file>]
+ * [--host-name <name>]…`. Logs on standard error.
+ */
 import { Socket } from "node:net";
 import { parseArgs } from "node:util";
 import { isSmcError, SmcError } from "@smc/store/errors";
 import { createLogger } from "./logger.ts";
 import { assertOpenFiles } from "./open-files.ts";
+import type { ServingOptions } from "./serving/listener.ts";
 
 const SHUTDOWN_MS_MAX = 20_000;
 
-function readWords(): { storePath: string; readyFd: number | undefined } {
+const USAGE =
+  "usage: node bin.js <store> [--ready-fd <n>] [--listen <host:port> [--tls-cert <file> --tls-key <file>]]";
+
+interface Asked {
+  readonly storePath: string;
+  readonly readyFd: number | undefined;
+  readonly serving: ServingOptions | undefined;
+}
+
+function readWords(): Asked {
   const { values, positionals } = parseArgs({
-    options: { "ready-fd": { type: "string" } },
+    options: {
+      "ready-fd": { type: "string" },
+      listen: { type: "string" },
+      "tls-cert": { type: "string" },
+      "tls-key": { type: "string" },
+      "host-name": { type: "string", multiple: true },
+    },
     allowPositionals: true,
   });
   const storePath = positionals[0];
-  if (storePath === undefined || positionals.length > 1) {
-    throw new SmcError("USAGE", "usage: node bin.js <store> [--ready-fd <n>]");
-  }
+  const { listen, "tls-cert": certFile, "tls-key": keyFile, "host-name": hostNames = [] } = values;
+  if (
+    storePath === undefined ||
+    positionals.length > 1 ||
+    (certFile === undefined) !== (keyFile === undefined)
+  )
+    throw new SmcError("USAGE", USAGE);
   const fd = values["ready-fd"];
-  return { storePath, readyFd: fd === undefined ? undefined : Number(fd) };
+  const certificate =
+    certFile === undefined || keyFile === undefined ? {} : { certificate: { certFile, keyFile } };
+  return {
+    storePath,
+    readyFd: fd === undefined ? undefined : Number(fd),
+    serving: listen === undefined ? undefined : { listen, hostNames, ...certificate },
+  };
 }
 
 /** Tells whoever started us; that process may be gone already. */
@@ -39,10 +68,15 @@ async function main(): Promise<void> {
     const words = readWords();
     ({ readyFd } = words);
     const idleMs = readIdleMs(process.env["SMC_IDLE_MS"]);
-    const { storePath } = words;
+    const { storePath, serving } = words;
     assertOpenFiles();
     const { startDaemon } = await import("./run.ts");
-    const daemon = await startDaemon({ storePath, logger, ...(idleMs === undefined ? {} : { idleMs }) });
+    const daemon = await startDaemon({
+      storePath,
+      logger,
+      ...(idleMs === undefined ? {} : { idleMs }),
+      ...(serving === undefined ? {} : { serving }),
+    });
     let signals = 0;
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
       process.on(signal, () => {

@@ -128,6 +128,7 @@ export const handlers = {
   verify: verifyIn,
   du: onRepository(store.du),
   repos: onStore(store.repos),
+  token: onStore(store.token),
   config: inFolder(store.config),
   env: inFolder(store.env),
   doctor: inFolder(store.doctor),

@@ -39,6 +39,8 @@ export interface DaemonStatus {
   readonly storeId: string;
   readonly storePath: string;
   readonly socket: string;
+  /** Where it answers other machines, or null. */
+  readonly url: string | null;
   readonly startedMs: number;
   readonly uptimeMs: number;
   readonly activeRequests: number;

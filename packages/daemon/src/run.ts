@@ -15,6 +15,8 @@ import { type LoopDelay, watchLoopDelay } from "./loop-delay.ts";
 import { type Presence, presenceOf } from "./presence.ts";
 import { type DaemonStatus, PROTOCOL, VERSION } from "./protocol.ts";
 import { createDaemonServer, type Server } from "./server.ts";
+import { Listener, type Prepared, prepareServing, type ServingOptions } from "./serving/listener.ts";
+import { sweep } from "./serving/sweep.ts";
 
 /** A predecessor that is leaving gets so long to let go of the store. */
 const OWNER_MS_MAX = 3_000;
@@ -35,6 +37,8 @@ export interface DaemonOptions {
   readonly idleMs?: number;
   /** Overrides the setting repack.idleMinutes; 0 means that nothing is done in quiet times. */
   readonly quietMs?: number;
+  /** Answers other machines too, and never leaves by itself. */
+  readonly serving?: ServingOptions;
 }
 
 export interface Daemon {
@@ -47,14 +51,17 @@ export interface Daemon {
 
 /**
  * Starts a daemon in this process; it listens when the promise resolves.
- * Throws STORE_LOCKED (with the owner's pid), UNSAFE_PATH, UNSAFE_OWNER and what opening a store throws.
+ * Throws STORE_LOCKED (with the owner's pid), UNSAFE_PATH, UNSAFE_OWNER, what opening a store and what `prepareServing`
+ * throw, and IO_FAILED when it cannot listen where it is told to.
  */
-export async function startDaemon({ storePath, logger, idleMs, quietMs }: DaemonOptions): Promise<Daemon> {
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { storePath, logger, idleMs, quietMs, serving } = options;
   const presence = presenceOf(storePath);
+  const prepared = serving === undefined ? undefined : await prepareServing(serving);
   // For the socket. Afterwards the user's own again: checked-out files are made with it.
   const umask = process.umask(0o077);
   try {
-    return await ownAndListen({ presence, logger, idleMs, quietMs });
+    return await ownAndListen({ presence, logger, idleMs, quietMs, prepared });
   } finally {
     process.umask(umask);
   }
@@ -65,9 +72,11 @@ interface Starting {
   readonly logger: Logger;
   readonly idleMs: number | undefined;
   readonly quietMs: number | undefined;
+  readonly prepared: Prepared | undefined;
 }
 
-async function ownAndListen({ presence, logger, idleMs, quietMs }: Starting): Promise<RunningDaemon> {
+async function ownAndListen(starting: Starting): Promise<RunningDaemon> {
+  const { presence, logger, idleMs, quietMs, prepared } = starting;
   const store = await ownStore(presence, logger);
   const settings = await readSettings(store, logger).catch(async (error: unknown) => {
     await store[Symbol.asyncDispose]();
@@ -78,7 +87,9 @@ async function ownAndListen({ presence, logger, idleMs, quietMs }: Starting): Pr
     presence,
     store,
     logger,
-    idleMs: idleMs ?? settings.idleMs,
+    // Who comes over the network cannot start it again.
+    idleMs: prepared === undefined ? (idleMs ?? settings.idleMs) : 0,
+    prepared,
     quietMs: quietMs ?? settings.quietMs,
     isRepacking: settings.isRepacking,
     scrub: settings.scrub,
@@ -153,6 +164,7 @@ interface Parts {
   readonly presence: Presence;
   readonly store: OwnedStore;
   readonly logger: Logger;
+  readonly prepared: Prepared | undefined;
   readonly idleMs: number;
   readonly quietMs: number;
   readonly isRepacking: boolean;
@@ -164,7 +176,8 @@ function quietWork({ store, logger, isRepacking, scrub }: Parts): (signal: Abort
   const repack = idleRepack(store, logger);
   const readAgain = idleScrub(store, logger, scrub);
   return async (signal) => {
-    if (isRepacking) await repack(signal);
+    await sweep(store, logger, signal);
+    if (isRepacking && !signal.aborted) await repack(signal);
     if (!signal.aborted) await readAgain(signal);
   };
 }
@@ -172,6 +185,7 @@ function quietWork({ store, logger, isRepacking, scrub }: Parts): (signal: Abort
 class RunningDaemon implements Daemon {
   readonly #parts: Parts;
   readonly #server: Server;
+  readonly #listener: Listener | undefined;
   readonly #activity: Activity;
   readonly #loopDelay: LoopDelay = watchLoopDelay();
   readonly #startedMs = Date.now();
@@ -201,11 +215,15 @@ class RunningDaemon implements Daemon {
       stop: () => void this.stop("asked for"),
       enter: () => this.#activity.enter(),
     });
+    const { store, logger, prepared } = parts;
+    const enter = () => this.#activity.enter();
+    if (prepared !== undefined) this.#listener = new Listener(prepared, { store, logger, enter });
     this.#identity = storeIdentity(parts.presence);
   }
 
   async listen(): Promise<void> {
     const { presence, store, logger } = this.#parts;
+    await this.#listener?.listen();
     await clearSocket(presence);
     // Only the socket needs it: files in a worktree get the mode that the user's umask says.
     const umask = process.umask(0o077);
@@ -228,7 +246,8 @@ class RunningDaemon implements Daemon {
     this.#watch.unref();
     this.#activity.start();
     this.#loopDelay.reset();
-    logger.info({ store: presence.storePath, socket: presence.socket, version: VERSION }, "daemon started");
+    const { socket, storePath } = presence;
+    logger.info({ store: storePath, socket, url: this.#listener?.url, version: VERSION }, "daemon started");
   }
 
   /**
@@ -251,6 +270,7 @@ class RunningDaemon implements Daemon {
       storeId: store.id,
       storePath: presence.storePath,
       socket: presence.socket,
+      url: this.#listener?.url ?? null,
       startedMs: this.#startedMs,
       uptimeMs: Math.round(performance.now() - this.#startedAt),
       activeRequests: this.#activity.count,
@@ -274,7 +294,9 @@ class RunningDaemon implements Daemon {
     clearInterval(this.#watch);
     // The listening socket goes first: who comes now starts the next daemon, which waits for the store.
     const closed = this.#server.close();
+    this.#listener?.stopListening();
     await this.#activity.drain(now ? 0 : FINISH_MS, ABORTED_MS);
+    this.#listener?.closeAll();
     this.#server.server.closeAllConnections();
     const outcomes = await Promise.allSettled([closed, removeRecord(presence)]);
     await this.#socketFolder?.close();

@@ -47,6 +47,8 @@ export function throwIfCanceled(call: Call): void {
 
 /** What `work` gives, or CANCELED as soon as the caller went away: for waits that do not take the signal themselves. */
 export async function orCanceled<T>(work: Promise<T>, call: Call): Promise<T> {
+  // Nobody waits for it then: what becomes of it is no failure of its own.
+  if (call.signal.aborted) work.catch(() => undefined);
   throwIfCanceled(call);
   let stop = (): void => undefined;
   const canceled = new Promise<never>((_, reject) => {

@@ -110,6 +110,32 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     worktree: false,
   },
   {
+    name: "serve.freeGiB",
+    description: "GiB that a push from another machine leaves free on the disk, and at least 2 % of it",
+    default: 1,
+    type: "integer",
+    min: 0,
+    max: 1_000_000,
+    worktree: false,
+  },
+  {
+    name: "serve.protectedBranches",
+    description: "Branches that a push from another machine neither rewrites nor removes: main, release/*",
+    default: "main",
+    type: "text",
+    worktree: false,
+  },
+  {
+    name: "serve.quotaGiB",
+    description:
+      "GiB that the packs of this store may take before pushes from other machines are refused; 0 is no limit",
+    default: 0,
+    type: "integer",
+    min: 0,
+    max: 1_000_000,
+    worktree: false,
+  },
+  {
     name: "user.email",
     description: "E-mail address written into commits and tags",
     default: null,
@@ -200,11 +226,21 @@ function textFault(key: ConfigKey, value: string): string | undefined {
     if (key.name === "user.name") assertIdentity({ name: value, email: "a@b" });
     if (key.name === "user.email") assertIdentity({ name: "a", email: value });
     if (key.name === "init.defaultBranch") refName("refs/heads/", value);
+    if (key.name === "serve.protectedBranches") parseBranchPatterns(value);
   } catch (error) {
     if (isSmcError(error)) return error.message.slice(error.message.lastIndexOf(": ") + 2);
     throw error;
   }
   return undefined;
+}
+
+/** `main, release/*`: names of branches, `*` at the end for any rest. Throws REF_NAME_INVALID. */
+export function parseBranchPatterns(text: string): readonly string[] {
+  const patterns = text.split(",").map((part) => part.trim());
+  const named = patterns.filter((pattern) => pattern !== "");
+  for (const pattern of named)
+    if (pattern !== "*") refName("refs/heads/", pattern.endsWith("*") ? `${pattern.slice(0, -1)}x` : pattern);
+  return named;
 }
 
 /** Reads what a person types as the value of a key. Throws CONFIG_INVALID. */

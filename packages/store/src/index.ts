@@ -1,6 +1,6 @@
 export type { Call, Progress } from "./call.ts";
 export { breathe } from "./call.ts";
-export { type ConfigKey, readConfig } from "./config.ts";
+export { type ConfigKey, parseBranchPatterns, readConfig } from "./config.ts";
 export { scrubNext } from "./check/scrub.ts";
 export { inLanes } from "./lanes.ts";
 export { type Digest, hashBytes, isDigest, parseDigest } from "./objects/digest.ts";
@@ -19,6 +19,7 @@ export {
   type RemoteRef,
   type RemoteRow,
 } from "./transfer/remote.ts";
+export { findToken, type TokenRecord, type TokenScope } from "./tokens.ts";
 export { INCOMING_PACK_BYTES_MAX, type IncomingPack } from "./transfer/incoming-body.ts";
 export type { PushRules } from "./transfer/push-rules.ts";
 export { sweepQuarantine } from "./transfer/quarantines.ts";
@@ -71,5 +72,6 @@ export * from "./verbs/status.ts";
 export * from "./verbs/switch.ts";
 export * from "./verbs/sync.ts";
 export * from "./verbs/tag.ts";
+export * from "./verbs/token.ts";
 export * from "./verbs/undelete.ts";
 export * from "./verbs/verify.ts";

@@ -41,9 +41,10 @@ async function tail(path: string, count: number): Promise<string[]> {
 }
 
 /** Runs the daemon as a child in the foreground until it leaves. Resolves with its exit status. */
-function runInForeground(context: CommandContext): Promise<number> {
+function runInForeground(context: CommandContext, serving: readonly string[]): Promise<number> {
   const bin = fileURLToPath(new URL("bin.js", import.meta.resolve("@smc/daemon")));
-  const child = spawn(process.execPath, [bin, context.storePath], { stdio: "inherit" });
+  const words = [bin, context.storePath, ...serving];
+  const child = spawn(process.execPath, words, { stdio: "inherit", cwd: context.folder });
   const pass = (signal: NodeJS.Signals): void => {
     // A terminal sends Ctrl-C to both of us; twice would mean "at once".
     if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
@@ -59,7 +60,12 @@ function runInForeground(context: CommandContext): Promise<number> {
   });
 }
 
-async function act(context: CommandContext, action: Action, lines: number): Promise<Answer> {
+interface Wanted {
+  readonly lines: number;
+  readonly serving: readonly string[];
+}
+
+async function act(context: CommandContext, action: Action, { lines, serving }: Wanted): Promise<Answer> {
   const { client, signal } = context;
   switch (action) {
     case "start":
@@ -80,7 +86,7 @@ async function act(context: CommandContext, action: Action, lines: number): Prom
       return { action, path, lines: await tail(path, lines) };
     }
     case "run":
-      return { action, exit: await runInForeground(context) };
+      return { action, exit: await runInForeground(context, serving) };
   }
 }
 
@@ -90,6 +96,7 @@ function printStatus(daemon: DaemonStatus, out: Output): void {
     ["version", show(daemon.version, 40)],
     ["store", show(daemon.storePath)],
     ["socket", show(daemon.socket)],
+    ...(daemon.url === null ? [] : [["url", show(daemon.url)]]),
     ["up", formatDuration(daemon.uptimeMs / 1000)],
     ["memory", `${formatSize(daemon.rssBytes)} (at most ${formatSize(daemon.rssBytesMax)})`],
     ["requests", formatCount(daemon.activeRequests, "active request")],
@@ -102,15 +109,50 @@ function printStatus(daemon: DaemonStatus, out: Output): void {
   for (const line of formatTable(rows)) out.line(line);
 }
 
+interface ServingOptions {
+  readonly listen: string | undefined;
+  readonly "tls-cert": string | undefined;
+  readonly "tls-key": string | undefined;
+  readonly "host-name": readonly string[];
+}
+
+/** The options of `run` as the daemon's program takes them. Throws USAGE for some without what they belong to. */
+function servingWords(action: Action, options: ServingOptions): readonly string[] {
+  const { listen, "tls-cert": cert, "tls-key": key, "host-name": names } = options;
+  const given = [listen, cert, key, ...names].some((value) => value !== undefined);
+  if (given && (action !== "run" || listen === undefined)) {
+    throw new SmcError(
+      "USAGE",
+      "--tls-cert, --tls-key and --host-name go with 'smc daemon run --listen HOST:PORT'",
+      {
+        hint: 'see "smc help daemon"',
+      },
+    );
+  }
+  if ((cert === undefined) !== (key === undefined))
+    throw new SmcError("USAGE", "--tls-cert and --tls-key go together");
+  return [
+    ...(listen === undefined ? [] : [`--listen=${listen}`]),
+    ...(cert === undefined ? [] : [`--tls-cert=${cert}`]),
+    ...(key === undefined ? [] : [`--tls-key=${key}`]),
+    ...names.map((name) => `--host-name=${name}`),
+  ];
+}
+
 function isAction(word: string): word is Action {
   return ACTIONS.some((action) => action === word);
 }
 
 export const command = defineCommand({
-  usage: ["daemon start|stop|status|restart", "daemon logs [-n COUNT]", "daemon run"],
+  usage: [
+    "daemon start|stop|status|restart",
+    "daemon logs [-n COUNT]",
+    "daemon run [--listen HOST:PORT [--tls-cert FILE --tls-key FILE] [--host-name NAME]]",
+  ],
   description: [
     "The daemon owns the store. Every verb starts it when none runs, and it leaves after 15 minutes without work.",
     "status ends with 1 when no daemon runs. run stays in the foreground.",
+    'run --listen answers other machines that have a token (see "smc help token"), and never leaves by itself.',
   ],
   positionals: [{ name: "action", summary: ACTIONS.join(", "), required: true, completes: ACTIONS }],
   foreground: true,
@@ -123,11 +165,30 @@ export const command = defineCommand({
       max: LINES_MAX,
       summary: "logs: how many lines (100)",
     },
+    listen: {
+      type: "string",
+      value: "HOST:PORT",
+      summary: "run: answer other machines there; any free port with 0",
+    },
+    "tls-cert": {
+      type: "string",
+      value: "FILE",
+      summary: "run: certificate in PEM; needed for all but this machine's own addresses",
+    },
+    "tls-key": { type: "string", value: "FILE", summary: "run: its key in PEM" },
+    "host-name": {
+      type: "string",
+      value: "NAME",
+      multiple: true,
+      summary: "run: a name that others call this machine by; may be given several times",
+    },
   },
   examples: [
     ["smc daemon status", "does one run, and how is it?"],
     ["smc daemon restart", "after an update of smc"],
     ["smc daemon logs -n 20", "the last lines of its log"],
+    ["smc daemon run --listen 127.0.0.1:7433", "a server for this machine"],
+    ["smc daemon run --listen 192.168.1.5:7433 --tls-cert c.pem --tls-key k.pem", "a server for others"],
   ],
   run: async (context, { words, options }) => {
     const action = words[0] ?? "";
@@ -138,7 +199,8 @@ export const command = defineCommand({
     }
     if (options.lines !== undefined && action !== "logs")
       throw new SmcError("USAGE", "--lines is for 'smc daemon logs'");
-    return act(context, action, options.lines ?? LINES_DEFAULT);
+    const serving = servingWords(action, options);
+    return act(context, action, { lines: options.lines ?? LINES_DEFAULT, serving });
   },
   print: (data, out) => {
     if (data.action === "logs") for (const line of data.lines) out.line(show(line));

@@ -118,6 +118,7 @@ export const COMMANDS = {
   verify: { group: "care", summary: "prove that a version is whole", load: () => import("./verify.ts") },
   doctor: { group: "care", summary: "look for problems of this machine", load: () => import("./doctor.ts") },
   daemon: { group: "care", summary: "start, stop and watch the daemon", load: () => import("./daemon.ts") },
+  token: { group: "sharing", summary: "let other machines use this store", load: () => import("./token.ts") },
   env: { group: "help", summary: "print what to paste in a report", load: () => import("./env.ts") },
   completion: { group: "help", summary: "print a completion script", load: () => import("./completion.ts") },
   help: { group: "help", summary: "explain a verb or a topic", load: () => import("./help.ts") },

@@ -1,0 +1,98 @@
+/** The body of a request of another machine: as long as it says, piece by piece, and not for ever. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Digest, parseDigest } from "@smc/store";
+import { isSmcError, SmcError } from "@smc/store/errors";
+
+const DIGEST_BYTES = 32;
+const LENGTH = /^\d{1,15}$/;
+/** One SHA-256 in the words of RFC 9530. */
+const REPR_DIGEST = /^sha-256=:([A-Za-z0-9+/]{43}=):$/;
+
+export interface Incoming {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** It waits for "100 Continue" before it sends the body. */
+  readonly isExpecting: boolean;
+  /** After so long without a byte the connection ends. */
+  readonly idleMs: number;
+}
+
+/** How long the body says it is. Throws REQUEST_INVALID without `content-length`, REQUEST_TOO_LARGE. */
+export function lengthOf({ headers }: Pick<IncomingMessage, "headers">, bytesMax: number): number {
+  const length = headers["content-length"] ?? "";
+  if (!LENGTH.test(length))
+    throw new SmcError("REQUEST_INVALID", "the request does not say how long its body is (content-length)");
+  if (Number(length) <= bytesMax) return Number(length);
+  throw new SmcError("REQUEST_TOO_LARGE", `the body is longer than ${bytesMax} bytes; nothing was changed`);
+}
+
+/** The SHA-256 of the body in hex. Throws REQUEST_INVALID unless there is exactly one. */
+export function digestOf({ headers }: Pick<IncomingMessage, "headers">): string {
+  const header = headers["repr-digest"];
+  const text = REPR_DIGEST.exec(typeof header === "string" ? header : "")?.[1] ?? "";
+  const bytes = Buffer.from(text, "base64");
+  // The last character of base64 has bits to spare: only one way of writing them is taken.
+  if (bytes.length === DIGEST_BYTES && bytes.toString("base64") === text) return bytes.toString("hex");
+  throw new SmcError("REQUEST_INVALID", "the request does not say the digest of its body", {
+    hint: "send repr-digest: sha-256=:…: (RFC 9530)",
+  });
+}
+
+/**
+ * The bytes as they come, no faster than they are taken. What is not taken stays in the connection. Throws CANCELED when
+ * the caller goes away, or sends nothing for so long that it is given up.
+ */
+export async function* bodyOf({
+  request,
+  response,
+  isExpecting,
+  idleMs,
+}: Incoming): AsyncGenerator<Uint8Array> {
+  if (isExpecting) response.writeContinue();
+  const parts: AsyncIterator<Uint8Array, undefined> = request.iterator({ destroyOnReturn: false });
+  try {
+    for (;;) {
+      const part = await nextOf(parts, request, idleMs);
+      if (part === undefined) return;
+      yield part;
+    }
+  } finally {
+    await parts.return?.();
+  }
+}
+
+async function nextOf(
+  parts: AsyncIterator<Uint8Array, undefined>,
+  request: IncomingMessage,
+  idleMs: number,
+): Promise<Uint8Array | undefined> {
+  const silent = new SmcError("CANCELED", "the caller sends nothing any more");
+  const timer = setTimeout(() => request.destroy(silent), idleMs);
+  try {
+    return (await parts.next()).value;
+  } catch (error) {
+    if (isSmcError(error)) throw error;
+    throw new SmcError("CANCELED", "the caller went away", { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The whole body. Throws as `lengthOf` before anything is read, and as `bodyOf`. */
+export async function readWhole(incoming: Incoming, bytesMax: number): Promise<Buffer> {
+  lengthOf(incoming.request, bytesMax);
+  const parts: Uint8Array[] = [];
+  for await (const part of bodyOf(incoming)) parts.push(part);
+  return Buffer.concat(parts);
+}
+
+/** Digests of 32 bytes, one after the other. Throws REQUEST_INVALID for half a one, and as `readWhole`. */
+export async function readDigests(incoming: Incoming, countMax: number): Promise<readonly Digest[]> {
+  const length = lengthOf(incoming.request, countMax * DIGEST_BYTES);
+  if (length % DIGEST_BYTES !== 0)
+    throw new SmcError("REQUEST_INVALID", `digests have ${DIGEST_BYTES} bytes each, the body has ${length}`);
+  const bytes = await readWhole(incoming, countMax * DIGEST_BYTES);
+  return Array.from({ length: length / DIGEST_BYTES }, (_, index) =>
+    parseDigest(bytes.toString("hex", index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES)),
+  );
+}

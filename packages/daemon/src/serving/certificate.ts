@@ -1,0 +1,59 @@
+/** The certificate of a server and its key. */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { open } from "node:fs/promises";
+import { fromErrno, SmcError } from "@smc/store/errors";
+import { show } from "@smc/store/show";
+
+const FILE_BYTES_MAX = 1024 * 1024;
+
+export interface CertificateFiles {
+  /** PEM: the certificate of the server first, then those that lead to one that others know. */
+  readonly certFile: string;
+  /** PEM, without a password. */
+  readonly keyFile: string;
+}
+
+export interface Certificate {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+/**
+ * Reads both and sees that they belong together. Throws PATH_NOT_FOUND, PERMISSION_DENIED, and ARGUMENT_INVALID for what
+ * is no certificate or key, or not a pair.
+ */
+export async function readCertificate({ certFile, keyFile }: CertificateFiles): Promise<Certificate> {
+  const cert = await readPem(certFile);
+  const key = await readPem(keyFile);
+  const certificate = understood(
+    () => new X509Certificate(cert),
+    `'${show(certFile)}' is no certificate in PEM`,
+  );
+  const privateKey = understood<KeyObject>(
+    () => createPrivateKey(key),
+    `'${show(keyFile)}' is no private key in PEM, or it has a password`,
+  );
+  if (certificate.checkPrivateKey(privateKey)) return { cert, key };
+  throw new SmcError("ARGUMENT_INVALID", `the key in '${show(keyFile)}' is not that of '${show(certFile)}'`);
+}
+
+async function readPem(path: string): Promise<Buffer> {
+  try {
+    await using file = await open(path, "r");
+    const { size } = await file.stat();
+    if (size > FILE_BYTES_MAX)
+      throw new SmcError("LIMIT_EXCEEDED", `'${show(path)}' is larger than ${FILE_BYTES_MAX} bytes`);
+    return await file.readFile();
+  } catch (error) {
+    throw fromErrno(error, `cannot read '${show(path)}'`);
+  }
+}
+
+/** OpenSSL has many codes for one thing: this is not what it must be. */
+function understood<T>(read: () => T, why: string): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new SmcError("ARGUMENT_INVALID", why, { cause: error });
+  }
+}
