@@ -15,7 +15,7 @@ import type { ByteRange } from "../store.ts";
 import { type IncomingPack, writeBody } from "./incoming-body.ts";
 import { readPieces, statOrGone } from "./pack-pieces.ts";
 import type { QuarantineRoom, RoomRules } from "./quarantine-room.ts";
-import { assertRemoteRow, type PackFile, type PackSource, type RemoteRow } from "./remote.ts";
+import { assertRemoteRow, type PackFile, type RemoteRow } from "./remote.ts";
 
 /** Packs that one client may have there. */
 export const QUARANTINE_PACKS_MAX = 10_000;
@@ -32,8 +32,9 @@ export interface QuarantineParts {
 export class Quarantine {
   readonly #parts: QuarantineParts;
   readonly #packs = new Map<Digest, PackFile>();
-  /** By the digest of the record, and by that of the blob for a chunklist. */
   readonly #rows = new Map<Digest, RemoteRow>();
+  /** Chunklists by their blobs. */
+  readonly #lists = new Map<Digest, RemoteRow>();
   #records = 0;
   #loaded: Promise<void> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
@@ -78,17 +79,22 @@ export class Quarantine {
     return done;
   }
 
-  has(digest: Digest): boolean {
-    return this.#rows.has(digest);
+  row(digest: Digest): RemoteRow | undefined {
+    return this.#rows.get(digest);
+  }
+
+  /** The chunklist of a blob, as it says itself. */
+  list(blob: Digest): RemoteRow | undefined {
+    return this.#lists.get(blob);
   }
 
   pack(name: Digest): PackFile | undefined {
     return this.#packs.get(name);
   }
 
-  /** These records, and blobs by their chunklists; what is not here is left out. */
-  locate(digests: readonly Digest[]): RemoteRow[] {
-    return digests.flatMap((digest) => this.#rows.get(digest) ?? []);
+  /** Where a pack lies that is here. */
+  pathOf(name: Digest): string {
+    return join(this.#parts.folder, `${name}.pack`);
   }
 
   /** Commits, trees and tags of a pack. */
@@ -112,7 +118,7 @@ export class Quarantine {
       await writeBody(temporary, { pack, reserved }, call);
       const held = await this.#read(temporary, pack.name);
       throwIfCanceled(call);
-      const path = join(folder, `${pack.name}.pack`);
+      const path = this.pathOf(pack.name);
       // Somebody else may have put it meanwhile: then this one takes its place, and its size is counted already.
       await renamePath(temporary, path);
       await syncFolder(folder);
@@ -156,7 +162,7 @@ export class Quarantine {
     this.#packs.set(pack.name, pack);
     for (const row of pack.rows) {
       this.#rows.set(row.digest, row);
-      if (row.blob !== undefined) this.#rows.set(row.blob, row);
+      if (row.blob !== undefined) this.#lists.set(row.blob, row);
     }
   }
 
@@ -166,14 +172,15 @@ export class Quarantine {
     if (pack === undefined) return;
     this.#packs.delete(name);
     this.#records -= pack.rows.length;
-    for (const { digest, blob } of pack.rows)
-      for (const each of [digest, blob])
-        if (each !== undefined && this.#rows.get(each)?.pack === name) this.#rows.delete(each);
+    for (const { digest, blob } of pack.rows) {
+      if (this.#rows.get(digest)?.pack === name) this.#rows.delete(digest);
+      if (blob !== undefined && this.#lists.get(blob)?.pack === name) this.#lists.delete(blob);
+    }
   }
 
   async drop(name: Digest): Promise<void> {
     this.#forget(name);
-    await this.#remove(join(this.#parts.folder, `${name}.pack`));
+    await this.#remove(this.pathOf(name));
   }
 
   /** Removes the packs `bad`, and all in which something is a difference to what is lost, or is lost by that. */
@@ -238,54 +245,6 @@ export class Quarantine {
   }
 }
 
-/** Packs of a quarantine as what a push is taken from; remembers what became of them. */
-export class QuarantineSource implements PackSource {
-  readonly url = "the push";
-  /** Packs of which something was read. */
-  readonly read = new Set<Digest>();
-  /** Records of packs that were moved away. */
-  readonly moved = new Set<Digest>();
-  readonly #quarantine: Quarantine;
-
-  constructor(quarantine: Quarantine) {
-    this.#quarantine = quarantine;
-  }
-
-  /** With a commit, tree or tag come all of its pack; lists only for who asks for their blobs, as what they say is not proven. */
-  locate(digests: readonly Digest[]): Promise<readonly RemoteRow[]> {
-    const rows = new Map<Digest, RemoteRow>();
-    const packs = new Set<Digest>();
-    for (const row of this.#quarantine.locate(digests)) {
-      rows.set(row.digest, row);
-      if (row.kind !== "chunk" && row.kind !== "chunklist") packs.add(row.pack);
-    }
-    for (const pack of packs)
-      for (const row of this.#quarantine.objectsOf(pack))
-        if (!rows.has(row.digest)) rows.set(row.digest, row);
-    return Promise.resolve([...rows.values()]);
-  }
-
-  rowsOf(name: Digest): readonly RemoteRow[] {
-    return this.#quarantine.pack(name)?.rows ?? [];
-  }
-
-  packBytes(name: Digest): Promise<number> {
-    const pack = this.#quarantine.pack(name);
-    return pack === undefined ? Promise.reject(goneFromHere(name)) : Promise.resolve(pack.sizeBytes);
-  }
-
-  readPack(name: Digest, range: ByteRange, call: Call): AsyncIterable<Uint8Array> {
-    this.read.add(name);
-    return this.#quarantine.readPack(name, range, call);
-  }
-
-  async movePack(name: Digest, path: string): Promise<boolean> {
-    const { rows } = await this.#quarantine.move(name, path);
-    for (const { digest } of rows) this.moved.add(digest);
-    return true;
-  }
-}
-
 function needsAny({ rows }: PackFile, lost: ReadonlySet<unknown>): boolean {
   return rows.some(({ parents }) => parents?.some((parent) => lost.has(parent)) === true);
 }
@@ -326,7 +285,7 @@ function tooMuch(what: string): SmcError {
   });
 }
 
-function goneFromHere(name: Digest): SmcError {
+export function goneFromHere(name: Digest): SmcError {
   return new SmcError("REMOTE_INCOMPLETE", `pack ${name} of the push is no longer there; no ref was moved`, {
     hint: "run the command again",
     details: { pack: name },

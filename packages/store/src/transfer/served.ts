@@ -60,7 +60,7 @@ export class ServedRepository implements Remote {
     const { store } = this.#options;
     return this.#guarded(call, async () => {
       const quarantine = await this.#quarantine();
-      const isMissing = Uint8Array.from(digests, (digest) => (quarantine.has(digest) ? 0 : 1));
+      const isMissing = Uint8Array.from(digests, (digest) => (quarantine.row(digest) === undefined ? 1 : 0));
       const asked = [...digests.keys()].filter((index) => isMissing[index] === 1);
       for (let from = 0; from < asked.length; from += BATCH) {
         throwIfCanceled(call);
@@ -78,7 +78,10 @@ export class ServedRepository implements Remote {
     return this.#guarded(call, async () => {
       const rows = await locateHere(this.#options.store, digests, call);
       const quarantine = await this.#quarantine();
-      for (const row of quarantine.locate(digests)) if (!rows.has(row.digest)) rows.set(row.digest, row);
+      for (const digest of digests) {
+        const row = quarantine.row(digest) ?? quarantine.list(digest);
+        if (row !== undefined && !rows.has(row.digest)) rows.set(row.digest, row);
+      }
       return [...rows.values()];
     });
   }

@@ -1,7 +1,7 @@
 /** What a client has put becomes part of the store, and then refs move. */
 import type { Call } from "../call.ts";
 import { isSmcError, SmcError } from "../errors.ts";
-import type { Digest } from "../objects/digest.ts";
+import { type Digest, isDigest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { refPolicy } from "../refs/ref-policy.ts";
 import { assertChanges } from "../refs/ref-rules.ts";
@@ -9,7 +9,8 @@ import { PRUNED_PREFIX, type Ref, type RefChange, type RefReason } from "../refs
 import { show } from "../show.ts";
 import { acceptOutlines } from "./outlines.ts";
 import { assertPushAllowed, type PushedRef, type PushRules } from "./push-rules.ts";
-import { type Quarantine, QuarantineSource } from "./quarantine.ts";
+import type { Quarantine } from "./quarantine.ts";
+import { QuarantineSource } from "./quarantine-source.ts";
 import { receive, type Received } from "./receive.ts";
 
 export interface Push {
@@ -72,9 +73,10 @@ async function take(
     .filter((change) => !isOutline(change))
     .flatMap(({ to }) => (to === "absent" ? [] : [to]));
   const have = here.filter((ref) => !isOutline(ref)).map(({ digest }) => digest);
-  const source = new QuarantineSource(quarantine);
+  const source = new QuarantineSource(store, quarantine);
   try {
-    return await receive(store, source, { want: [...new Set(want)], have, pruned }, call);
+    const { proven } = source;
+    return await receive(store, source, { want: [...new Set(want)], have, pruned, proven }, call);
   } catch (error) {
     await forgetLost(store, { quarantine, source }, error);
     throw error;
@@ -97,9 +99,9 @@ async function forgetLost(
   if (missing !== undefined) lost.add(missing);
   const isDamaged = isSmcError(error) && error.exit === 4;
   const isIncomplete = isSmcError(error, "REMOTE_INCOMPLETE") && missing === undefined;
-  const read = [...source.read];
-  const named = read.filter((name) => name === pack);
-  const bad = isIncomplete || (isDamaged && named.length === 0) ? read : isDamaged ? named : [];
+  const named =
+    typeof pack === "string" && isDigest(pack) && quarantine.pack(pack) !== undefined ? [pack] : [];
+  const bad = isIncomplete || (isDamaged && named.length === 0) ? [...source.read] : isDamaged ? named : [];
   await quarantine.dropWithout(lost, bad);
 }
 

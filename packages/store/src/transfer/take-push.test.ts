@@ -1,0 +1,268 @@
+import { randomBytes } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { type Digest, hashBytes } from "../objects/digest.ts";
+import { parseRefName } from "../objects/names.ts";
+import { encodeChunklist, encodeCommit, encodeTree } from "../objects/objects.ts";
+import { PackWriter } from "../pack/writer.ts";
+import { PRUNED_PREFIX } from "../refs/refs.ts";
+import { flip } from "../testing/damage.ts";
+import { codeOf, moving, packsOf, pushTo, readBlob } from "../testing/remote-scene.ts";
+import { incoming, PUSHED, putAll, type Served, update, withServed } from "../testing/served.ts";
+import { QUIET } from "../testing/testing.ts";
+import { owned } from "../testing/two-stores.ts";
+import { ACTOR, type Bench, openBench } from "../testing/worktree.ts";
+import { fsck } from "../verbs/fsck.ts";
+import { gc } from "../verbs/gc.ts";
+import { push } from "../verbs/push.ts";
+import type { PackFile } from "./remote.ts";
+
+const MIB = 1024 * 1024;
+const OTHER = "f".repeat(32);
+
+async function errorOf(action: () => Promise<unknown>): Promise<{ code: string; message: string }> {
+  return action().then(
+    () => ({ code: "nothing thrown", message: "" }),
+    (error: { code: string; message: string }) => error,
+  );
+}
+
+async function expectSound({ server }: Pick<Served, "server">): Promise<void> {
+  expect(await fsck(server, { full: true }, QUIET)).toMatchObject({ ok: true, problems: [] });
+}
+
+async function largestOf(bench: Bench): Promise<PackFile> {
+  const [large] = (await packsOf(bench)).sort((x, y) => y.sizeBytes - x.sizeBytes);
+  return large as PackFile;
+}
+
+/** A pack of records that nobody has checked. */
+function craft(
+  folder: string,
+  records: readonly { kind: "chunk" | "chunklist" | "tree" | "commit"; raw: Uint8Array }[],
+): PackFile {
+  const path = join(folder, `crafted-${randomBytes(4).toString("hex")}.pack`);
+  const writer = new PackWriter(path, "00".repeat(16));
+  for (const { kind, raw } of records)
+    writer.add({ kind, digest: hashBytes(raw), rawBytes: raw.length }, { codec: 0, stored: raw });
+  const { name, sizeBytes } = writer.finish();
+  return { path, name, sizeBytes, rows: [] };
+}
+
+function commitOf(tree: Uint8Array): Uint8Array {
+  const moment = { ms: 1_700_000_000_000, offsetMinutes: 0 };
+  const who = { author: ACTOR, authored: moment, committer: ACTOR, committed: moment };
+  return encodeCommit({ tree: hashBytes(tree), parents: [], ...who, message: "crafted", meta: {} });
+}
+
+test("what a push lacks is named, no ref moves, and no path of the server is told", async () => {
+  await withServed(async ({ a, remote, folder, waiting }) => {
+    const { digest } = await a.commit({ "m.bin": randomBytes(6 * MIB), "a.txt": "1" });
+    const large = await largestOf(a);
+    for (const pack of await packsOf(a)) if (pack.name !== large.name) await remote.putPack(pack, QUIET);
+    const error = await errorOf(() =>
+      update(remote, [moving(digest, "absent"), moving(digest, "any", "two")]),
+    );
+    expect(error.code).toBe("REMOTE_INCOMPLETE");
+    const inside = large.rows.map((row) => row.digest);
+    const named = /[0-9a-f]{64}/.exec(error.message)?.[0] as Digest;
+    expect(inside.includes(named) || large.rows.some(({ blob }) => blob === named)).toBe(true);
+    expect(error.message).toContain("no ref was moved");
+    expect(JSON.stringify(error)).not.toContain(folder);
+    expect(await remote.refs(QUIET)).toEqual([]);
+    await remote.putPack(large, QUIET);
+    await update(remote, [moving(digest, "absent")]);
+    expect(waiting()).toEqual([]);
+  });
+});
+
+test.for([
+  ["of a large file", { "m.bin": randomBytes(6 * MIB) }],
+  ["that is a file", { "m.bin": randomBytes(MIB) }],
+] as const)("a chunk %s that is damaged in its pack is refused and sent again", async ([, files]) => {
+  await withServed(async (served) => {
+    const { a, remote, folder, server } = served;
+    const { digest } = await a.commit(files);
+    const large = await largestOf(a);
+    const chunk = large.rows
+      .filter(({ kind }) => kind === "chunk")
+      .sort((x, y) => y.storedBytes - x.storedBytes)[0];
+    const path = join(folder, "damaged.pack");
+    await copyFile(large.path, path);
+    flip(path, (chunk?.offset ?? 0) + 64 + 1000);
+    for (const pack of await packsOf(a)) if (pack.name !== large.name) await remote.putPack(pack, QUIET);
+    const damaged = await incoming({ ...large, path });
+    expect(await remote.receivePack(damaged, QUIET)).toBe(true);
+    const error = await errorOf(() => update(remote, [moving(digest, "absent")]));
+    expect(error).toMatchObject({ code: "OBJECT_CORRUPT" });
+    expect(JSON.stringify(error)).not.toContain(folder);
+    expect(await remote.refs(QUIET)).toEqual([]);
+    expect(await server.index.find(chunk?.digest as Digest)).toBeUndefined();
+    expect(readdirSync(join(server.path, "incoming"))).toEqual([]);
+    await expectSound(served);
+    // The next push is told that it is missing, and goes through.
+    await pushTo(remote, a);
+    expect(await remote.refs(QUIET)).toEqual([{ name: "refs/heads/main", digest }]);
+    await expectSound(served);
+  });
+});
+
+/** A file of a server that was pushed by somebody else, and what a list that lies about it is made of. */
+async function lyingList({ a, as }: Served): Promise<{ bytes: Buffer; list: Uint8Array; chunk: Buffer }> {
+  const bytes = randomBytes(6 * MIB);
+  await a.commit({ "m.bin": bytes });
+  await pushTo(as(OTHER), a);
+  const chunk = randomBytes(1000);
+  const part = { digest: hashBytes(chunk), sizeBytes: chunk.length };
+  const lie = { blob: hashBytes(bytes), sizeBytes: 2 * chunk.length, plan: 1, chunks: [part, part] };
+  return { bytes, list: encodeChunklist(lie), chunk };
+}
+
+test("a list that lies about a file that is here does not take its place, however it comes", async () => {
+  await withServed(async (served) => {
+    const { remote, server, folder } = served;
+    const { bytes, list, chunk } = await lyingList(served);
+    const entry = { name: "m.bin", mode: "100644" as const, sizeBytes: 2 * chunk.length };
+    const trees = [
+      encodeTree([{ ...entry, digest: hashBytes(bytes) }]),
+      encodeTree([{ ...entry, digest: hashBytes(list) }]),
+      encodeTree([{ name: "m", mode: "040000", digest: hashBytes(list), sizeBytes: 0 }]),
+    ];
+    const before = await server.index.findChunklist(hashBytes(bytes));
+    for (const tree of trees) {
+      const commit = commitOf(tree);
+      const pack = craft(folder, [
+        { kind: "chunk", raw: chunk },
+        { kind: "chunklist", raw: list },
+        { kind: "tree", raw: tree },
+        { kind: "commit", raw: commit },
+      ]);
+      await remote.receivePack(await incoming(pack), QUIET);
+      await errorOf(() =>
+        update(remote, [moving(hashBytes(commit), "absent", randomBytes(4).toString("hex"))]),
+      );
+      expect(await server.index.findChunklist(hashBytes(bytes))).toEqual(before);
+      expect(await server.index.find(hashBytes(list))).toBeUndefined();
+    }
+    const tag = { name: parseRefName("refs/tags/x"), from: "absent" as const, to: hashBytes(list) };
+    expect((await errorOf(() => update(remote, [tag]))).code).not.toBe("nothing thrown");
+    expect(await server.index.findChunklist(hashBytes(bytes))).toEqual(before);
+    await served.restart();
+    const theirs = await openBench(served.server, join(folder, "look"));
+    expect(bytes.equals(await readBlob(theirs, hashBytes(bytes)))).toBe(true);
+  });
+});
+
+test("a list that lies about a file that is not here is refused before anybody can find it", async () => {
+  await withServed(async (served) => {
+    const { remote, server, folder } = served;
+    const { chunk } = await lyingList(served);
+    const blob = hashBytes(Buffer.from("a file that somebody will push"));
+    const part = { digest: hashBytes(chunk), sizeBytes: chunk.length };
+    const list = encodeChunklist({ blob, sizeBytes: 2 * chunk.length, plan: 1, chunks: [part, part] });
+    const tree = encodeTree([{ name: "m.bin", mode: "100644", digest: blob, sizeBytes: 2 * chunk.length }]);
+    const commit = commitOf(tree);
+    const pack = craft(folder, [
+      { kind: "chunk", raw: chunk },
+      { kind: "chunklist", raw: list },
+      { kind: "tree", raw: tree },
+      { kind: "commit", raw: commit },
+    ]);
+    await remote.receivePack(await incoming(pack), QUIET);
+    expect(await errorOf(() => update(remote, [moving(hashBytes(commit), "absent", "x")]))).toMatchObject({
+      code: "OBJECT_CORRUPT",
+    });
+    expect(await server.index.findChunklist(blob)).toBeUndefined();
+    expect(await server.index.find(hashBytes(list))).toBeUndefined();
+    expect((await remote.refs(QUIET)).map(({ name }) => name)).toEqual(["refs/heads/main"]);
+  });
+});
+
+test("versions that gave up their files come without them, and nothing that is whole here gives up any", async () => {
+  await withServed(async (served) => {
+    const { a, remote, as, server } = served;
+    const old = randomBytes(100_000);
+    const first = await a.commit({ "m.bin": old });
+    await pushTo(as(OTHER), a, [`${first.digest}:refs/heads/kept`]);
+    const second = await a.commit({ "m.bin": randomBytes(100_000) });
+    const third = await a.commit({ "m.bin": randomBytes(100_000) });
+    const seen = { name: parseRefName("refs/remotes/origin/kept"), from: "any", to: "absent" } as const;
+    await a.store.refs.update(a.repository.name, [seen], PUSHED);
+    await gc(a.store, { keepLast: 1, olderThan: "0 days", grace: "0 days" }, QUIET);
+    expect((await a.store.refs.list(a.repository.name, PRUNED_PREFIX)).length).toBe(2);
+    await push(owned(a), { remote, remoteName: "origin", refs: ["main"] }, QUIET);
+    const refs = await remote.refs(QUIET);
+    expect(refs).toEqual([
+      { name: "refs/heads/kept", digest: first.digest },
+      { name: "refs/heads/main", digest: third.digest },
+      { name: PRUNED_PREFIX + second.digest, digest: second.digest },
+    ]);
+    const theirs = await openBench(server, join(served.folder, "look"));
+    expect(old.equals(await readBlob(theirs, hashBytes(old)))).toBe(true);
+    await expectSound(served);
+    expect(await codeOf(() => push(owned(a), { remote, remoteName: "origin", refs: ["main"] }, QUIET))).toBe(
+      "nothing thrown",
+    );
+  });
+});
+
+test("a branch names a commit, also for admins", async () => {
+  await withServed(async ({ a, as }) => {
+    const { digest, tree } = await a.commit({ "a.txt": "1" });
+    const remote = as(OTHER, { isAdmin: true });
+    await putAll(remote, a);
+    for (const to of [tree, hashBytes(Buffer.from("1"))]) {
+      const error = await errorOf(() =>
+        update(remote, [moving(digest, "absent"), moving(to, "absent", "x")]),
+      );
+      expect(error.code).toBe("OBJECT_INVALID");
+    }
+    expect(await remote.refs(QUIET)).toEqual([]);
+  });
+});
+
+test("the reflog has who pushed, not who the client says", async () => {
+  await withServed(async ({ a, remote, server }) => {
+    const { digest } = await a.commit({ "a.txt": "1" });
+    await putAll(remote, a);
+    await update(remote, [moving(digest, "any")]);
+    const [entry] = await server.refs.log("cats", parseRefName("refs/heads/main"));
+    expect(entry).toMatchObject({
+      op: "push",
+      reason: "push: main",
+      actor: "Ada <ada@example.org>",
+      to: digest,
+    });
+  });
+});
+
+test("gc beside pushes takes nothing away that a ref names when they are through", async () => {
+  await withServed(async (served) => {
+    const { a, remote, server } = served;
+    const over = new AbortController();
+    const cleaning = (async (): Promise<number> => {
+      let count = 0;
+      while (!over.signal.aborted) {
+        await gc(server, { olderThan: "0 days", grace: "0 days" }, QUIET);
+        count += 1;
+      }
+      return count;
+    })();
+    try {
+      for (let version = 0; version < 8; version += 1) {
+        await a.commit({ "m.bin": randomBytes(200_000), [`${version}.bin`]: randomBytes(5 * MIB) });
+        // What gc took between two calls is missing then, and said so: the next push sends it.
+        for (let code = ""; code !== "nothing thrown";) {
+          code = await codeOf(() => pushTo(remote, a));
+          expect(["nothing thrown", "REMOTE_INCOMPLETE"]).toContain(code);
+        }
+      }
+    } finally {
+      over.abort();
+    }
+    expect(await cleaning).toBeGreaterThan(2);
+    await expectSound(served);
+  });
+});
