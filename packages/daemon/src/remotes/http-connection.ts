@@ -21,7 +21,6 @@ import { backOff, type Limits, LIMITS } from "./retry.ts";
 /** The version of the protocol of docs/design/protocol.md. */
 const REMOTE_PROTOCOL = "1";
 const REMOTE_HEADER = "smc-remote";
-const SOCKETS_MAX = 16;
 const ERROR_BYTES_MAX = 64 * 1024;
 
 /** How a server is reached, and as whom. */
@@ -72,7 +71,8 @@ export class HttpConnection implements AsyncDisposable {
     this.limits = { ...LIMITS, ...limits };
     this.#url = url;
     this.#token = token;
-    const options = { keepAlive: true, maxSockets: SOCKETS_MAX };
+    // No limit of connections: who waits in a queue of ours would look like a server that says nothing.
+    const options = { keepAlive: true };
     const isPlain = origin.startsWith("http:");
     const ca = caPem === undefined ? {} : { ca: [...systemAuthorities(), caPem] };
     // Told to the agent itself: no variable of the environment switches the check off.
@@ -229,6 +229,9 @@ function assertPlain({ method, type }: HttpRequest, { headers, statusCode }: Res
     throw nonsense(`the answer is ${show(found, 60)} and not ${type}`, statusCode);
 }
 
+/** Those that a connection would trust without being told any. */
 function systemAuthorities(): readonly string[] {
-  return tls.rootCertificates;
+  // Node.js 22.15 and newer tell also those of NODE_EXTRA_CA_CERTS and of the system's own store.
+  const { getCACertificates } = tls as { getCACertificates?: (type: "default") => readonly string[] };
+  return getCACertificates?.("default") ?? tls.rootCertificates;
 }

@@ -84,7 +84,7 @@ export function nonsense(text: string, status?: number): AnswerError {
   return new AnswerError({ ...PLAIN, code: "REMOTE_FAILED", text, status });
 }
 
-/** What an error of a request means. The texts of libraries are not shown: they may hold headers. */
+/** What an error of a request means; one that is none of a connection is thrown on. Texts of libraries are not shown: they may hold headers. */
 export function troubleOfRequest(error: unknown): HttpTrouble {
   if (error instanceof AnswerError) return error.trouble;
   if (error instanceof IdleError) {
@@ -111,11 +111,12 @@ export function troubleOfRequest(error: unknown): HttpTrouble {
     const text = `no secure connection came about (${show(code, 60)})`;
     return { ...PLAIN, code: "REMOTE_UNREACHABLE", text, isUndone: true };
   }
-  const name = code === "" && error instanceof Error ? error.name : code;
+  // A mistake of ours: errors of connections have a code.
+  if (code === "") throw error;
   return {
     ...PLAIN,
     code: "REMOTE_FAILED",
-    text: `the answer is no HTTP that can be read (${show(name, 60)})`,
+    text: `the answer is no HTTP that can be read (${show(code, 60)})`,
   };
 }
 
