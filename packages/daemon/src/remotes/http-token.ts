@@ -11,8 +11,6 @@ const ANSWER_BYTES_MAX = 64 * 1024;
 const SCOPES_MAX = 20;
 /** The last moment that has a date. */
 const TIME_MAX_MS = 8.64e15;
-/** Each may do also what stands before it. */
-const SCOPES = ["read", "push", "admin"];
 
 /** Throws AUTH_FAILED for a token that the server does not know, REMOTE_UNREACHABLE, REMOTE_FAILED. */
 export async function askForToken(
@@ -38,9 +36,8 @@ export async function askForToken(
   });
 }
 
-/** Throws SCOPE_MISSING when the token may not even fetch. Returns whether it may also push. */
+/** Throws SCOPE_MISSING when the token may not even fetch. Returns whether it may do nothing but that. */
 export function assertReads({ name, scopes }: TokenFound, origin: string): { readonly readOnly: boolean } {
-  const rank = Math.max(...scopes.map((scope) => SCOPES.indexOf(scope)), -1);
-  if (rank < 0) throw new SmcError("SCOPE_MISSING", `${origin}: token '${name}' may not read`);
-  return { readOnly: rank === 0 };
+  if (scopes.includes("read")) return { readOnly: !scopes.includes("push") };
+  throw new SmcError("SCOPE_MISSING", `${origin}: token '${name}' may not read`);
 }
