@@ -5,6 +5,7 @@ import { ERRORS } from "@smc/store/errors";
 import { expect, test } from "vitest";
 import { COMMANDS, isCommandName, loadCommand } from "../packages/cli/src/commands/index.ts";
 import { GLOBAL_OPTIONS } from "../packages/cli/src/global-options.ts";
+import { ROUTES } from "../packages/daemon/src/serving/routes.ts";
 import { CONFIG_KEYS } from "../packages/store/src/config.ts";
 import { createSandbox, runProgram, type Sandbox } from "./e2e/sandbox.ts";
 import { productSources, ROOT, sources, withoutComments } from "./source.ts";
@@ -86,6 +87,18 @@ test("http.md has every endpoint and no other", () => {
     ...page("docs/reference/http.md").matchAll(/^#+ `((?:GET|POST|PUT|DELETE|HEAD) \/\S*)`/gm),
   ];
   expect(sorted(documented.map((match) => match[1] ?? ""))).toEqual(sorted(endpoints));
+});
+
+test("protocol.md has every request that a server answers, with its scope, and no other", () => {
+  const rows = [
+    ...page("docs/design/protocol.md").matchAll(/^\| `(GET|HEAD|POST|PUT) (\/v1\/\S+)` +\| (\w+) +\|/gm),
+  ];
+  const documented = rows.map(([, method = "", path = "", scope = ""]) => `${method} ${path} ${scope}`);
+  const known = ROUTES.map(({ method, path, scope }) => {
+    const shown = path.replace(":repository", "R").replace(":pack", "P");
+    return `${method} ${shown} ${scope ?? "any"}`;
+  });
+  expect(sorted(documented)).toEqual(sorted(known));
 });
 
 test("http.md has every verb of the daemon", () => {

@@ -82,10 +82,11 @@ test("smc daemon run --listen answers other machines, says where, and never leav
   const script = `
     "$SMC_TEST_NODE" "$SMC_TEST_BIN" daemon run --listen 127.0.0.1:0 2> log & child=$!
     until smc daemon status -q > pid; do :; done
-    smc daemon status; kill -TERM $child; wait $child; echo "exit $?"; cat log`;
+    smc daemon restart 2>&1; smc daemon status; kill -TERM $child; wait $child; echo "exit $?"; cat log`;
   const { stdout } = await box.shell(script);
   const url = /^url +(http:\/\/127\.0\.0\.1:\d+)$/m.exec(stdout)?.[1] ?? "";
   expect(url).not.toBe("");
+  expect(stdout).toContain(`the daemon that runs serves ${url}; it was not restarted`);
   expect(stdout).toContain("leaves    never by itself");
   expect(stdout).toContain(`"url":"${url}"`);
   expect(stdout).toContain("exit 0");

@@ -60,6 +60,15 @@ function runInForeground(context: CommandContext, serving: readonly string[]): P
   });
 }
 
+/** Throws USAGE when the daemon answers other machines: the one that takes its place would not. */
+async function assertAlone({ client, signal }: CommandContext): Promise<void> {
+  const { url = null } = (await client.daemonStatus({ signal })) ?? {};
+  if (url === null) return;
+  throw new SmcError("USAGE", `the daemon that runs serves ${show(url)}; it was not restarted`, {
+    hint: 'end it with "smc daemon stop" and start it as it was started: "smc daemon run --listen …"',
+  });
+}
+
 interface Wanted {
   readonly lines: number;
   readonly serving: readonly string[];
@@ -71,6 +80,7 @@ async function act(context: CommandContext, action: Action, { lines, serving }: 
     case "start":
       return { action, running: true, daemon: await client.start({ signal }) };
     case "restart":
+      await assertAlone(context);
       await client.stop({ signal });
       return { action, running: true, daemon: await client.start({ signal }) };
     case "stop":

@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { withFolder } from "@smc/store/testing";
 import { expect, test } from "vitest";
 import { createLogger } from "../logger.ts";
+import { createAuthority } from "../remotes/certificates.ts";
 import { type Daemon, startDaemon } from "../run.ts";
 import { until, withDaemonHere } from "../testing.ts";
 import type { ServingOptions } from "./listener.ts";
 import { makeSource, putOf, reprDigest, type SentPack } from "./packs-for-tests.ts";
-import { makeCertificate } from "./certificate-for-tests.ts";
 import { type TestServer, withServer, writeCertificate } from "./testing.ts";
 
 const source = await makeSource();
@@ -259,7 +259,7 @@ test("a certificate that cannot be read, or is not that of the key, is refused b
   await withFolder(async (folder) => {
     const { certFile, keyFile } = await writeCertificate(folder);
     const strange = join(folder, "strange.pem");
-    writeFileSync(strange, makeCertificate().key);
+    writeFileSync(strange, createAuthority("other").issue().keyPem);
     const junk = join(folder, "junk.pem");
     writeFileSync(junk, "junk");
     const bad = [

@@ -16,7 +16,7 @@ import {
   type TokenRecord,
   type TokenScope,
 } from "@smc/store";
-import { SmcError } from "@smc/store/errors";
+import { isSmcError, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { answerVerb, type Failure, writeAll } from "../answer.ts";
 import { parseJson } from "../json.ts";
@@ -52,6 +52,8 @@ export interface Route {
   readonly answer: (exchange: Exchange) => Promise<void>;
 }
 
+/** Packs are repacked beside requests, but not often. */
+const LOCATE_ATTEMPTS = 3;
 const AT = "/v1/repositories/:repository";
 const PACK = `${AT}/packs/:pack`;
 
@@ -118,8 +120,24 @@ async function tellMissing(exchange: Exchange): Promise<void> {
 
 async function tellWhere(exchange: Exchange): Promise<void> {
   await using served = openServed(exchange, READ_RULES);
-  const call = callOf(exchange);
   const digests = await readDigests(exchange, LOCATE_DIGESTS_MAX);
+  const call = callOf(exchange);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await sendBytes(exchange, await indexesOf(served, digests, call));
+    } catch (error) {
+      // A pack that was repacked meanwhile: its records are elsewhere by now.
+      if (attempt === LOCATE_ATTEMPTS || !isSmcError(error, "REMOTE_INCOMPLETE")) throw error;
+    }
+  }
+}
+
+/** Length and index of each pack that has some of these records. Throws REMOTE_INCOMPLETE for one that is gone since. */
+async function indexesOf(
+  served: ServedRepository,
+  digests: readonly Digest[],
+  call: Call,
+): Promise<readonly Uint8Array[]> {
   const byPack = new Map<Digest, RemoteRow[]>();
   for (const row of await served.locate(digests, call)) {
     const rows = byPack.get(row.pack) ?? [];
@@ -134,7 +152,7 @@ async function tellWhere(exchange: Exchange): Promise<void> {
     frames.push(length, index);
     await breathe();
   }
-  await sendBytes(exchange, frames);
+  return frames;
 }
 
 async function sendBytes(
@@ -237,7 +255,7 @@ async function takePack(exchange: Exchange): Promise<void> {
     { name, sizeBytes, sha256, body: bodyOf(exchange) },
     callOf(exchange),
   );
-  logger.info(
+  logger.debug(
     { by: caller.name, repository: exchange.params.repository, pack: name, sizeBytes, isNew },
     "pack taken",
   );

@@ -7,9 +7,9 @@ import { token } from "@smc/store";
 import { createFile } from "@smc/store/fs";
 import { QUIET, withFolder } from "@smc/store/testing";
 import { createLogger } from "../logger.ts";
+import { createAuthority } from "../remotes/certificates.ts";
 import { type Daemon, startDaemon } from "../run.ts";
 import type { RawAnswer } from "../testing.ts";
-import { makeCertificate } from "./certificate-for-tests.ts";
 import type { ServingLimits } from "./limits.ts";
 
 export interface Ask {
@@ -66,23 +66,24 @@ export async function withServer<T>(
       },
     });
     try {
-      return await run(await describeServer({ daemon, folder, storePath, ca: files?.cert }));
+      return await run(await describeServer({ daemon, folder, storePath, ca: files?.ca }));
     } finally {
       await daemon.stop("test done", true);
     }
   });
 }
 
-/** Writes a new certificate and its key into a folder. */
+/** Writes a new certificate for this machine, and its key, into a folder. */
 export async function writeCertificate(
   folder: string,
-): Promise<{ certFile: string; keyFile: string; cert: string }> {
-  const { cert, key } = makeCertificate();
+): Promise<{ certFile: string; keyFile: string; ca: string }> {
+  const authority = createAuthority("smc test");
+  const { certPem, keyPem } = authority.issue({ hosts: ["127.0.0.1", "localhost"] });
   const certFile = join(folder, "cert.pem");
   const keyFile = join(folder, "key.pem");
-  await createFile(certFile, cert);
-  await createFile(keyFile, key);
-  return { certFile, keyFile, cert };
+  await createFile(certFile, certPem);
+  await createFile(keyFile, keyPem);
+  return { certFile, keyFile, ca: authority.caPem };
 }
 
 async function describeServer({
