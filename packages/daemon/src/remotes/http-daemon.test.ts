@@ -42,7 +42,7 @@ remoteSuite(
     };
     return {
       open: async (store) => {
-        const credential = { token: await tokenOf(store), caPem: certificate.cert };
+        const credential = { token: await tokenOf(store), caPem: certificate.ca };
         const url = `${daemon.status().url ?? ""}/team/model`;
         return remoteOf(url, credential, (paths, call) => store.objects.hashFiles(paths, call));
       },
