@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { statSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Digest } from "../objects/digest.ts";
@@ -90,6 +90,20 @@ test("a body that is not what was announced is refused, and nothing of it is kep
     }
     expect(read, "it stops at the first piece too many").toBeLessThanOrEqual(announced + 64 * 1024);
     expect(await remote.receivePack({ ...pack, body: inPieces(pack.bytes) }, QUIET)).toBe(true);
+  });
+});
+
+test("what the disk says is told without the place of the store", async () => {
+  await withServed(async ({ a, remote, folder }) => {
+    await a.commit({ "a.txt": "1" });
+    const [pack] = await packsOf(a);
+    const place = join(folder, "server", "quarantine");
+    mkdirSync(place);
+    writeFileSync(join(place, CLIENT), "in the way");
+    const error = await remote.putPack(pack as PackFile, QUIET).catch((thrown: Error) => thrown);
+    expect(error).toMatchObject({ code: "PATH_NOT_FOUND" });
+    expect(JSON.stringify(error)).toContain(`quarantine/${CLIENT}`);
+    expect(JSON.stringify(error)).not.toContain(folder);
   });
 });
 

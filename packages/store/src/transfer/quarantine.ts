@@ -59,12 +59,18 @@ export class Quarantine {
       const pack = packAt(path);
       try {
         if (pack === undefined) await this.#remove(path);
-        else this.#add(await this.#read(path, pack));
+        else await this.#learn(path, pack);
       } catch (error) {
         if (!isBad(error) && !isSmcError(error, "QUOTA_EXCEEDED")) throw error;
         await this.#remove(path);
       }
     }
+  }
+
+  async #learn(path: string, name: Digest): Promise<void> {
+    const pack = await this.#read(path, name);
+    this.#assertFits(pack);
+    this.#add(pack);
   }
 
   /** One after the other: what moves packs out of here, and what removes them. */
@@ -118,6 +124,7 @@ export class Quarantine {
       await writeBody(temporary, { pack, reserved }, call);
       const held = await this.#read(temporary, pack.name);
       throwIfCanceled(call);
+      this.#assertFits(held);
       const path = this.pathOf(pack.name);
       // Somebody else may have put it meanwhile: then this one takes its place, and its size is counted already.
       await renamePath(temporary, path);
@@ -155,9 +162,13 @@ export class Quarantine {
     return { path, name, sizeBytes: contents.sizeBytes, rows };
   }
 
-  #add(pack: PackFile): void {
-    if (this.#records + pack.rows.length > QUARANTINE_RECORDS_MAX)
+  #assertFits({ rows }: PackFile): void {
+    if (this.#packs.size >= QUARANTINE_PACKS_MAX) throw tooMuch(`${QUARANTINE_PACKS_MAX} packs`);
+    if (this.#records + rows.length > QUARANTINE_RECORDS_MAX)
       throw tooMuch(`${QUARANTINE_RECORDS_MAX} objects`);
+  }
+
+  #add(pack: PackFile): void {
     this.#records += pack.rows.length;
     this.#packs.set(pack.name, pack);
     for (const row of pack.rows) {
