@@ -19,7 +19,7 @@ export {
   type RemoteRef,
   type RemoteRow,
 } from "./transfer/remote.ts";
-export { findToken, type TokenRecord, type TokenScope } from "./tokens.ts";
+export { findToken, isTokenSecret, type TokenRecord, type TokenScope } from "./tokens.ts";
 export { INCOMING_PACK_BYTES_MAX, type IncomingPack } from "./transfer/incoming-body.ts";
 export type { PushRules } from "./transfer/push-rules.ts";
 export { sweepQuarantine } from "./transfer/quarantines.ts";

@@ -63,7 +63,7 @@ export async function findToken(
   secret: string,
 ): Promise<TokenRecord | undefined> {
   const records = await readTokens(store);
-  const wanted = hashSecret(SECRET.test(secret) ? secret : "");
+  const wanted = hashSecret(isTokenSecret(secret) ? secret : "");
   let found: TokenRecord | undefined;
   for (const record of records)
     if (timingSafeEqual(Buffer.from(record.sha256, "hex"), wanted)) found = record;
@@ -158,6 +158,11 @@ async function changeTokens<T>(
     });
     return result;
   });
+}
+
+/** True for what `createToken` could have made. */
+export function isTokenSecret(text: string): boolean {
+  return SECRET.test(text);
 }
 
 function newSecret(): string {

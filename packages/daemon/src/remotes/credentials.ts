@@ -2,7 +2,7 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { type Call, exclusively, type OwnedStore } from "@smc/store";
+import { type Call, exclusively, isTokenSecret, type OwnedStore } from "@smc/store";
 import { fromErrno, isSmcError, SmcError } from "@smc/store/errors";
 import { replaceFile } from "@smc/store/fs";
 import { show } from "@smc/store/show";
@@ -12,7 +12,6 @@ import { parseOrigin } from "./http-url.ts";
 const VERSION = 1;
 const FILE_BYTES_MAX = 4 * 1024 * 1024;
 const CA_BYTES_MAX = 256 * 1024;
-const TOKEN = /^smc_[A-Za-z0-9_-]{43}$/;
 
 type Place = Pick<OwnedStore, "path">;
 
@@ -80,7 +79,8 @@ async function readAll(path: string): Promise<Map<string, Credential>> {
 function parseRow(path: string, origin: string, row: unknown): Credential {
   const { token, caPem } = (row ?? {}) as Partial<Record<keyof Credential, unknown>>;
   if (!isOrigin(origin)) throw damaged(path, "one of its origins is none");
-  if (typeof token !== "string" || !TOKEN.test(token)) throw damaged(path, `the token for ${origin} is none`);
+  if (typeof token !== "string" || !isTokenSecret(token))
+    throw damaged(path, `the token for ${origin} is none`);
   if (caPem === undefined) return { token };
   if (typeof caPem !== "string" || caPem.length > CA_BYTES_MAX)
     throw damaged(path, `the authority for ${origin} is none`);

@@ -1,8 +1,8 @@
 /** `smc login`: keeps a token for a server, after the server has taken it. */
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
+import { isTokenSecret } from "../tokens.ts";
 
-const TOKEN = /^smc_[A-Za-z0-9_-]{43}$/;
 const CA_BYTES_MAX = 256 * 1024;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/;
 
@@ -51,7 +51,7 @@ export async function login(access: LoginAccess, options: LoginOptions, call: Ca
   const { url, token, caPem } = options;
   const origin = access.originOf(url);
   // Never repeated: a wrong word may be another password.
-  if (!TOKEN.test(token)) {
+  if (!isTokenSecret(token)) {
     throw new SmcError("ARGUMENT_INVALID", "this is not a token of smc: smc_ and 43 characters", {
       hint: "ask who runs the server for one",
     });
