@@ -1,7 +1,16 @@
 /** What the measurements share: a folder on a real disk, files, clocks, other programs. */
 import { spawnSync } from "node:child_process";
 import { randomFillSync } from "node:crypto";
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
 
@@ -103,6 +112,14 @@ export function writeRandom(path, sizeBytes) {
     randomFillSync(piece);
     writeSync(fd, piece, 0, Math.min(piece.length, sizeBytes - done));
   }
+  closeSync(fd);
+}
+
+/** Other bytes in the first 4 KiB, as an edit of a header leaves them. */
+export function editHead(path, round) {
+  const fd = openSync(path, "r+");
+  writeSync(fd, Buffer.alloc(4096, round + 1), 0, 4096, 0);
+  fsyncSync(fd);
   closeSync(fd);
 }
 

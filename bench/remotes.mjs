@@ -1,18 +1,10 @@
 /** How fast does a large file go to a folder and come back, beside cp and fsync of it; and how little of a changed one moves? */
-import { closeSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { inRepository, median, MIB, seconds, spread, writeRandom } from "./lab.mjs";
+import { editHead, inRepository, median, MIB, seconds, spread, writeRandom } from "./lab.mjs";
 import { folderBytes } from "./sizes.mjs";
 
 const NAME = "weights.bin";
-
-/** Other bytes in the first 4 KiB, as an edit of a header leaves them. */
-function editHead(path, round) {
-  const fd = openSync(path, "r+");
-  writeSync(fd, Buffer.alloc(4096, round + 1), 0, 4096, 0);
-  fsyncSync(fd);
-  closeSync(fd);
-}
 
 function commitFile(lab, message) {
   lab.smc("add", NAME);

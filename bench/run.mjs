@@ -13,6 +13,7 @@ const QUESTIONS = [
   "fsck",
   "refs",
   "remotes",
+  "server",
   "codecs",
   "series",
   "models",
