@@ -41,7 +41,7 @@ test("smc fsck --remote --full names a pack of the remote with a flipped byte an
   expect(ran.code).toBe(4);
   expect(ran.stdout).toMatch(/needed by origin refs\/heads\/main commit [0-9a-f]{12} \/weights\.bin/);
   const told = await box.smc(["fsck", "--remote", "origin", "--full", "--json"]);
-  expect(told.stdout).toContain(basename(largest, ".pack"));
+  expect(told.stdout).toContain(basename(largest).slice(0, 64));
   writeFileSync(largest, whole);
 });
 

@@ -15,7 +15,7 @@ function packsIn(folder: string): Map<string, number> {
   try {
     for (const entry of readdirSync(folder, { recursive: true })) {
       const name = String(entry);
-      if (name.endsWith(".pack")) sizes.set(basename(name, ".pack"), statSync(join(folder, name)).size);
+      if (name.endsWith(".pack")) sizes.set(basename(name).slice(0, 64), statSync(join(folder, name)).size);
     }
   } catch (error) {
     // Also of a file that was there a moment ago.

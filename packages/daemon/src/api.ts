@@ -330,6 +330,7 @@ export const api = {
       keepTags: optional(flag),
       olderThan: optional(text),
       grace: optional(text),
+      remote: optional(text),
     },
     progress,
   ),

@@ -7,6 +7,7 @@ import { loginIn, logoutIn } from "./remotes/login.ts";
 import {
   cloneIn,
   fsckIn,
+  gcIn,
   lsRemoteIn,
   outdatedIn,
   remoteIn,
@@ -122,7 +123,7 @@ export const handlers = {
   reflog: onRepository(store.reflog),
   audit: onStore(store.audit),
   repack: onStore(store.repack),
-  gc: byActor(store.gc),
+  gc: gcIn,
   undelete: byActor(store.undelete),
   fsck: fsckIn,
   verify: verifyIn,

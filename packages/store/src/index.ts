@@ -18,8 +18,12 @@ export {
   type Remote,
   type RemoteRef,
   type RemoteRow,
+  type RemoteSweep,
+  type SweepOptions,
+  type SweptPacks,
 } from "./transfer/remote.ts";
 export { findToken, isTokenSecret, type TokenRecord, type TokenScope } from "./tokens.ts";
+export * from "./transfer/remote-gc.ts";
 export { INCOMING_PACK_BYTES_MAX, type IncomingPack } from "./transfer/incoming-body.ts";
 export type { PushRules } from "./transfer/push-rules.ts";
 export { sweepQuarantine } from "./transfer/quarantines.ts";

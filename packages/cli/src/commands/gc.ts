@@ -1,19 +1,27 @@
-import type { GcResult } from "@smc/store";
+import type { GcResult, RemoteGcResult } from "@smc/store";
+import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
 import { formatCount, formatSize } from "../format.ts";
 import type { Output } from "../output.ts";
 
 export const command = defineCommand({
-  usage: ["gc [-n] [--keep-last COUNT [--keep-tags]] [--older-than SPAN] [--grace SPAN]"],
+  usage: [
+    "gc [-n] [--keep-last COUNT [--keep-tags]] [--older-than SPAN] [--grace SPAN]",
+    "gc --remote [NAME] [-n] [--older-than SPAN] [--grace SPAN]",
+  ],
   description: [
     "Takes away what no ref, no reflog of the last 30 days, no stage and no running command needs. Other commands go on",
     'meanwhile. For 24 hours "smc undelete" brings it all back; the first gc after that frees the disk for good.',
     "With --keep-last the files of older versions go as well; their commits, trees and metrics stay, and archived versions,",
     "those in the registry and those that a ref named within 30 days are left whole.",
     "When anything that is needed is missing or damaged, nothing is taken away.",
+    "With --remote the same on a folder or bucket: packs of which no ref there needs anything go, at once and for good, but none",
+    "that is younger than 24 hours. Others may push meanwhile.",
   ],
+  positionals: [{ name: "NAME", summary: "with --remote: which one (origin, or the only one)" }],
   options: {
+    remote: { type: "boolean", summary: "clean up what a remote holds instead of the store" },
     "dry-run": { type: "boolean", short: "n", summary: "tell what would be done, and do nothing" },
     "keep-last": {
       type: "integer",
@@ -27,7 +35,7 @@ export const command = defineCommand({
     grace: {
       type: "string",
       value: "SPAN",
-      summary: "free what was taken away before SPAN (24 hours); 0: all, now",
+      summary: "free what was taken away, or with --remote put there, before SPAN (24 hours); 0: all, now",
     },
   },
   examples: [
@@ -38,16 +46,20 @@ export const command = defineCommand({
     ["smc gc -n", "what would it free?"],
     ["smc gc", "clean up; it can be undone for a day"],
     ["smc gc --older-than 0 --grace 0", "keep only what refs name now, and free the disk at once"],
+    ["smc gc --remote origin -n", "what would it free there?"],
   ],
-  run: (context, { options }) =>
-    context.call("gc", {
+  run: (context, { words, options }) => {
+    if (words.length > 0 && !options.remote) throw new SmcError("USAGE", "a name goes with --remote");
+    return context.call("gc", {
+      ...(options.remote ? { remote: words[0] ?? "" } : {}),
       dryRun: options["dry-run"],
       keepTags: options["keep-tags"],
       ...(options["keep-last"] === undefined ? {} : { keepLast: options["keep-last"] }),
       ...(options["older-than"] === undefined ? {} : { olderThan: options["older-than"] }),
       ...(options.grace === undefined ? {} : { grace: options.grace }),
-    }),
-  print: printGc,
+    });
+  },
+  print: (data, out) => (data.remote === null ? printGc(data, out) : printRemoteGc(data, out)),
   quiet: (data) => [String(data.freedBytes)],
 });
 
@@ -78,4 +90,13 @@ function printGc(data: GcResult, out: Output): void {
     out.line(`${formatCount(packs.postponed, "pack")} in use; the next gc looks again`);
   if (emptied.epochs.length > 0)
     out.line(`${would}freed for good: ${formatSize(emptied.bytes)} that an earlier gc took away`);
+}
+
+function printRemoteGc({ remote, packs, freedBytes, dryRun }: RemoteGcResult, out: Output): void {
+  out.line(`${show(remote.name)} (${show(remote.url, 300)})`);
+  const would = dryRun ? "would be " : "";
+  out.line(`  kept: ${formatCount(packs.kept, "pack")}`);
+  out.line(`  ${would}freed: ${formatSize(freedBytes)} (${formatCount(packs.dropped, "pack")})`);
+  if (packs.postponed > 0)
+    out.line(`  not needed, and too young: ${formatCount(packs.postponed, "pack")}; a later gc looks again`);
 }

@@ -1,5 +1,5 @@
 /** Which records a bucket has, by the indexes that lie beside its packs. What was read once is kept in a folder of the store. */
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type Call,
@@ -8,32 +8,27 @@ import {
   encodePackIndex,
   hashBytes,
   inLanes,
-  isDigest,
   PACK_INDEX_BYTES_MAX,
   type PackFile,
   type RemoteRow,
 } from "@smc/store";
 import { fromErrno, isSmcError, SmcError } from "@smc/store/errors";
-import { createFolder, replaceFile } from "@smc/store/fs";
+import { createFolder, removeTree, replaceFile } from "@smc/store/fs";
 import type { Bucket } from "./bucket.ts";
+import { INDEX, indexKey, parseIndexKey, type StoredPack } from "./bucket-key.ts";
 import { readSmall } from "./bucket-read.ts";
 
-const FOLDER = "index/";
 /** Requests at a time. */
 const LANES = 16;
 const PACKS_MAX = 200_000;
 const RECORDS_MAX = 4_000_000;
 
-interface Known {
-  readonly name: Digest;
+interface Known extends StoredPack {
   readonly sizeBytes: number;
   readonly rows: readonly RemoteRow[];
 }
 
-/** The name says which pack it is about, and what its own bytes must be. */
-function keyOf(pack: Digest, bytes: Uint8Array): string {
-  return `${FOLDER}${pack}-${hashBytes(bytes)}`;
-}
+type IndexKey = StoredPack & { readonly hash: Digest };
 
 export class BucketIndex {
   readonly #bucket: Bucket;
@@ -42,7 +37,6 @@ export class BucketIndex {
   readonly #packs = new Map<Digest, Known>();
   readonly #rows = new Map<Digest, RemoteRow>();
   readonly #blobs = new Map<Digest, RemoteRow>();
-  #read: Promise<void> | undefined;
 
   /** `cache` is a folder that is made when it is needed; with `fresh`, what it has is read again all the same. */
   constructor(bucket: Bucket, cache: string, options: { fresh?: boolean } = {}) {
@@ -51,36 +45,39 @@ export class BucketIndex {
     this.#isFresh = options.fresh === true;
   }
 
-  /** Reads what it has not read yet; once for each remote that is opened. */
-  refresh(call: Call): Promise<void> {
-    this.#read ??= this.#refresh(call).catch((error: unknown) => {
-      this.#read = undefined;
-      throw error;
-    });
-    return this.#read;
-  }
-
-  async #refresh(call: Call): Promise<void> {
+  /** Reads all but the packs of these ids. */
+  async refresh(goneIds: readonly string[], call: Call): Promise<void> {
+    const gone = new Set(goneIds);
     await createFolder(this.#cache);
-    const keys: { key: string; pack: Digest; hash: Digest }[] = [];
-    for await (const { key } of this.#bucket.list(FOLDER, call)) {
-      const [pack, hash] = key.slice(FOLDER.length).split("-");
-      if (pack === undefined || hash === undefined || !isDigest(pack) || !isDigest(hash)) continue;
-      keys.push({ key, pack, hash });
+    const keys: IndexKey[] = [];
+    for await (const { key } of this.#bucket.list(INDEX, call)) {
+      const parsed = parseIndexKey(key);
+      if (parsed === undefined || gone.has(parsed.id)) continue;
+      keys.push(parsed);
       if (keys.length > PACKS_MAX)
         throw new SmcError("LIMIT_EXCEEDED", `${this.#bucket.url}: more than ${PACKS_MAX} packs`);
     }
+    await this.#forgetOthers(keys);
     const total = keys.length;
     let done = 0;
     await inLanes(keys, LANES, async (key) => {
-      this.#learn(await this.#open(key, call));
+      const index = await this.#open(key, call);
+      if (index !== undefined) this.#learn(index);
       done += 1;
       call.onProgress({ phase: "index", done, total, unit: "files" });
     });
   }
 
+  /** What is kept of packs that are not there any more. */
+  async #forgetOthers(keys: readonly IndexKey[]): Promise<void> {
+    const names = new Set(keys.map(keptName));
+    for (const name of await namesIn(this.#cache))
+      if (!names.has(name)) await removeTree(join(this.#cache, name));
+  }
+
   #learn(index: Known): void {
-    this.#packs.set(index.name, index);
+    // The same pack may lie there twice: two who pushed it at the same time.
+    if (!this.#packs.has(index.name)) this.#packs.set(index.name, index);
     for (const row of index.rows) {
       if (!this.#rows.has(row.digest)) this.#rows.set(row.digest, row);
       if (row.blob !== undefined) this.#blobs.set(row.blob, row);
@@ -89,27 +86,38 @@ export class BucketIndex {
       throw new SmcError("LIMIT_EXCEEDED", `${this.#bucket.url}: more than ${RECORDS_MAX} objects`);
   }
 
-  async #open({ key, pack, hash }: { key: string; pack: Digest; hash: Digest }, call: Call): Promise<Known> {
-    const path = join(this.#cache, `${pack}-${hash}`);
+  /** Undefined for one that was taken away meanwhile. */
+  async #open(stored: IndexKey, call: Call): Promise<Known | undefined> {
+    const { name, id, hash } = stored;
+    const key = indexKey(stored, hash);
+    const path = join(this.#cache, keptName(stored));
     const kept = this.#isFresh ? undefined : await readKept(path);
-    const bytes =
-      kept !== undefined && hashBytes(kept) === hash
-        ? kept
-        : await readSmall(this.#bucket, { key, bytesMax: PACK_INDEX_BYTES_MAX }, call);
+    const bytes = kept !== undefined && hashBytes(kept) === hash ? kept : await this.#readIndex(key, call);
+    if (bytes === undefined) return undefined;
     if (hashBytes(bytes) !== hash)
       throw new SmcError("OBJECT_CORRUPT", `${this.#bucket.url}: ${key} is damaged; nothing was changed`);
     const index = decodePackIndex(bytes);
-    if (index.name !== pack)
+    if (index.name !== name)
       throw new SmcError("OBJECT_CORRUPT", `${this.#bucket.url}: ${key} speaks of pack ${index.name}`);
     if (bytes !== kept) await replaceFile(path, bytes, { durable: false });
-    return index;
+    return { ...index, id };
+  }
+
+  async #readIndex(key: string, call: Call): Promise<Uint8Array | undefined> {
+    try {
+      return await readSmall(this.#bucket, { key, bytesMax: PACK_INDEX_BYTES_MAX }, call);
+    } catch (error) {
+      if (isSmcError(error, "REMOTE_NOT_FOUND")) return undefined;
+      throw error;
+    }
   }
 
   /** Makes a pack known that was put. */
-  async add(pack: Omit<PackFile, "path">, call: Call): Promise<void> {
+  async add(pack: Omit<PackFile, "path"> & StoredPack, call: Call): Promise<void> {
     const bytes = encodePackIndex(pack);
-    await this.#bucket.create(keyOf(pack.name, bytes), { bytes }, call);
-    this.#learn({ name: pack.name, sizeBytes: pack.sizeBytes, rows: pack.rows });
+    await this.#bucket.create(indexKey(pack, hashBytes(bytes)), { bytes }, call);
+    const { name, id, sizeBytes, rows } = pack;
+    this.#learn({ name, id, sizeBytes, rows });
   }
 
   has(digest: Digest): boolean {
@@ -127,6 +135,18 @@ export class BucketIndex {
 
   pack(name: Digest): Known | undefined {
     return this.#packs.get(name);
+  }
+}
+
+function keptName({ name, hash }: IndexKey): string {
+  return `${name}-${hash}`;
+}
+
+async function namesIn(path: string): Promise<string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    throw fromErrno(error, `cannot list '${path}'`);
   }
 }
 

@@ -5,7 +5,7 @@ import { hashBytes } from "@smc/store";
 import { QUIET, withFolder } from "@smc/store/testing";
 import { expect, test } from "vitest";
 import { openBucket } from "./bucket-url.ts";
-import { readRefs, updateRefs } from "./bucket-refs.ts";
+import { listRefs, readNewest, updateRefs } from "./bucket-refs.ts";
 
 const REASON = { op: "push", reason: "push", actor: "Ada <ada@example.org>" };
 const digestOf = (text: string) => hashBytes(Buffer.from(text));
@@ -28,7 +28,7 @@ test("64 writers at a time move their own branches, and no change is lost", asyn
     const outcomes = await Promise.all(names.map((name) => update(folder, [move(name, "absent", name)])));
     expect(outcomes).toEqual(names.map(() => "done"));
     await using bucket = await openBucket(`file://${folder}`);
-    expect(await readRefs(bucket, QUIET)).toEqual(
+    expect(listRefs(await readNewest(bucket, QUIET))).toEqual(
       names.map((name) => ({ name: `refs/heads/${name}`, digest: digestOf(name) })),
     );
   });
@@ -44,7 +44,9 @@ test("of 16 who move one branch from the same commit exactly one does in each ro
       expect(outcomes.filter((outcome) => outcome === "REF_CHANGED")).toHaveLength(15);
       const winner = digestOf(tries[outcomes.indexOf("done")] ?? "");
       await using bucket = await openBucket(`file://${folder}`);
-      expect(await readRefs(bucket, QUIET)).toEqual([{ name: "refs/heads/main", digest: winner }]);
+      expect(listRefs(await readNewest(bucket, QUIET))).toEqual([
+        { name: "refs/heads/main", digest: winner },
+      ]);
       from = winner;
     }
   });
@@ -57,7 +59,7 @@ test("several refs move together or not at all", async () => {
       "REF_CHANGED",
     );
     await using bucket = await openBucket(`file://${folder}`);
-    expect((await readRefs(bucket, QUIET)).map(({ digest }) => digest)).toEqual([
+    expect(listRefs(await readNewest(bucket, QUIET)).map(({ digest }) => digest)).toEqual([
       digestOf("1"),
       digestOf("1"),
     ]);
@@ -67,7 +69,9 @@ test("several refs move together or not at all", async () => {
         move("b", digestOf("1"), "2"),
       ]),
     ).toBe("done");
-    expect(await readRefs(bucket, QUIET)).toEqual([{ name: "refs/heads/b", digest: digestOf("2") }]);
+    expect(listRefs(await readNewest(bucket, QUIET))).toEqual([
+      { name: "refs/heads/b", digest: digestOf("2") },
+    ]);
   });
 });
 
@@ -76,14 +80,18 @@ test.each([
   ["no object", "[]"],
   ["another number", { seq: 7 }],
   ["no refs", { refs: null }],
+  ["nothing of sweeps", { swept: undefined }],
+  ["a sweep of what is no pack", { swept: { generation: 1, gone: ["../refs"] } }],
+  ["a generation that is no number", { swept: { generation: -1, gone: [] } }],
   ["a digest that is none", { refs: { "refs/heads/main": "../../etc/passwd" } }],
 ])("refs that are %s are refused", async (_, change) => {
   await withFolder(async (folder) => {
     await using bucket = await openBucket(`file://${folder}`);
-    const whole = { version: 1, seq: 1, prev: null, refs: {} };
+    const swept = { generation: 0, gone: [] };
+    const whole = { version: 1, seq: 1, prev: null, swept, refs: {} };
     const text = typeof change === "string" ? change : JSON.stringify({ ...whole, ...change });
     await bucket.create("refs/999999999998.json", { bytes: Buffer.from(text) }, QUIET);
-    await expect(readRefs(bucket, QUIET)).rejects.toMatchObject({
+    await expect(readNewest(bucket, QUIET)).rejects.toMatchObject({
       code: expect.stringMatching(/REMOTE_FAILED|FORMAT_UNSUPPORTED/),
     });
     expect(await update(folder, [move("main", "any", "x")])).not.toBe("done");
@@ -94,6 +102,6 @@ test("refs of a newer smc are refused, and stay as they are", async () => {
   await withFolder(async (folder) => {
     await using bucket = await openBucket(`file://${folder}`);
     await bucket.create("refs/999999999998.json", { bytes: Buffer.from('{"version":2}') }, QUIET);
-    await expect(readRefs(bucket, QUIET)).rejects.toMatchObject({ code: "FORMAT_UNSUPPORTED" });
+    await expect(readNewest(bucket, QUIET)).rejects.toMatchObject({ code: "FORMAT_UNSUPPORTED" });
   });
 });

@@ -12,12 +12,15 @@ import type {
   Remote,
   RemoteRef,
   RemoteRow,
+  RemoteSweep,
 } from "@smc/store";
 import { isSmcError, SmcError } from "@smc/store/errors";
 import type { Bucket } from "./bucket.ts";
 import { readSmall } from "./bucket-read.ts";
 import { BucketIndex } from "./bucket-index.ts";
-import { readRefs, updateRefs } from "./bucket-refs.ts";
+import { newPackId, packKey } from "./bucket-key.ts";
+import { listRefs, readNewest, updateRefs } from "./bucket-refs.ts";
+import { BucketSweep } from "./bucket-sweep.ts";
 
 const FORMAT_KEY = "format.json";
 const FORMAT = '{"format":"smc-bucket","version":1}\n';
@@ -34,6 +37,9 @@ export class BucketRemote implements Remote {
   readonly #index: BucketIndex;
   readonly #isSingle: boolean;
   #format: Promise<void> | undefined;
+  /** Of the sweeps, when this remote was looked at first: what it was seen to have may be gone after the next. */
+  #generation: number | undefined;
+  #looked: Promise<BucketIndex> | undefined;
 
   /**
    * With `fresh`, every index is read from the bucket, whatever is known of it. With `singleWriter` the bucket need not tell two
@@ -52,44 +58,57 @@ export class BucketRemote implements Remote {
   }
 
   async refs(call: Call): Promise<readonly RemoteRef[]> {
-    return readRefs(this.#bucket, call);
+    const newest = await readNewest(this.#bucket, call);
+    this.#generation ??= newest.swept.generation;
+    return listRefs(newest);
+  }
+
+  /** The sweeps are looked at before the packs: one that comes between is noticed when refs move. */
+  #refresh(call: Call): Promise<BucketIndex> {
+    this.#looked ??= this.#look(call).catch((error: unknown) => {
+      this.#looked = undefined;
+      throw error;
+    });
+    return this.#looked;
+  }
+
+  async #look(call: Call): Promise<BucketIndex> {
+    const { swept } = await readNewest(this.#bucket, call);
+    this.#generation ??= swept.generation;
+    await this.#index.refresh(swept.gone, call);
+    return this.#index;
   }
 
   async missing(digests: readonly Digest[], call: Call): Promise<Uint8Array> {
-    await this.#index.refresh(call);
-    return Uint8Array.from(digests, (digest) => (this.#index.has(digest) ? 0 : 1));
+    const index = await this.#refresh(call);
+    return Uint8Array.from(digests, (digest) => (index.has(digest) ? 0 : 1));
   }
 
   async putPack(pack: PackFile, call: Call): Promise<void> {
-    await this.#index.refresh(call);
-    if (this.#index.hasPack(pack.name)) return;
+    const index = await this.#refresh(call);
+    if (index.hasPack(pack.name)) return;
     await this.#assertFormat(call);
     const [file] = await this.#store.objects.hashFiles([pack.path], call);
     if (file === undefined || file.sizeBytes !== pack.sizeBytes)
       throw new SmcError("PACK_CORRUPT", `pack ${pack.name} changed on its way`);
     const body = { path: pack.path, sizeBytes: pack.sizeBytes, sha256: file.digest };
-    const key = keyOf(pack.name);
-    if (!(await this.#bucket.create(key, body, call))) await this.#assertSame(key, file.digest, call);
-    await this.#index.add(pack, call);
-  }
-
-  /** What an earlier push left there, or another one has put there at the same time, must be the same bytes. */
-  async #assertSame(key: string, sha256: string, call: Call): Promise<void> {
-    const hash = createHash("sha256");
-    for await (const part of this.#bucket.read(key, call)) hash.update(part);
-    if (hash.digest("hex") === sha256) return;
-    throw new SmcError(
-      "REMOTE_FAILED",
-      `${this.url}: ${key} is there already and is damaged; no ref was moved`,
-      {
-        hint: "remove it there and push again",
-      },
-    );
+    const stored = { ...pack, id: newPackId() };
+    if (!(await this.#bucket.create(packKey(stored), body, call)))
+      throw new SmcError(
+        "REMOTE_FAILED",
+        `${this.url}: ${packKey(stored)} is there, and nobody could know its name`,
+      );
+    await index.add(stored, call);
   }
 
   async update(changes: readonly RefChange[], reason: RefReason, call: Call): Promise<void> {
     await this.#assertFormat(call);
-    await updateRefs(this.#bucket, { changes, reason }, call);
+    await updateRefs(this.#bucket, { changes, reason, generation: this.#generation }, call);
+  }
+
+  async beginSweep(options: { spanMs: number }, call: Call): Promise<RemoteSweep> {
+    await this.#assertFormat(call);
+    return BucketSweep.begin(this.#bucket, options, call);
   }
 
   /**
@@ -122,35 +141,36 @@ export class BucketRemote implements Remote {
 
   /** With a tree, commit, tag or list comes everything of that kind in its pack. */
   async locate(digests: readonly Digest[], call: Call): Promise<readonly RemoteRow[]> {
-    await this.#index.refresh(call);
+    const index = await this.#refresh(call);
     const rows = new Map<Digest, RemoteRow>();
     const packs = new Set<Digest>();
     for (const digest of digests) {
-      const row = this.#index.find(digest);
+      const row = index.find(digest);
       if (row === undefined) continue;
       rows.set(row.digest, row);
       if (row.kind !== "chunk") packs.add(row.pack);
     }
     for (const pack of packs)
-      for (const row of this.#index.pack(pack)?.rows ?? [])
-        if (row.kind !== "chunk") rows.set(row.digest, row);
+      for (const row of index.pack(pack)?.rows ?? []) if (row.kind !== "chunk") rows.set(row.digest, row);
     return [...rows.values()];
   }
 
   async packBytes(pack: Digest, call: Call): Promise<number> {
-    await this.#index.refresh(call);
-    const known = this.#index.pack(pack);
+    const known = (await this.#refresh(call)).pack(pack);
     if (known === undefined) throw this.#lacks(pack);
     return known.sizeBytes;
   }
 
   async statPack(pack: Digest, call: Call): Promise<number | undefined> {
-    return (await this.#bucket.stat(keyOf(pack), call))?.sizeBytes;
+    const known = (await this.#refresh(call)).pack(pack);
+    return known === undefined ? undefined : (await this.#bucket.stat(packKey(known), call))?.sizeBytes;
   }
 
   async *readPack(pack: Digest, range: ByteRange, call: Call): AsyncIterable<Uint8Array> {
+    const known = (await this.#refresh(call)).pack(pack);
+    if (known === undefined) throw this.#lacks(pack);
     try {
-      yield* this.#bucket.read(keyOf(pack), call, range);
+      yield* this.#bucket.read(packKey(known), call, range);
     } catch (error) {
       if (isSmcError(error, "REMOTE_NOT_FOUND")) throw this.#lacks(pack);
       throw error;
@@ -177,8 +197,4 @@ export async function assertExclusive(bucket: Bucket, call: Call): Promise<void>
     `${bucket.url} ignores conditional writes: of two who push at the same time one would lose its change unseen`,
     { hint: 'if nobody else ever pushes there: "smc remote remove", then "smc remote add --single-writer"' },
   );
-}
-
-function keyOf(pack: Digest): string {
-  return `packs/${pack.slice(0, 2)}/${pack}.pack`;
 }

@@ -53,7 +53,7 @@ const files = (folder: string): string[] =>
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
 
-const nameOf = (path: string): string => /([0-9a-f]{64})\.pack$/.exec(path)?.[1] ?? "";
+const nameOf = (path: string): string => /([0-9a-f]{64})(?:-[0-9a-f]{16})?\.pack$/.exec(path)?.[1] ?? "";
 
 test.for([false, true])(
   "a whole remote is sound, seen from its pusher and from an empty store, full: %s",

@@ -1,6 +1,7 @@
 /** Verbs that need a remote: the store knows what to do there, this finds and opens it. */
 import * as store from "@smc/store";
 import type { Call, OwnedRepository, Remote, RemoteAccess } from "@smc/store";
+import { SmcError } from "@smc/store/errors";
 import type { Input } from "../api.ts";
 import { type Context, folderOf, openRepository, readActor, readDefaultBranch } from "../context.ts";
 import { openRemote, probeRemote } from "./open-remote.ts";
@@ -87,6 +88,26 @@ async function recordOf(context: Context, named: string | undefined): Promise<st
   if (named !== undefined && /[:/]/.test(named)) return { repository: "", name: "", url: named };
   const { name } = await openRepository(context);
   return store.findRemote(await store.readRemotes(context.store, name), named);
+}
+
+/** As `fsckIn`. */
+export async function gcIn(
+  context: Context,
+  { remote: named, ...options }: Input<"gc">,
+  call: Call,
+): Promise<store.GcResult | store.RemoteGcResult> {
+  const { name, email } = await readActor(context);
+  const actor = `${name} <${email}>`;
+  if (named === undefined) return store.gc(context.store, { ...options, actor }, call);
+  const { keepLast, keepTags, ...rest } = options;
+  if (keepLast !== undefined || keepTags === true)
+    throw new SmcError("ARGUMENT_INVALID", "versions give up their files in a store, not on a remote", {
+      hint: 'run "smc gc --keep-last" here and push, then run "smc gc --remote"',
+    });
+  using _ = context.store.calls.enter();
+  const record = await recordOf(context, named === "" ? undefined : named);
+  await using remote = await openRemote(record.url, context);
+  return await store.gcRemote(context.store, { ...rest, remote, remoteName: record.name, actor }, call);
 }
 
 /** Without `input.remote` it is about the store alone; an empty name is that of the remote which is meant when none is named. */

@@ -66,6 +66,35 @@ export interface Remote extends AsyncDisposable {
    * who holds packs on the file system of the store.
    */
   movePack?(pack: Digest, path: string, call: Call): Promise<boolean>;
+  /** Begins to take away what nothing needs. Only where nobody else cleans up: a server does that itself. */
+  beginSweep?(options: { readonly spanMs: number }, call: Call): Promise<RemoteSweep>;
+}
+
+/** A look at a remote, after which packs may be taken away if nothing moved meanwhile. */
+export interface RemoteSweep {
+  readonly refs: readonly RemoteRef[];
+  /** What refs named within the span, and no ref names now. */
+  readonly past: readonly RemoteRef[];
+  /** Throws REF_CHANGED when refs were moved since; nothing was taken away then. */
+  finish(options: SweepOptions, call: Call): Promise<SweptPacks>;
+}
+
+export interface SweepOptions {
+  /** Packs of which at least one record is needed. */
+  readonly needed: ReadonlySet<Digest>;
+  /** What was put within it stays: somebody may be pushing. */
+  readonly graceMs: number;
+  readonly dryRun: boolean;
+  readonly reason: RefReason;
+}
+
+export interface SweptPacks {
+  readonly kept: number;
+  readonly dropped: number;
+  /** Not needed, and kept for now. */
+  readonly postponed: number;
+  /** Of those that went. */
+  readonly bytes: number;
 }
 
 /** Where packs that are to be stored come from. */

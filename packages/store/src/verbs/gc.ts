@@ -46,6 +46,8 @@ export interface GcOptions {
 }
 
 export interface GcResult {
+  /** Of the store itself. */
+  readonly remote: null;
   readonly dryRun: boolean;
   readonly live: { readonly count: number; readonly bytes: number };
   /** Objects that nothing needs. */
@@ -213,6 +215,7 @@ function describe(
   { dryRun, old }: { dryRun: boolean; old: readonly Epoch[] },
 ): Omit<GcResult, "pruned" | "notes"> {
   return {
+    remote: null,
     dryRun,
     live: plan.live,
     dead: plan.dead,

@@ -1,0 +1,136 @@
+/** Pushing to a server and cloning from it while either side is killed: the next run goes on, and every byte arrives. */
+import { randomFillSync } from "node:crypto";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { createSandbox, Sandbox, sha256 } from "../e2e/sandbox.ts";
+import { logIn, TeamServer } from "../e2e/team-server.ts";
+
+const SIZE_BYTES = 200 << 20;
+/** What is moved again beside the packs that were on their way: commits, trees and lists. */
+const SMALL_BYTES = 1 << 20;
+const PACK_BYTES = 65 << 20;
+const JOBS = 1;
+
+interface Pushed {
+  readonly sentBytes: number;
+  readonly resumed: { readonly objects: number } | null;
+}
+
+/** Sizes of the packs below a folder; none when it is not there yet. */
+function packsIn(folder: string): number[] {
+  try {
+    const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
+    return names.filter((name) => name.endsWith(".pack")).map((name) => statSync(join(folder, name)).size);
+  } catch (error) {
+    // Also of a file that was there a moment ago.
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return [];
+  }
+}
+
+const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0);
+
+interface Race {
+  readonly sandbox: Sandbox;
+  readonly words: readonly string[];
+  readonly isTime: () => boolean;
+  readonly kill: () => Promise<void>;
+}
+
+/** Runs the words, and kills once `isTime()`. True when the words did not come to their end. */
+async function killDuring({ sandbox, words, isTime, kill }: Race): Promise<boolean> {
+  const progress = { ended: false };
+  const running = sandbox.smc(words).then((ran) => {
+    progress.ended = true;
+    return ran;
+  });
+  while (!progress.ended && !isTime()) await new Promise(setImmediate);
+  await kill();
+  return (await running).code !== 0;
+}
+
+async function killDaemon(sandbox: Sandbox): Promise<void> {
+  const { daemon } = await sandbox.json<{ daemon: { pid: number } }>("daemon", "status");
+  process.kill(daemon.pid, "SIGKILL");
+}
+
+async function createModel(server: TeamServer): Promise<{ mine: Sandbox; bytes: Buffer; token: string }> {
+  const token = await server.token("laptop");
+  const mine = await createSandbox();
+  const bytes = randomFillSync(Buffer.alloc(SIZE_BYTES));
+  writeFileSync(mine.path("model.bin"), bytes);
+  await mine.ok("add", "model.bin");
+  await mine.ok("commit", "-q", "-m", "model");
+  await logIn(mine, server.url, token);
+  await mine.ok("remote", "add", "origin", server.repository());
+  return { mine, bytes, token };
+}
+
+test("a push goes on after the server was killed, and after the pusher was", async () => {
+  await using server = await TeamServer.start();
+  const { mine, bytes, token } = await createModel(server);
+  await using _ = mine;
+  const quarantine = join(server.sandbox.home, "quarantine");
+  const words = ["push", "--jobs", String(JOBS), "origin"];
+  const isTime = (count: number) => (): boolean => packsIn(quarantine).length >= count;
+  let killed = 0;
+  if (await killDuring({ sandbox: mine, words, isTime: isTime(1), kill: () => server.kill() })) killed += 1;
+  await server.run();
+  expect(await mine.ok("ls-remote")).toBe("");
+  if (await killDuring({ sandbox: mine, words, isTime: isTime(2), kill: () => killDaemon(mine) }))
+    killed += 1;
+  expect(killed).toBe(2);
+  const there = sum(packsIn(quarantine));
+  expect(there).toBeGreaterThan(PACK_BYTES);
+
+  const rest = await mine.json<Pushed>(...words);
+  const total = sum(packsIn(join(mine.home, "packs")));
+  expect(rest.sentBytes).toBeLessThanOrEqual(total - there + JOBS * PACK_BYTES + SMALL_BYTES);
+  expect(rest.sentBytes).toBeLessThan(total - PACK_BYTES + SMALL_BYTES);
+  expect(rest.resumed?.objects).toBeGreaterThan(0);
+  expect(packsIn(quarantine)).toEqual([]);
+  expect(await server.sandbox.ok("fsck", "--full", "-q")).toBe("");
+
+  await using theirs = new Sandbox();
+  await logIn(theirs, server.url, token);
+  await theirs.ok("clone", server.repository(), "model");
+  expect(sha256(readFileSync(theirs.path("model/model.bin")))).toBe(sha256(bytes));
+});
+
+test("a server that is killed while it takes a push over has all of it or no ref, and the rerun is small", async () => {
+  await using server = await TeamServer.start();
+  const { mine } = await createModel(server);
+  await using _ = mine;
+  const packs = join(server.sandbox.home, "packs");
+  const isTime = (): boolean => packsIn(packs).length > 0;
+  await killDuring({ sandbox: mine, words: ["push", "origin"], isTime, kill: () => server.kill() });
+  await server.run();
+  const refs = await mine.ok("ls-remote", "-q");
+  expect(["", "refs/heads/main\n"]).toContain(refs);
+  const rest = await mine.json<Pushed>("push", "origin");
+  expect(rest.sentBytes).toBeLessThan(PACK_BYTES + SMALL_BYTES);
+  expect(await mine.ok("ls-remote", "-q")).toBe("refs/heads/main\n");
+  expect(await server.sandbox.ok("fsck", "--full", "-q")).toBe("");
+});
+
+test("a fetch goes on after the server was killed, and moves no ref before", async () => {
+  await using server = await TeamServer.start();
+  const { mine, bytes, token } = await createModel(server);
+  await using _ = mine;
+  await mine.ok("push", "origin");
+  await using theirs = await createSandbox();
+  await logIn(theirs, server.url, token);
+  await theirs.ok("remote", "add", "origin", server.repository());
+  const packs = join(theirs.home, "packs");
+  const isTime = (): boolean => sum(packsIn(packs)) > PACK_BYTES;
+  const race = { sandbox: theirs, words: ["fetch", "origin"], isTime, kill: () => server.kill() };
+  expect(await killDuring(race)).toBe(true);
+  expect(await theirs.ok("refs")).not.toContain("refs/remotes/origin");
+  const arrived = sum(packsIn(packs));
+  await server.run();
+  const rest = await theirs.json<{ receivedBytes: number }>("fetch", "origin");
+  expect(rest.receivedBytes).toBeLessThanOrEqual(SIZE_BYTES - arrived + SMALL_BYTES);
+  await theirs.ok("checkout", "--detach", "origin/main");
+  expect(sha256(readFileSync(theirs.path("model.bin")))).toBe(sha256(bytes));
+});
