@@ -64,3 +64,28 @@ test("smc gc -q tells the bytes; bad spans are refused", async () => {
   expect(await box.ok("gc", "-q")).toBe("0\n");
   expect(await box.refused("gc", "--older-than", "soon")).toMatchObject({ exit: 2, code: "DATE_INVALID" });
 });
+
+test("smc gc --remote takes away what no ref there needs", async () => {
+  await using two = await createTwo({ files: { "a.txt": "1" } });
+  const { a } = two;
+  const first = (await a.ok("rev-parse", "HEAD")).trim();
+  a.write("model.bin", randomBytes(300_000));
+  await a.commit("second");
+  await a.ok("push", "-q");
+  const before = two.files(".pack");
+  await a.ok("push", "-q", "--force", "origin", `${first}:refs/heads/main`);
+  expect(await a.ok("gc", "--remote", "--older-than", "0")).toMatch(/not needed, and too young: \d+ packs/);
+  expect(await a.ok("gc", "--remote", "-n", "--older-than", "0", "--grace", "0")).toContain("would be freed");
+  expect(two.files(".pack")).toEqual(before);
+  expect(await a.ok("gc", "--remote", "origin", "--older-than", "0", "--grace", "0")).toMatch(
+    /freed: 29\d(?:\.\d)? KiB|freed: 300/,
+  );
+  expect(two.files(".pack").length).toBeLessThan(before.length);
+  await two.inClone("fsck", "--remote", "--full");
+  await a.ok("push", "-q");
+  await two.inClone("pull");
+  expect(sha256(readFileSync(two.clonePath("model.bin")))).toBe(a.digest("model.bin"));
+  const refused = await a.smc(["gc", "origin"]);
+  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("--remote") });
+  expect((await a.smc(["gc", "--remote", "--keep-last", "1"])).code).toBe(2);
+});

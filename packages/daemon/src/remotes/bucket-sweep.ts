@@ -91,6 +91,7 @@ export class BucketSweep implements RemoteSweep {
   async #remove(chosen: readonly Found[], call: Call): Promise<void> {
     let done = 0;
     const total = chosen.length;
+    call.onProgress({ phase: "sweep", done, total, unit: "files" });
     await inLanes(chosen, LANES, async ({ keys }) => {
       for (const key of keys) await this.#bucket.remove(key, call);
       done += 1;
