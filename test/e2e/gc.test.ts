@@ -1,5 +1,8 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { afterAll, expect, test } from "vitest";
-import { createSandbox } from "./sandbox.ts";
+import { createSandbox, sha256 } from "./sandbox.ts";
+import { createTwo } from "./two-sandboxes.ts";
 
 const box = await createSandbox();
 afterAll(() => box[Symbol.asyncDispose]());

@@ -20,7 +20,8 @@ export class TeamServer implements AsyncDisposable {
   url = "";
   #options: ServerOptions;
   #child: ChildProcess | undefined;
-  #output = "";
+  /** What it has written: its log. */
+  output = "";
 
   private constructor(sandbox: Sandbox, options: ServerOptions) {
     this.sandbox = sandbox;
@@ -54,7 +55,7 @@ export class TeamServer implements AsyncDisposable {
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [child.stdout, child.stderr])
-      stream.on("data", (part: Buffer) => (this.#output += part.toString()));
+      stream.on("data", (part: Buffer) => (this.output += part.toString()));
     this.#child = child;
     const ended = once(child, "exit");
     for (;;) {
@@ -63,11 +64,11 @@ export class TeamServer implements AsyncDisposable {
         const { daemon } = JSON.parse(ran.stdout) as { daemon: { pid: number; url: string | null } };
         this.#daemonPid = daemon.pid;
         this.url = daemon.url ?? "";
-        if (this.url === "") throw new Error(`the daemon does not listen: ${this.#output}`);
+        if (this.url === "") throw new Error(`the daemon does not listen: ${this.output}`);
         return;
       }
       const left = await Promise.race([ended, new Promise((resolve) => setImmediate(resolve))]);
-      if (left !== undefined) throw new Error(`the daemon left: ${this.#output}`);
+      if (left !== undefined) throw new Error(`the daemon left: ${this.output}`);
     }
   }
 
