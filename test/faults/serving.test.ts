@@ -123,7 +123,8 @@ test("a fetch goes on after the server was killed, and moves no ref before", asy
   await logIn(theirs, server.url, token);
   await theirs.ok("remote", "add", "origin", server.repository());
   const packs = join(theirs.home, "packs");
-  const isTime = (): boolean => sum(packsIn(packs)) > PACK_BYTES;
+  const incoming = join(theirs.home, "incoming");
+  const isTime = (): boolean => sum(packsIn(incoming)) + sum(packsIn(packs)) > PACK_BYTES / 2;
   const race = { sandbox: theirs, words: ["fetch", "origin"], isTime, kill: () => server.kill() };
   expect(await killDuring(race)).toBe(true);
   expect(await theirs.ok("refs")).not.toContain("refs/remotes/origin");

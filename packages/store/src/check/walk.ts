@@ -51,6 +51,8 @@ export interface WalkAbout {
   readonly pruned: ReadonlySet<Digest>;
   /** For progress: "check", "mark". */
   readonly phase: string;
+  /** What is missing is passed over: it may be on its way. What is damaged is reported all the same. */
+  readonly isPartial?: boolean;
 }
 
 /** What a walk has to know of a record before it reads it. */
@@ -95,6 +97,7 @@ export class Walk<P extends WalkPlace = Place> {
   readonly #pace: Pacer;
   readonly #pruned: ReadonlySet<Digest>;
   readonly #phase: string;
+  readonly #isPartial: boolean;
   readonly #seen = new DigestSet();
   readonly #outlines = new DigestSet();
   readonly #chunks = new DigestSet();
@@ -107,6 +110,7 @@ export class Walk<P extends WalkPlace = Place> {
     this.#damaged = about.damaged;
     this.#pruned = about.pruned;
     this.#phase = about.phase;
+    this.#isPartial = about.isPartial === true;
     this.#call = call;
     this.#pace = createPacer(call);
   }
@@ -189,6 +193,7 @@ export class Walk<P extends WalkPlace = Place> {
       this.#blobs.push({ ...step, kind: "blob" });
       return;
     }
+    if (place === undefined && this.#isPartial) return;
     const message =
       place === undefined
         ? `there is no ${step.kind} ${step.digest} in ${this.#source.where}`
@@ -273,7 +278,7 @@ export class Walk<P extends WalkPlace = Place> {
       return (await this.#source.chunklist(step.digest, list)).chunks;
     } catch (error) {
       if (!isDamage(error)) throw error;
-      this.#report(step, error.message, [list]);
+      if (error.code !== "OBJECT_MISSING" || !this.#isPartial) this.#report(step, error.message, [list]);
       return undefined;
     }
   }
@@ -309,6 +314,7 @@ export class Walk<P extends WalkPlace = Place> {
       for (const [index, digest] of part.entries()) {
         const place = places[index];
         const lost = place?.parents?.find((parent) => this.#damaged.whyOf(parent) !== undefined);
+        if (place === undefined && this.#isPartial) continue;
         if (place === undefined || place.kind !== "chunk") this.#damaged.mark(digest, MISSING);
         else if (lost !== undefined) this.#damaged.mark(digest, `its parent ${lost} cannot be read`);
       }

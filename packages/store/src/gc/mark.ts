@@ -16,6 +16,8 @@ export class Mark {
   readonly #store: OwnedStore;
   readonly #damaged = new Damaged();
   readonly #walk: Walk;
+  /** Of what commands rely on a part may still be on its way; what is not there cannot be taken away. */
+  readonly #pinned: Walk;
   readonly #fresh: ReadonlySet<Digest>;
 
   /**
@@ -30,12 +32,14 @@ export class Mark {
     this.#store = store;
     this.#fresh = new Set(fresh);
     const all = new Set([...pruned, ...this.#fresh]);
-    this.#walk = new Walk(walkSource(store), { damaged: this.#damaged, pruned: all, phase: "mark" }, call);
+    const about = { damaged: this.#damaged, pruned: all, phase: "mark" };
+    this.#walk = new Walk(walkSource(store), about, call);
+    this.#pinned = new Walk(walkSource(store), { ...about, isPartial: true }, call);
   }
 
   /** Digests of commits, trees, tags, chunklists and chunks (a small blob is its one chunk), and of blobs. */
   get live(): Pick<Walk, "has"> {
-    return this.#walk;
+    return { has: (digest) => this.#walk.has(digest) || this.#pinned.has(digest) };
   }
 
   /** Marks a root of any kind and all it needs. */
@@ -44,20 +48,23 @@ export class Mark {
     this.#assertSound();
   }
 
-  /** As `add`, but what is not in the store is left out: a pin may be of something that is about to be stored. */
+  /**
+   * As `add`, but what is not in the store is left out: a pin may be of something that is about to be stored, and so may be what that
+   * needs.
+   */
   async addPin(digest: Digest): Promise<void> {
     const root = "a running command";
     if (this.#fresh.has(digest)) {
       // A command took up a version that was about to lose its files: for once they stay.
       const { tree } = await readCommit(this.#store, digest);
-      await this.#walk.visit({ digest: tree, kind: "tree", root, path: "" });
+      await this.#pinned.visit({ digest: tree, kind: "tree", root, path: "" });
     }
     if (this.live.has(digest)) return;
     const place = await this.#store.index.find(digest);
-    if (place?.kind === "chunk") await this.#walk.visitChunks([digest]);
-    else if (place?.kind === "chunklist") await this.#walk.visitList(digest, place);
+    if (place?.kind === "chunk") await this.#pinned.visitChunks([digest]);
+    else if (place?.kind === "chunklist") await this.#pinned.visitList(digest, place);
     else if (place !== undefined || (await this.#store.index.findChunklist(digest)) !== undefined)
-      await this.#walk.visit({ digest, kind: "unknown", root, path: "" });
+      await this.#pinned.visit({ digest, kind: "unknown", root, path: "" });
     this.#assertSound();
   }
 

@@ -128,7 +128,7 @@ export class Intake implements AsyncDisposable {
     const contents = await store.pool.run("contents", { pack: path }, task);
     if (contents.name !== pack) throw new SmcError("PACK_CORRUPT", `it is called ${contents.name}`);
     const inside = new Map(contents.rows.map((row) => [row.digest, row]));
-    if (inside.size !== rows.length || !rows.every(({ digest }) => inside.has(digest)))
+    if (inside.size !== rows.length || !rows.every(({ digest, kind }) => inside.get(digest)?.kind === kind))
       throw new SmcError("PACK_CORRUPT", "it does not hold what its index says");
     const parents = await this.#parentsOf(path, inside);
     if (parents === undefined) return false;

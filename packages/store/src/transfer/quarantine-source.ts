@@ -69,6 +69,10 @@ export class QuarantineSource implements PackSource {
     return pack === undefined ? Promise.reject(goneFromHere(name)) : Promise.resolve(pack.sizeBytes);
   }
 
+  statPack(name: Digest): Promise<number | undefined> {
+    return Promise.resolve(this.#quarantine.pack(name)?.sizeBytes);
+  }
+
   readPack(name: Digest, range: ByteRange, call: Call): AsyncIterable<Uint8Array> {
     this.read.add(name);
     return this.#quarantine.readPack(name, range, call);

@@ -3,17 +3,19 @@
  * already, which is whole. At the end every blob's SHA-256 is computed anew from its chunks.
  */
 import { type Call, createPacer, type Pacer } from "../call.ts";
-import { SmcError } from "../errors.ts";
-import { readCommit, readTag, walk } from "../history/graph.ts";
-import { commitOfRef } from "../history/log-entry.ts";
+import { isSmcError, SmcError } from "../errors.ts";
+import { readCommit, readTag } from "../history/graph.ts";
 import { inLanes } from "../lanes.ts";
 import type { Digest } from "../objects/digest.ts";
 import { DigestSet } from "../objects/digest-set.ts";
-import { decodeTree } from "../objects/objects.ts";
+import { type Chunk, type Chunklist, decodeTree, encodeChunklist } from "../objects/objects.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { recordBytes } from "../pack/format.ts";
+import type { Piece } from "../pool/tasks.ts";
 import { Intake } from "./intake.ts";
 import type { PackSource, RemoteRow } from "./remote.ts";
+import { RemoteRecords } from "./remote-records.ts";
+import { WholeCommits } from "./whole-commits.ts";
 
 /** Digests that are looked up, or asked for, at a time. */
 const BATCH = 4096;
@@ -47,19 +49,32 @@ export async function receive(
   call: Call,
 ): Promise<Received> {
   await using intake = new Intake(store, remote, call);
-  const receiver = new Receiver({ store, remote, intake, call }, options);
+  await using records = new RemoteRecords({ store, remote, isAlone: false }, call);
+  const receiver = new Receiver({ store, remote, intake, records, call }, options);
   await receiver.commits();
   await receiver.trees();
   await receiver.lists();
   await receiver.chunks();
   const verifiedBlobs = await receiver.verify();
-  return { objects: intake.objects, bytes: intake.receivedBytes, verifiedBlobs, pruned: receiver.pruned };
+  return {
+    objects: intake.objects + receiver.listed,
+    bytes: intake.receivedBytes + records.receivedBytes,
+    verifiedBlobs,
+    pruned: receiver.pruned,
+  };
+}
+
+/** What a remote says a blob is made of. */
+interface NewList {
+  readonly row: RemoteRow;
+  readonly list: Chunklist;
 }
 
 interface Parts {
   readonly store: OwnedStore;
   readonly remote: PackSource;
   readonly intake: Intake;
+  readonly records: RemoteRecords;
   readonly call: Call;
 }
 
@@ -78,7 +93,10 @@ class Receiver {
   /** Records that the remote told of unasked. */
   readonly #extra = new Map<Digest, RemoteRow>();
   readonly #wanted = new Map<Digest, RemoteRow>();
-  readonly #chunked: Digest[] = [];
+  /** Blobs whose lists are stored. */
+  readonly #here: Digest[] = [];
+  /** Of the other blobs. */
+  readonly #lists = new Map<Digest, NewList>();
 
   constructor(parts: Parts, options: ReceiveOptions) {
     this.#parts = parts;
@@ -99,7 +117,7 @@ class Receiver {
         const kind = (await store.objects.stat(digest))?.kind;
         if (kind === "tag") level.push((await readTag(store, digest)).target);
         else if (kind === "tree") this.#trees.push(digest);
-        else if (kind === "blob") this.#blobs.add(digest);
+        else if (kind === "blob" || this.#blobs.has(digest)) this.#blobs.add(digest);
         else if (await this.#whole.has(digest)) this.#boundary.push(digest);
         else level.push(...(await this.#commit(digest)));
         await this.#pace();
@@ -144,40 +162,54 @@ class Receiver {
     }
   }
 
-  /** What the blobs are made of: chunks, or lists of them. */
+  /**
+   * What the blobs are made of: chunks, or lists of them. A list says of itself whose it is, so it is only read: it is stored when
+   * its chunks were seen to give that blob.
+   */
   async lists(): Promise<void> {
     const { store } = this.#parts;
     for (const blobs of batches([...this.#blobs])) {
       store.pins.add(blobs);
       const lists = await store.index.findChunklists(blobs);
+      this.#here.push(...blobs.filter((_, index) => lists[index] !== undefined));
       const single = blobs.filter((_, index) => lists[index] === undefined);
       const places = await store.index.findMany(single);
-      const rows = await this.#locate(
-        single.filter((_, index) => places[index]?.kind !== "chunk"),
-        "blob",
-      );
-      for (const row of rows) if (row.kind === "chunk") this.#want(row);
-      await this.#takeLists(rows, single);
+      const asked = single.filter((_, index) => places[index]?.kind !== "chunk");
+      const proven: RemoteRow[] = [];
+      for (const [index, row] of (await this.#locate(asked, "blob")).entries()) {
+        const blob = asked[index] as Digest;
+        if (row.kind === "chunk") this.#want(row);
+        else if (row.kind !== "chunklist" || row.blob !== blob) throw this.#lacks(blob, "blob");
+        else if (this.#isProven(blob)) proven.push(row);
+        else this.#lists.set(blob, { row, list: await this.#readList(blob, row) });
+        await this.#pace();
+      }
+      await this.#take(proven);
+      this.#here.push(...proven.flatMap(({ blob }) => blob ?? []));
     }
-    for (const blobs of batches([...this.#blobs])) {
-      const lists = await store.index.findChunklists(blobs);
-      this.#chunked.push(...blobs.filter((_, index) => lists[index] !== undefined));
-      const lost = blobs.find((blob, index) => lists[index] === undefined && !this.#wanted.has(blob));
-      if (lost !== undefined && (await store.index.find(lost))?.kind !== "chunk")
-        throw this.#lacks(lost, "blob");
+  }
+
+  #isProven(blob: Digest): boolean {
+    return this.#options.proven?.has(blob) === true;
+  }
+
+  async #readList(blob: Digest, { digest }: RemoteRow): Promise<Chunklist> {
+    try {
+      return await this.#parts.records.chunklist(blob, digest);
+    } catch (error) {
+      throw isSmcError(error, "OBJECT_MISSING") ? this.#lacks(blob, "the list of blob", error) : error;
     }
   }
 
   async chunks(): Promise<void> {
     const { store, intake } = this.#parts;
     const seen = new DigestSet();
-    for (const blob of this.#chunked) {
+    for (const blob of this.#here) {
       const list = await store.index.findChunklist(blob);
       if (list === undefined) throw this.#lacks(blob, "blob");
-      const { chunks } = await store.objects.chunklist(blob, list.digest);
-      await this.#wantMissing(chunks.map(({ digest }) => digest).filter((digest) => seen.add(digest)));
-      await this.#pace();
+      await this.#wantChunks((await store.objects.chunklist(blob, list.digest)).chunks, seen);
     }
+    for (const { list } of this.#lists.values()) await this.#wantChunks(list.chunks, seen);
     for (let rows = [...this.#wanted.values()]; rows.length > 0;) {
       const before = this.#wanted.size;
       const parents = new Set(rows.flatMap((row) => row.parents ?? []));
@@ -185,6 +217,16 @@ class Receiver {
       rows = [...this.#wanted.values()].slice(before);
     }
     await intake.take([...this.#wanted.values()]);
+  }
+
+  async #wantChunks(chunks: readonly Chunk[], seen: DigestSet): Promise<void> {
+    await this.#wantMissing(chunks.map(({ digest }) => digest).filter((digest) => seen.add(digest)));
+    await this.#pace();
+  }
+
+  /** Lists that were stored. */
+  get listed(): number {
+    return this.#lists.size;
   }
 
   async #wantMissing(digests: readonly Digest[]): Promise<void> {
@@ -210,25 +252,65 @@ class Receiver {
       });
   }
 
-  /** The blobs that came: the chunks that their lists name must give their digests. */
+  /** The chunks that a list names must give its blob; then the list is stored, durable when it returns. */
   async verify(): Promise<number> {
-    const { store, call } = this.#parts;
-    const { proven } = this.#options;
-    const unproven = this.#chunked.filter((blob) => proven?.has(blob) !== true);
+    const { store } = this.#parts;
+    const blobs = [...this.#here.filter((blob) => !this.#isProven(blob)), ...this.#lists.keys()];
     let done = 0;
-    await inLanes(unproven, store.pool.size, async (blob) => {
-      using _ = store.objects.readers.enter();
-      const { pieces } = await store.objects.blob(blob);
-      const found = await store.pool.run("hashPieces", { pieces }, { signal: call.signal });
-      if (found !== blob)
+    await inLanes(blobs, store.pool.size, async (blob) => {
+      await this.#prove(blob);
+      done += 1;
+      this.#parts.call.onProgress({ phase: "verify", done, total: blobs.length, unit: "objects" });
+    });
+    if (this.#lists.size > 0) {
+      await using session = store.writePacks("fetch");
+      for (const { list } of this.#lists.values()) {
+        await session.putRecord("chunklist", encodeChunklist(list));
+        await this.#pace();
+      }
+      await session.finish();
+    }
+    return this.#blobs.size;
+  }
+
+  /** Throws OBJECT_CORRUPT. */
+  async #prove(blob: Digest): Promise<void> {
+    const { store, remote, call } = this.#parts;
+    using _ = store.objects.readers.enter();
+    const found = this.#lists.get(blob);
+    const pieces =
+      found === undefined ? (await store.objects.blob(blob)).pieces : await this.#pieces(blob, found);
+    const digest = await store.pool.run("hashPieces", { pieces }, { signal: call.signal });
+    if (digest === blob) return;
+    const pack = found?.row.pack;
+    throw new SmcError(
+      "OBJECT_CORRUPT",
+      `${remote.url}: the chunks of blob ${blob} give ${digest}; no ref was moved`,
+      {
+        ...(pack === undefined ? {} : { details: { pack } }),
+      },
+    );
+  }
+
+  async #pieces(blob: Digest, { row, list: { chunks } }: NewList): Promise<Piece[]> {
+    const places = await this.#parts.store.objects.placesOf([...new Set(chunks.map(({ digest }) => digest))]);
+    const pieces: Piece[] = [];
+    let at = 0;
+    for (const { digest, sizeBytes } of chunks) {
+      const place = places.get(digest);
+      if (place === undefined) throw this.#lacks(digest, "chunk");
+      if (place.span.rawBytes !== sizeBytes)
         throw new SmcError(
           "OBJECT_CORRUPT",
-          `${this.#parts.remote.url}: the chunks of blob ${blob} give ${found}`,
+          `blob ${blob}: chunk ${digest} does not have ${sizeBytes} bytes`,
+          {
+            details: { pack: row.pack },
+          },
         );
-      done += 1;
-      call.onProgress({ phase: "verify", done, total: unproven.length, unit: "objects" });
-    });
-    return this.#blobs.size;
+      pieces.push({ ...place, at });
+      at += sizeBytes;
+    }
+    return pieces;
   }
 
   /** Fetches those commits, trees and tags that are not here. */
@@ -241,15 +323,9 @@ class Receiver {
       const missing = part.filter((_, index) => places[index] === undefined && blobs[index] === undefined);
       const rows = await this.#locate(missing, what);
       await this.#take(rows.filter(({ kind }) => kind !== "chunk" && kind !== "chunklist"));
-      for (const row of rows) if (row.kind === "chunk") this.#want(row);
-      await this.#takeLists(rows, missing);
+      for (const [index, { kind }] of rows.entries())
+        if (kind === "chunk" || kind === "chunklist") this.#blobs.add(missing[index] as Digest);
     }
-  }
-
-  /** Lists of these blobs, and no others. */
-  async #takeLists(rows: readonly RemoteRow[], blobs: readonly Digest[]): Promise<void> {
-    const asked = new Set<Digest | undefined>(blobs);
-    await this.#take(rows.filter(({ kind, blob }) => kind === "chunklist" && asked.has(blob)));
   }
 
   /** A row for each, or REMOTE_INCOMPLETE. */
@@ -293,45 +369,12 @@ class Receiver {
     await intake.take([...chosen.values()]);
   }
 
-  #lacks(digest: Digest, what: string): SmcError {
+  #lacks(digest: Digest, what: string, cause?: unknown): SmcError {
     const { url } = this.#parts.remote;
     return new SmcError("REMOTE_INCOMPLETE", `${url} lacks ${what} ${digest}; no ref was moved`, {
       details: { missing: digest },
+      cause,
     });
-  }
-}
-
-/** Which commits are whole with all their ancestors. Reads no more of the history than it has to. */
-class WholeCommits {
-  readonly #store: OwnedStore;
-  readonly #tips: readonly Digest[];
-  readonly #call: Call;
-  readonly #seen = new DigestSet();
-  #rest: AsyncIterator<{ digest: Digest }> | undefined;
-
-  constructor(store: OwnedStore, tips: readonly Digest[], call: Call) {
-    this.#store = store;
-    this.#tips = tips;
-    this.#call = call;
-  }
-
-  async has(digest: Digest): Promise<boolean> {
-    this.#rest ??= walk(this.#store, { from: await this.#commits() }, this.#call);
-    if (this.#seen.has(digest)) return true;
-    for (let next = await this.#rest.next(); next.done !== true; next = await this.#rest.next()) {
-      this.#seen.add(next.value.digest);
-      if (next.value.digest === digest) return true;
-    }
-    return false;
-  }
-
-  async #commits(): Promise<Digest[]> {
-    const commits = new Set<Digest>();
-    for (const tip of this.#tips) {
-      const commit = await commitOfRef(this.#store, tip);
-      if (commit !== undefined) commits.add(commit);
-    }
-    return [...commits];
   }
 }
 

@@ -12,7 +12,7 @@ import { recordBytes, type RecordRow } from "../pack/format.ts";
 import type { ChunkPlace } from "../pack/open-packs.ts";
 import { linkPlaces, type Located } from "./chains.ts";
 import { Downloads } from "./downloads.ts";
-import { assertRemoteRow, type Remote, type RemoteRow } from "./remote.ts";
+import { assertRemoteRow, type PackSource, type RemoteRow } from "./remote.ts";
 
 /** Records that describe the data are brought together with those beside them, up to so many bytes. */
 const BESIDE_BYTES_MAX = 16 * 1024 * 1024;
@@ -33,7 +33,7 @@ interface Kept {
 
 export interface RemoteRecordsOptions {
   readonly store: OwnedStore;
-  readonly remote: Remote;
+  readonly remote: PackSource;
   /** Reads nothing but the remote: what a record is a difference to is brought although the store has it. */
   readonly isAlone: boolean;
   /** Brings nothing but what is asked for. */

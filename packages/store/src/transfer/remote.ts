@@ -98,7 +98,10 @@ export interface SweptPacks {
 }
 
 /** Where packs that are to be stored come from. */
-export interface PackSource extends Pick<Remote, "url" | "locate" | "packBytes" | "readPack" | "movePack"> {
+export interface PackSource extends Pick<
+  Remote,
+  "url" | "locate" | "packBytes" | "statPack" | "readPack" | "movePack"
+> {
   /** All rows of a pack, for who can give it away whole. */
   rowsOf?(pack: Digest): readonly RemoteRow[];
 }

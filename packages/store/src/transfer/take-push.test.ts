@@ -5,15 +5,15 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type Digest, hashBytes } from "../objects/digest.ts";
 import { parseRefName } from "../objects/names.ts";
-import { encodeChunklist, encodeCommit, encodeTree } from "../objects/objects.ts";
-import { PackWriter } from "../pack/writer.ts";
+import { encodeChunklist, encodeTree } from "../objects/objects.ts";
 import { PRUNED_PREFIX } from "../refs/refs.ts";
+import { commitOf, craft } from "../testing/crafted.ts";
 import { flip } from "../testing/damage.ts";
 import { codeOf, moving, packsOf, pushTo, readBlob } from "../testing/remote-scene.ts";
 import { incoming, PUSHED, putAll, type Served, update, withServed } from "../testing/served.ts";
 import { QUIET } from "../testing/testing.ts";
 import { owned } from "../testing/two-stores.ts";
-import { ACTOR, type Bench, openBench } from "../testing/worktree.ts";
+import { type Bench, openBench } from "../testing/worktree.ts";
 import { fsck } from "../verbs/fsck.ts";
 import { gc } from "../verbs/gc.ts";
 import { push } from "../verbs/push.ts";
@@ -37,25 +37,6 @@ async function expectSound({ server }: Pick<Served, "server">): Promise<void> {
 async function largestOf(bench: Bench): Promise<PackFile> {
   const [large] = (await packsOf(bench)).sort((x, y) => y.sizeBytes - x.sizeBytes);
   return large as PackFile;
-}
-
-/** A pack of records that nobody has checked. */
-function craft(
-  folder: string,
-  records: readonly { kind: "chunk" | "chunklist" | "tree" | "commit"; raw: Uint8Array }[],
-): PackFile {
-  const path = join(folder, `crafted-${randomBytes(4).toString("hex")}.pack`);
-  const writer = new PackWriter(path, "00".repeat(16));
-  for (const { kind, raw } of records)
-    writer.add({ kind, digest: hashBytes(raw), rawBytes: raw.length }, { codec: 0, stored: raw });
-  const { name, sizeBytes } = writer.finish();
-  return { path, name, sizeBytes, rows: [] };
-}
-
-function commitOf(tree: Uint8Array): Uint8Array {
-  const moment = { ms: 1_700_000_000_000, offsetMinutes: 0 };
-  const who = { author: ACTOR, authored: moment, committer: ACTOR, committed: moment };
-  return encodeCommit({ tree: hashBytes(tree), parents: [], ...who, message: "crafted", meta: {} });
 }
 
 test("what a push lacks is named, no ref moves, and no path of the server is told", async () => {
