@@ -36,7 +36,12 @@ function startServer(lab) {
 }
 
 function logIn(lab, { url, token }) {
-  const ran = spawnSync(SMC, ["login", url], { cwd: lab.work, env: lab.env, input: `${token}\n` });
+  const ran = spawnSync(SMC, ["login", url], {
+    cwd: lab.work,
+    env: lab.env,
+    input: `${token}\n`,
+    encoding: "utf8",
+  });
   if (ran.status !== 0) throw new Error(`login: ${ran.stderr}`);
 }
 

@@ -40,7 +40,7 @@ async function mirror(place: Place, commits: Readonly<Record<string, Digest>>): 
   const gone = (await remote.refs(QUIET))
     .map(({ name }) => name)
     .filter((name) => !Object.hasOwn(commits, name.replace("refs/heads/", "")));
-  return smc.push(
+  return await smc.push(
     place.mine,
     { remote, remoteName: "origin", refs: [...refs, ...gone.map((name) => `:${name}`)] },
     QUIET,
@@ -49,7 +49,11 @@ async function mirror(place: Place, commits: Readonly<Record<string, Digest>>): 
 
 async function clean(place: Place, options: Partial<smc.RemoteGcOptions> = ALL): Promise<smc.RemoteGcResult> {
   await using remote = await open(place);
-  return smc.gcRemote(place.mine.store, { remote, remoteName: "origin", actor: ACTOR, ...options }, QUIET);
+  return await smc.gcRemote(
+    place.mine.store,
+    { remote, remoteName: "origin", actor: ACTOR, ...options },
+    QUIET,
+  );
 }
 
 const filesOf = (bucket: string, folder: string): string[] =>

@@ -286,9 +286,7 @@ class Receiver {
     throw new SmcError(
       "OBJECT_CORRUPT",
       `${remote.url}: the chunks of blob ${blob} give ${digest}; no ref was moved`,
-      {
-        ...(pack === undefined ? {} : { details: { pack } }),
-      },
+      pack === undefined ? {} : { details: { pack } },
     );
   }
 
