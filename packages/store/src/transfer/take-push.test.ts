@@ -7,7 +7,7 @@ import { type Digest, hashBytes } from "../objects/digest.ts";
 import { parseRefName } from "../objects/names.ts";
 import { encodeChunklist, encodeTree } from "../objects/objects.ts";
 import { PRUNED_PREFIX } from "../refs/refs.ts";
-import { commitOf, craft } from "../testing/crafted.ts";
+import { commitOf, craft, lyingPack } from "../testing/crafted.ts";
 import { flip } from "../testing/damage.ts";
 import { codeOf, moving, packsOf, pushTo, readBlob } from "../testing/remote-scene.ts";
 import { incoming, PUSHED, putAll, type Served, update, withServed } from "../testing/served.ts";
@@ -140,24 +140,15 @@ test("a list that lies about a file that is here does not take its place, howeve
 test("a list that lies about a file that is not here is refused before anybody can find it", async () => {
   await withServed(async (served) => {
     const { remote, server, folder } = served;
-    const { chunk } = await lyingList(served);
+    await lyingList(served);
     const blob = hashBytes(Buffer.from("a file that somebody will push"));
-    const part = { digest: hashBytes(chunk), sizeBytes: chunk.length };
-    const list = encodeChunklist({ blob, sizeBytes: 2 * chunk.length, plan: 1, chunks: [part, part] });
-    const tree = encodeTree([{ name: "m.bin", mode: "100644", digest: blob, sizeBytes: 2 * chunk.length }]);
-    const commit = commitOf(tree);
-    const pack = craft(folder, [
-      { kind: "chunk", raw: chunk },
-      { kind: "chunklist", raw: list },
-      { kind: "tree", raw: tree },
-      { kind: "commit", raw: commit },
-    ]);
+    const { pack, list, commit } = lyingPack(folder, blob);
     await remote.receivePack(await incoming(pack), QUIET);
-    expect(await errorOf(() => update(remote, [moving(hashBytes(commit), "absent", "x")]))).toMatchObject({
+    expect(await errorOf(() => update(remote, [moving(commit, "absent", "x")]))).toMatchObject({
       code: "OBJECT_CORRUPT",
     });
     expect(await server.index.findChunklist(blob)).toBeUndefined();
-    expect(await server.index.find(hashBytes(list))).toBeUndefined();
+    expect(await server.index.find(list)).toBeUndefined();
     expect((await remote.refs(QUIET)).map(({ name }) => name)).toEqual(["refs/heads/main"]);
   });
 });

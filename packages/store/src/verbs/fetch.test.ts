@@ -4,8 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { hashBytes } from "../objects/digest.ts";
 import { parseRefName } from "../objects/names.ts";
-import { encodeChunklist, encodeTree } from "../objects/objects.ts";
-import { commitOf, craft } from "../testing/crafted.ts";
+import { lyingPack } from "../testing/crafted.ts";
 import { QUIET } from "../testing/testing.ts";
 import { owned, type TwoStores, withTwoStores } from "../testing/two-stores.ts";
 import { fetch, type FetchOptions, type FetchResult } from "./fetch.ts";
@@ -146,17 +145,7 @@ test("a list of a remote that lies about a file is refused before anybody can fi
     const { b, remote, folder } = stores;
     const bytes = randomBytes(6 * 1024 * 1024);
     const blob = hashBytes(bytes);
-    const chunk = randomBytes(1000);
-    const part = { digest: hashBytes(chunk), sizeBytes: chunk.length };
-    const list = encodeChunklist({ blob, sizeBytes: 2 * chunk.length, plan: 1, chunks: [part, part] });
-    const tree = encodeTree([{ name: "m.bin", mode: "100644", digest: blob, sizeBytes: 2 * chunk.length }]);
-    const commit = commitOf(tree);
-    const pack = craft(folder, [
-      { kind: "chunk", raw: chunk },
-      { kind: "chunklist", raw: list },
-      { kind: "tree", raw: tree },
-      { kind: "commit", raw: commit },
-    ]);
+    const { pack, list, commit } = lyingPack(folder, blob);
     const { rows } = await b.store.pool.run("contents", { pack: pack.path }, { signal: QUIET.signal });
     const named = rows.map((row) => ({
       ...row,
@@ -164,11 +153,11 @@ test("a list of a remote that lies about a file is refused before anybody can fi
       ...(row.kind === "chunklist" ? { blob } : {}),
     }));
     await remote.putPack({ ...pack, rows: named });
-    await remote.update([{ name: parseRefName("refs/heads/main"), from: "absent", to: hashBytes(commit) }]);
+    await remote.update([{ name: parseRefName("refs/heads/main"), from: "absent", to: commit }]);
     for (let times = 0; times < 2; times += 1) {
       await expect(fetchB(stores)).rejects.toMatchObject({ code: "OBJECT_CORRUPT" });
       expect(await b.store.index.findChunklist(blob)).toBeUndefined();
-      expect(await b.store.index.find(hashBytes(list))).toBeUndefined();
+      expect(await b.store.index.find(list)).toBeUndefined();
     }
     // The file itself is stored when it comes, as if nobody had lied.
     await b.commit({ "m.bin": bytes });
