@@ -28,6 +28,9 @@ test("config() gets, sets, unsets and lists with origins", async () => {
       "repack.idleMinutes=2 default",
       "scrub.days=30 default",
       "scrub.mibPerSecond=20 default",
+      "serve.freeGiB=1 default",
+      "serve.protectedBranches=main default",
+      "serve.quotaGiB=0 default",
       "user.email=null default",
       "user.name=Ada store",
     ]);
