@@ -26,6 +26,10 @@ test("what there is more of than before is a push that begins anew; nothing was 
     expect(await beginAttempt({ path }, PUSH, 23)).toBeUndefined();
     expect(await beginAttempt({ path }, PUSH, 30)).toBeUndefined();
     expect(await beginAttempt({ path }, PUSH, 29)).toBe(30);
+    expect(await beginAttempt({ path }, PUSH, 0)).toBe(30);
+    await endAttempt({ path }, PUSH);
+    expect(await beginAttempt({ path }, PUSH, 0)).toBeUndefined();
+    expect(await beginAttempt({ path }, PUSH, 5)).toBeUndefined();
   });
 });
 

@@ -30,6 +30,7 @@ export async function beginAttempt(
   const key = keyOf(attempt);
   const first = known.get(key);
   if (first !== undefined && first > objects) return first;
+  if (objects === 0) return undefined;
   known.delete(key);
   known.set(key, objects);
   await writeAttempts(store, known);

@@ -113,7 +113,7 @@ async function bring(
   if (isDry || changes.length === 0)
     return { ...result, sentBytes: 0, packs: 0, verifiedObjects: 0, resumed: null };
   const attempt = { url: remote.url, want };
-  const first = result.objects === 0 ? undefined : await beginAttempt(store, attempt, result.objects);
+  const first = await beginAttempt(store, attempt, result.objects);
   const sent = await send(store, remote, { records: needed.records, jobs }, call);
   const named = new Set(there.map((ref) => ref.name));
   const outlines = needed.pruned
