@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { ClosingLine } from "./scripts/closing-line.mjs";
 
@@ -7,6 +8,9 @@ const ssr = { resolve: { conditions: ["source"] } };
 
 // Limits are for tests that hang: one that is slow on a crowded machine must pass.
 const hookTimeout = 240_000;
+
+// Vitest leaves one core to itself, but tests mostly wait for disks and for programs that they started.
+const maxWorkers = availableParallelism();
 
 export default defineConfig({
   test: {
@@ -20,6 +24,7 @@ export default defineConfig({
           include: ["packages/*/src/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout,
+          maxWorkers,
           sequence: { groupOrder: 0 },
         },
       },
@@ -32,6 +37,7 @@ export default defineConfig({
           exclude: ["**/node_modules/**", "test/faults/**", "test/proof/**", "test/engines/**"],
           testTimeout: 240_000,
           hookTimeout,
+          maxWorkers,
           sequence: { groupOrder: 1 },
         },
       },
