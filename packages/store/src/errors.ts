@@ -27,6 +27,7 @@ export const ERRORS = {
   PATH_INVALID: { exit: 2, http: 400 },
   URL_INVALID: { exit: 2, http: 400, hint: 'see "smc help remotes"' },
   CONFIG_INVALID: { exit: 2, http: 400, hint: 'see "smc help config"' },
+  EXPRESSION_INVALID: { exit: 2, http: 400, hint: "see docs/reference/expressions.md" },
   FILE_MALFORMED: { exit: 2, http: 400, hint: 'see "smc inspect"' },
   REQUEST_INVALID: { exit: 2, http: 400, hint: "see docs/reference/http.md" },
   REQUEST_TOO_LARGE: { exit: 2, http: 413, hint: "send it in several requests" },
