@@ -136,3 +136,29 @@ test("smc commit refuses bad messages from stdin", async () => {
   expect(await code(Buffer.from([0x66, 0xff]))).toBe(2);
   expect(await code("x".repeat(2 * 1024 * 1024))).toBe(2);
 });
+
+test("smc commit records what training scripts wrote", async () => {
+  box.write("runs/results.csv", "  epoch,  train/box_loss\n      0,  2.5\n      1,  nan\n");
+  box.write("runs/args.yaml", "lr0: 0.01\nmodel: yolov8n.pt\n");
+  box.write("m.json", '{"val": {"acc": 0.5}, "top5": 0.75}');
+  const files = [
+    "--metrics-file",
+    "runs/results.csv",
+    "--metrics-file",
+    "m.json",
+    "--params-file",
+    "runs/args.yaml",
+  ];
+  const ran = await box.smc(["commit", "--allow-empty", "-m", "yolo", ...files, "--metric", "top5=0.8"]);
+  expect(ran).toMatchObject({ code: 0 });
+  expect(ran.stderr).toContain("results.csv: train/box_loss");
+  expect(await last()).toMatchObject({
+    metrics: { epoch: 1, "val.acc": 0.5, top5: 0.8 },
+    params: { lr0: 0.01, model: "yolov8n.pt" },
+  });
+  box.write("m.json", '{\n"acc": NaN}');
+  expect(await box.refused("commit", "--allow-empty", "-m", "x", "--metrics-file", "m.json")).toMatchObject({
+    code: "FILE_MALFORMED",
+    exit: 2,
+  });
+});

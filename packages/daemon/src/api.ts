@@ -74,6 +74,8 @@ export const api = {
       allowEmpty: optional(flag),
       metrics: optional(numbers),
       params: optional(scalars),
+      metricsFiles: optional(texts),
+      paramsFiles: optional(texts),
       meta: optional(scalars),
       tag: optional(text),
       author: optional(text),

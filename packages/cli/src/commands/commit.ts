@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
@@ -6,6 +7,20 @@ import { readText } from "../input.ts";
 import { parseMetrics, parseScalars } from "../pairs.ts";
 
 const MESSAGE_BYTES_MAX = 1024 * 1024;
+const LEFT_OUT_SHOWN = 5;
+
+/** The daemon stands elsewhere: it gets absolute paths. */
+function filesOf(
+  folder: string,
+  options: { "metrics-file": readonly string[]; "params-file": readonly string[] },
+): { metricsFiles?: string[]; paramsFiles?: string[] } {
+  const absolute = (paths: readonly string[]): string[] => paths.map((path) => resolve(folder, path));
+  const { "metrics-file": metrics, "params-file": params } = options;
+  return {
+    ...(metrics.length === 0 ? {} : { metricsFiles: absolute(metrics) }),
+    ...(params.length === 0 ? {} : { paramsFiles: absolute(params) }),
+  };
+}
 
 export const command = defineCommand({
   usage: ["commit -m TEXT [options]", "commit -F FILE [options]"],
@@ -30,6 +45,18 @@ export const command = defineCommand({
     amend: { type: "boolean", summary: "replace the last commit of the branch" },
     metric: { type: "string", value: "K=V", multiple: true, summary: "record a number" },
     param: { type: "string", value: "K=V", multiple: true, summary: "record a parameter" },
+    "metrics-file": {
+      type: "string",
+      value: "FILE",
+      multiple: true,
+      summary: "record the numbers of a .json, .yaml or .csv; of a CSV its last row",
+    },
+    "params-file": {
+      type: "string",
+      value: "FILE",
+      multiple: true,
+      summary: "record the params of a .json, .yaml or .csv",
+    },
     meta: { type: "string", value: "K=V", multiple: true, summary: "record anything else" },
     tag: { type: "string", value: "NAME", summary: "tag the commit as well" },
     author: { type: "string", value: "NAME", summary: 'who made it, as "Name <address>"' },
@@ -40,6 +67,10 @@ export const command = defineCommand({
   examples: [
     ['smc commit -m "first release" --metric acc=0.91', "commit what is staged"],
     ['smc commit -am "lower rate" --param lr=0.0005', "stage what changed, commit"],
+    [
+      'smc commit -am "yolo" --metrics-file runs/results.csv --params-file runs/args.yaml',
+      "what Ultralytics wrote",
+    ],
     ['smc commit --amend -m "better words"', "replace the last commit"],
     ["write-notes | smc commit -F -", "take the message from another program"],
   ],
@@ -70,6 +101,7 @@ export const command = defineCommand({
       allowEmpty: options["allow-empty"],
       metrics: parseMetrics(options.metric),
       params: parseScalars("--param", options.param),
+      ...filesOf(folder, options),
       meta: parseScalars("--meta", options.meta),
       ...(options.tag === undefined ? {} : { tag: options.tag }),
       ...(options.author === undefined ? {} : { author: options.author }),
@@ -83,6 +115,10 @@ export const command = defineCommand({
     out.line(`[${branch} ${out.paint("yellow", shortDigest(data.digest))}] ${show(data.subject, 200)}`);
     out.line(`${added} added, ${modified} modified, ${deleted} deleted`);
     if (data.tag !== null) out.line(`tagged ${show(data.tag, 300)}`);
+    const more = data.leftOut.length - LEFT_OUT_SHOWN;
+    for (const line of data.leftOut.slice(0, LEFT_OUT_SHOWN))
+      out.hint(`no finite number: ${show(line, 300)}`);
+    if (more > 0) out.hint(`no finite number: ${more} more`);
   },
   quiet: (data) => [data.digest],
 });

@@ -236,3 +236,20 @@ test("add() and commit() of 10,000 files take at most 12 fsyncs", async () => {
     expect(syncCount).toBeLessThanOrEqual(12);
   });
 }, 240_000);
+
+test("commit() records metrics and params of files; what is given by itself wins", async () => {
+  await withWorktree(async (bench) => {
+    const file = join(bench.root, "metrics.json");
+    await writeFile(file, '{"train": {"loss": 0.5}, "acc": 0.1, "device": "cpu"}');
+    const options = { message: "x", allowEmpty: true, metricsFiles: [file], paramsFiles: [file] };
+    const made = await run(bench, { ...options, metrics: { acc: 0.9 }, params: { acc: 1 } });
+    expect(made.leftOut).toEqual([`${file}: device`]);
+    expect((await readCommit(bench.repository.store, made.digest)).meta).toEqual({
+      metrics: { "train.loss": 0.5, acc: 0.9 },
+      params: { "train.loss": 0.5, acc: 1, device: "cpu" },
+    });
+    await expect(run(bench, { ...options, paramsFiles: ["x.json"] })).rejects.toMatchObject({
+      code: "ARGUMENT_INVALID",
+    });
+  });
+});

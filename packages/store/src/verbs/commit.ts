@@ -13,6 +13,7 @@ import type { RefChange } from "../refs/refs.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
 import { show } from "../show.ts";
 import type { WriteSession } from "../store.ts";
+import { readMetricsFiles, readParamsFiles } from "../training-files/values-file.ts";
 import { writeTree } from "../trees/tree-write.ts";
 import { changedFiles, putEntries, storeFiles } from "../worktree/edit.ts";
 import { branchOf, type Head, worktreeRef, writeHead } from "../worktree/head.ts";
@@ -32,6 +33,10 @@ export interface CommitOptions {
   readonly allowEmpty?: boolean;
   readonly metrics?: Readonly<Record<string, number>>;
   readonly params?: Readonly<Record<string, string | number | boolean | null>>;
+  /** Absolute paths of what a training script wrote: .json, .yaml, .csv. `metrics` wins over them. */
+  readonly metricsFiles?: readonly string[];
+  /** The same for params. */
+  readonly paramsFiles?: readonly string[];
   /** Any further keys but `metrics` and `params`. */
   readonly meta?: MetaMap;
   /** Name of a new tag on the commit. */
@@ -56,22 +61,35 @@ export interface CommitResult {
   readonly tag: string | null;
   /** How many files changed against the first parent. */
   readonly files: { readonly added: number; readonly modified: number; readonly deleted: number };
+  /** `FILE: NAME` of values in `metricsFiles` that are no finite number. */
+  readonly leftOut: readonly string[];
 }
 
 /**
  * Commits the stage; durable when it returns. Throws NOTHING_TO_COMMIT when the tree would be HEAD's,
  * MESSAGE_INVALID, IDENTITY_INVALID, DATE_INVALID, ARGUMENT_INVALID for a metric that is no number, ALREADY_EXISTS
  * for a tag, REF_CHANGED when the branch moved since this worktree was at it, NAME_COLLISION, STAGE_CORRUPT,
- * with `all` also what `add` throws.
+ * with `all` also what `add` throws, with files of values what readMetricsFiles throws.
  */
 export async function commit(
   repository: Repository,
-  options: CommitOptions,
+  given: CommitOptions,
   call: Call,
 ): Promise<CommitResult> {
   const worktree = requireWorktree(repository);
-  const checked = checkOptions(options);
+  const { options, leftOut } = await withFiles(given);
+  const checked = { ...checkOptions(options), leftOut };
   return exclusively(worktree, call, () => commitStage(repository, { worktree, options, ...checked }, call));
+}
+
+async function withFiles(
+  options: CommitOptions,
+): Promise<{ options: CommitOptions; leftOut: readonly string[] }> {
+  const { metricsFiles = [], paramsFiles = [] } = options;
+  if (metricsFiles.length + paramsFiles.length === 0) return { options, leftOut: [] };
+  const { metrics, leftOut } = await readMetricsFiles(metricsFiles);
+  const params = { ...(await readParamsFiles(paramsFiles)), ...options.params };
+  return { options: { ...options, metrics: { ...metrics, ...options.metrics }, params }, leftOut };
 }
 
 interface Checked {
@@ -106,6 +124,7 @@ function isEmpty(values: object | undefined): boolean {
 }
 
 interface Input extends Checked {
+  readonly leftOut: readonly string[];
   readonly worktree: Worktree;
   readonly options: CommitOptions;
 }
@@ -147,6 +166,7 @@ async function commitStage(repository: Repository, input: Input, call: Call): Pr
     subject: made.message.split("\n", 1)[0] ?? "",
     tag: options.tag ?? null,
     files: { added: count("added"), modified: count("modified"), deleted: count("deleted") },
+    leftOut: input.leftOut,
   };
 }
 
