@@ -49,7 +49,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the folders of packs are not fsynced",
-    edits: [{ file: "write-session.js", from: "await syncFolder(folder);", to: "void folder;" }],
+    edits: [{ file: "pack/folder.js", from: "await syncFolder(folder);", to: "void folder;" }],
     lane: power("commit", "weak"),
   },
   {
@@ -135,7 +135,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "repack removes packs although the names of the new ones are not fsynced",
-    edits: [{ file: "write-session.js", from: "await syncFolder(folder);", to: "void folder;" }],
+    edits: [{ file: "pack/folder.js", from: "await syncFolder(folder);", to: "void folder;" }],
     lane: power("repack", "weak"),
   },
   {

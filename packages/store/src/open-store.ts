@@ -16,7 +16,7 @@ import { ObjectIndex } from "./db/object-index.ts";
 import { PackedObjects } from "./object-store.ts";
 import { findElsewhere } from "./other-copies.ts";
 import type { DamagedRecord } from "./pack/reader.ts";
-import { createPackFolders, type LostPacks, reconcile } from "./pack/folder.ts";
+import { type LostPacks, reconcile } from "./pack/folder.ts";
 import { Pool } from "./pool/pool.ts";
 import { Pins } from "./pins.ts";
 import { Readers } from "./readers.ts";
@@ -282,8 +282,7 @@ async function createStore(root: string): Promise<StoreFormat> {
   const storeId = randomBytes(16).toString("hex");
   await removeTree(join(root, "db"));
   await removeTree(join(root, "journal"));
-  await createPackFolders(root);
-  for (const name of ["incoming", "journal", "logs"]) await createFolder(join(root, name));
+  for (const name of ["packs", "incoming", "journal", "logs"]) await createFolder(join(root, name));
   const signal = new AbortController().signal;
   await using journal = await openJournal(join(root, "journal"), { storeId, create: true, signal });
   await using db = await openDb(join(root, "db"), { storeId, create: true });
@@ -337,8 +336,7 @@ async function openPartsOnce(
 ): Promise<OwnedStore> {
   const { storeId } = format;
   await removeTree(join(root, "incoming"));
-  await createFolder(join(root, "incoming"));
-  await createPackFolders(root);
+  for (const name of ["packs", "incoming"]) await createFolder(join(root, name));
   const opened = await openDbOrAnew(root, storeId);
   const db = new GatedDb(opened.db);
   const pool = new Pool();

@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { breathe, type Call, throwIfCanceled } from "./call.ts";
 import { type Digest, hashBytes } from "./objects/digest.ts";
 import { assert, isSmcError, SmcError } from "./errors.ts";
-import { createFolder, removeEmptyFolder, removeTree, renamePath, syncFile, syncFolder } from "./fs.ts";
+import { createFolder, removeEmptyFolder, removeTree, syncFile } from "./fs.ts";
 import type { Pins } from "./pins.ts";
 import type { ObjectIndex } from "./db/object-index.ts";
 import { CHUNK_BYTES_MAX, OBJECT_BYTES_MAX } from "./objects/objects.ts";
-import { indexPack, packPath } from "./pack/folder.ts";
+import { indexPack, packPath, placePacks } from "./pack/folder.ts";
 import type { RecordKind, RecordRow } from "./pack/format.ts";
 import type { WrittenPack } from "./pack/writer.ts";
 import type { PackedObjects } from "./object-store.ts";
@@ -310,13 +310,10 @@ export class PackSession implements WriteSession {
     const { path, index, pool } = this.#owner;
     for (const storer of this.#storers) await this.#run("seal", { op: this.#op }, { signal: NEVER, storer });
     for (const { synced } of this.#packs) await synced;
-    const folders = new Set<string>();
-    for (const { pack } of this.#packs) {
-      const target = packPath(path, pack.name);
-      await renamePath(pack.path, target);
-      folders.add(join(target, ".."));
-    }
-    for (const folder of folders) await syncFolder(folder);
+    await placePacks(
+      path,
+      this.#packs.map(({ pack }) => pack),
+    );
     if (replace) await this.#readBack();
     for (const { pack } of this.#packs) await indexPack({ path, index, pool }, pack, { replace });
     await removeEmptyFolder(this.#folder);

@@ -3,7 +3,7 @@
  * they hold. Nothing is removed. New packs are durable, read back and indexed before anything else changes, so a kill at any
  * moment loses nothing.
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Call, throwIfCanceled } from "../call.ts";
 import { createFolder, renamePath, syncFolder } from "../fs.ts";
 import { isSmcError } from "../errors.ts";
@@ -231,14 +231,15 @@ class Repair {
   async #moveAside(name: Digest): Promise<void> {
     const folder = damagedFolder(this.#store);
     await createFolder(folder);
+    const path = packPath(this.#store.path, name);
     try {
-      await renamePath(packPath(this.#store.path, name), join(folder, `${name}.pack`));
+      await renamePath(path, join(folder, `${name}.pack`));
+      await syncFolder(folder);
+      await syncFolder(dirname(path));
     } catch (error) {
       // A pack that is gone has nothing to be moved.
       if (!isSmcError(error, "PATH_NOT_FOUND")) throw error;
     }
-    await syncFolder(folder);
-    await syncFolder(join(packPath(this.#store.path, name), ".."));
     await syncFolder(this.#store.path);
   }
 }

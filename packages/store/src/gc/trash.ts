@@ -8,7 +8,7 @@ import type { Digest } from "../objects/digest.ts";
 import { isDigest } from "../objects/digest.ts";
 import { fromErrno, isSmcError } from "../errors.ts";
 import { createFolder, removeTree, renamePath, replaceFile, syncFolder } from "../fs.ts";
-import { packPath } from "../pack/folder.ts";
+import { packPath, placePacks } from "../pack/folder.ts";
 import { show } from "../show.ts";
 import { readSmall } from "../worktree/head.ts";
 
@@ -98,13 +98,10 @@ export async function throwAway(storePath: string, epoch: string, packs: readonl
 
 /** Moves packs back, durably; the caller indexes them. */
 export async function takeBack(storePath: string, { name: epoch, packs }: Epoch): Promise<void> {
-  const folders = new Set<string>();
-  for (const { name } of packs) {
-    const to = packPath(storePath, name);
-    await renamePath(trashPath(storePath, epoch, `${name}.pack`), to);
-    folders.add(join(to, ".."));
-  }
-  for (const folder of folders) await syncFolder(folder);
+  await placePacks(
+    storePath,
+    packs.map(({ name }) => ({ name, path: trashPath(storePath, epoch, `${name}.pack`) })),
+  );
   await syncFolder(trashPath(storePath, epoch));
 }
 

@@ -1,16 +1,17 @@
 /** The packs folder: where a pack lies, what lies there, and how a pack gets into the object index. */
 import type { Dirent } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { type Digest, isDigest } from "../objects/digest.ts";
 import { fromErrno, SmcError } from "../errors.ts";
-import { createFolder } from "../fs.ts";
+import { createFolder, renamePath, syncFolder } from "../fs.ts";
 import type { ChunklistPlace, ObjectIndex } from "../db/object-index.ts";
 import { decodeChunklist } from "../objects/objects.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { RecordRow } from "./format.ts";
 
 const SUFFIX = ".pack";
+const FOLDER = /^[0-9a-f]{2}$/;
 const LISTS_PER_TASK = 32;
 const NEVER = new AbortController().signal;
 
@@ -25,18 +26,17 @@ export function packAt(path: string): Digest | undefined {
   return path.endsWith(SUFFIX) && isDigest(name) ? name : undefined;
 }
 
-/** The 256 folders below `packs/`. */
-function packFolders(storePath: string): string[] {
-  return Array.from({ length: 256 }, (_, byte) =>
-    join(storePath, "packs", byte.toString(16).padStart(2, "0")),
-  );
-}
-
 /** Names of the packs on disk, and paths of anything else that lies among them. */
 export async function listPacks(storePath: string): Promise<{ names: Digest[]; foreign: string[] }> {
+  const parent = join(storePath, "packs");
   const names: Digest[] = [];
   const foreign: string[] = [];
-  const folders = packFolders(storePath);
+  const folders: string[] = [];
+  for (const entry of await list(parent)) {
+    const path = join(parent, entry.name);
+    if (FOLDER.test(entry.name) && !entry.isFile()) folders.push(path);
+    else foreign.push(path);
+  }
   const listed = await Promise.all(folders.map(list));
   for (const [index, folder] of folders.entries()) {
     for (const entry of listed[index] ?? []) {
@@ -57,12 +57,25 @@ async function list(folder: string): Promise<Dirent[]> {
   }
 }
 
-/** Makes those of the folders that are missing; durable only after `syncFolder` of `packs`. */
-export async function createPackFolders(storePath: string): Promise<void> {
-  const parent = join(storePath, "packs");
-  await createFolder(parent);
-  const there = new Set((await list(parent)).map(({ name }) => name));
-  for (const folder of packFolders(storePath)) if (!there.has(basename(folder))) await createFolder(folder);
+/**
+ * Renames packs into their places, durably; makes the folder of those that are the first in theirs. When one fails, those before it
+ * are in their places, and nothing names them.
+ */
+export async function placePacks(
+  storePath: string,
+  packs: readonly { readonly name: Digest; readonly path: string }[],
+): Promise<void> {
+  const folders = new Set<string>();
+  for (const { name, path } of packs) {
+    const target = packPath(storePath, name);
+    const folder = dirname(target);
+    if (!folders.has(folder)) await createFolder(folder);
+    folders.add(folder);
+    await renamePath(path, target);
+  }
+  for (const folder of folders) await syncFolder(folder);
+  // fsync(2) promises a folder's entries, not its own name; one that was there already may be as new.
+  await syncFolder(join(storePath, "packs"));
 }
 
 interface IndexContext {

@@ -3,15 +3,14 @@
  * the SHA-256 that it should have, and until what it is a difference to is stored: then it is durable and found. Each pack
  * on its own, so that after a kill only what was on its way is fetched again.
  */
-import { dirname } from "node:path";
 import type { Call } from "../call.ts";
 import type { ChunklistPlace } from "../db/object-index.ts";
 import { isSmcError, SmcError } from "../errors.ts";
-import { removeFile, renamePath, syncFolder } from "../fs.ts";
+import { removeFile } from "../fs.ts";
 import { inLanes } from "../lanes.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
-import { indexPack, packPath, readChunklists } from "../pack/folder.ts";
+import { indexPack, placePacks, readChunklists } from "../pack/folder.ts";
 import { recordBytes, type RecordRow } from "../pack/format.ts";
 import type { ChunkPlace } from "../pack/open-packs.ts";
 import { linkPlaces, READS_MAX, readsOf } from "./chains.ts";
@@ -136,9 +135,7 @@ export class Intake implements AsyncDisposable {
     if (problem !== undefined) throw new SmcError("PACK_CORRUPT", problem.message);
     // What cannot be read must not get among the packs of the store.
     assertLists(await readChunklists(store.pool, path, contents.rows), rows);
-    const target = packPath(store.path, pack);
-    await renamePath(path, target);
-    await syncFolder(dirname(target));
+    await placePacks(store.path, [{ name: pack, path }]);
     await indexPack(store, contents);
     this.objects += contents.rows.length;
     return true;

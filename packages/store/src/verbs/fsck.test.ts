@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Digest } from "../objects/digest.ts";
@@ -20,14 +20,16 @@ test("fsck() of a whole store finds nothing and counts what it read", async () =
   });
 });
 
-test("fsck() lists files among the packs that are not ours and leaves them", async () => {
-  await withFolder(async (folder) => {
-    await using store = await openStore(join(folder, "store"), { create: true });
+test("fsck() lists what lies among the packs and is not ours, and leaves it", async () => {
+  await withFolder(async (place) => {
+    await using store = await openStore(join(place, "store"), { create: true });
     const stray = join(store.path, "packs", "ab", "notes.txt");
+    const folder = join(store.path, "packs", "notes");
+    for (const path of [join(stray, ".."), folder]) mkdirSync(path);
     writeFileSync(stray, "mine");
     const { ok, notes } = await fsck(store, {}, QUIET);
     expect(ok).toBe(true);
-    expect(notes).toEqual([`not ours, left alone: ${stray}`]);
+    expect(notes).toEqual([folder, stray].map((path) => `not ours, left alone: ${path}`));
     expect(readFileSync(stray, "utf8")).toBe("mine");
   });
 });
