@@ -30,14 +30,14 @@ export function parsePairs(option: string, words: readonly string[]): Map<string
 }
 
 /** A metric is a finite decimal number. Throws ARGUMENT_INVALID. */
-export function parseMetrics(words: readonly string[]): Record<string, number> {
+export function parseMetrics(words: readonly string[], option = "--metric"): Record<string, number> {
   const metrics: Record<string, number> = {};
-  for (const [key, text] of parsePairs("--metric", words)) {
+  for (const [key, text] of parsePairs(option, words)) {
     const value = NUMBER.test(text) ? Number(text) : Number.NaN;
     if (!Number.isFinite(value)) {
       throw new SmcError(
         "ARGUMENT_INVALID",
-        `--metric ${show(key, 80)}: '${show(text, 40)}' is not a finite number`,
+        `${option} ${show(key, 80)}: '${show(text, 40)}' is not a finite number`,
       );
     }
     metrics[key] = value;

@@ -18,6 +18,7 @@ import {
   variables,
   verb,
 } from "./api-schema.ts";
+import { versionsApi } from "./api-versions.ts";
 import type { handlers } from "./handlers.ts";
 
 const progress = { progress: true };
@@ -295,6 +296,7 @@ export const api = {
     },
     progress,
   ),
+  ...versionsApi,
   "rev-parse": verb("Resolves revisions", "repository", {
     revisions: optional(texts),
     short: optional(count),

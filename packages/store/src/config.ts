@@ -10,6 +10,7 @@ import {
 import { isSmcError, SmcError } from "./errors.ts";
 import { replaceFile } from "./fs.ts";
 import { assertIdentity, parseIdentity, refName } from "./objects/names.ts";
+import { parseLower } from "./registry/metric-direction.ts";
 import { show } from "./show.ts";
 import { suggest } from "./history/suggest.ts";
 import { readSmall } from "./worktree/head.ts";
@@ -66,6 +67,13 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     values: ["error", "warn", "info", "debug"],
     environment: "SMC_LOG",
     worktree: false,
+  },
+  {
+    name: "metrics.lower",
+    description: "Metrics that are better when lower, besides losses, errors and times: rank_*, bias",
+    default: null,
+    type: "text",
+    worktree: true,
   },
   {
     name: "names.allowNonportable",
@@ -227,6 +235,7 @@ function textFault(key: ConfigKey, value: string): string | undefined {
     if (key.name === "user.email") assertIdentity({ name: "a", email: value });
     if (key.name === "init.defaultBranch") refName("refs/heads/", value);
     if (key.name === "serve.protectedBranches") parseBranchPatterns(value);
+    if (key.name === "metrics.lower") parseLower(value);
   } catch (error) {
     if (isSmcError(error)) return error.message.slice(error.message.lastIndexOf(": ") + 2);
     throw error;

@@ -1,12 +1,22 @@
 /** Every verb of the command line. Only the module of the one that runs is loaded. */
 import type { Command } from "../command.ts";
 
-export type Group = "start" | "snapshots" | "history" | "branches" | "sharing" | "plumbing" | "care" | "help";
+export type Group =
+  | "start"
+  | "snapshots"
+  | "history"
+  | "versions"
+  | "branches"
+  | "sharing"
+  | "plumbing"
+  | "care"
+  | "help";
 
 export const GROUPS: Readonly<Record<Group, string>> = {
   start: "Start",
   snapshots: "Snapshots",
   history: "History",
+  versions: "Versions and what is known of them",
   branches: "Branches and tags",
   sharing: "Sharing",
   plumbing: "Plumbing, for scripts",
@@ -52,6 +62,13 @@ export const COMMANDS = {
   audit: { group: "history", summary: "list what was done and by whom", load: () => import("./audit.ts") },
   reflog: { group: "history", summary: "list where a ref has been", load: () => import("./reflog.ts") },
   revert: { group: "history", summary: "commit the undoing of a commit", load: () => import("./revert.ts") },
+  versions: { group: "versions", summary: "list versions", load: () => import("./versions.ts") },
+  compare: {
+    group: "versions",
+    summary: "compare versions side by side",
+    load: () => import("./compare.ts"),
+  },
+  rank: { group: "versions", summary: "order versions by metrics", load: () => import("./rank.ts") },
   branch: {
     group: "branches",
     summary: "list, make, rename, delete branches",

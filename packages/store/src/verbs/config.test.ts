@@ -23,6 +23,7 @@ test("config() gets, sets, unsets and lists with origins", async () => {
       "daemon.idleMinutes=15 default",
       "init.defaultBranch=main default",
       "log.level=debug environment",
+      "metrics.lower=null default",
       "names.allowNonportable=false default",
       "names.caseConflicts=refuse default",
       "repack.idleMinutes=2 default",

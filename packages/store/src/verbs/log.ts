@@ -14,6 +14,8 @@ import {
   readDecorations,
 } from "../history/log-entry.ts";
 import type { Commit } from "../objects/objects.ts";
+import { isLowerBetter } from "../registry/metric-direction.ts";
+import { readLower } from "../registry/metrics-lower.ts";
 import type { Repository } from "../repository.ts";
 import { type CommitSet, resolveCommitSet } from "../history/revision.ts";
 import type { Store } from "../store.ts";
@@ -109,7 +111,7 @@ export async function log(repository: Repository, options: LogOptions, call: Cal
     }
   }
   const rows: LogRow[] = shown.map(({ node, commit }) => formatEntry(node.digest, commit, decorations));
-  return addColumns(store, { rows, walked, options }, call);
+  return addColumns(repository, { rows, walked, options }, call);
 }
 
 async function readFilter(repository: Repository, options: LogOptions): Promise<Filter> {
@@ -183,13 +185,13 @@ function createPathTest(
 }
 
 async function addColumns(
-  store: Store,
+  repository: Repository,
   found: { rows: LogRow[]; walked: readonly CommitNode[]; options: LogOptions },
   call: Call,
 ): Promise<LogResult> {
   let { rows } = found;
   const { options } = found;
-  if (options.metric !== undefined) rows = addMetric(rows, options.metric);
+  if (options.metric !== undefined) rows = addMetric(rows, options.metric, await readLower(repository));
   if (options.graph === true) {
     const parents = drawnParents(rows, found.walked);
     const lines = graphLines(
@@ -201,7 +203,7 @@ async function addColumns(
   const pace = createPacer(call);
   const sized: LogRow[] = [];
   for (const row of rows) {
-    sized.push({ ...row, sizeBytes: await treeSize(store, row.tree) });
+    sized.push({ ...row, sizeBytes: await treeSize(repository.store, row.tree) });
     await pace();
   }
   return sized;
@@ -212,12 +214,9 @@ async function treeSize(store: Store, tree: Digest): Promise<number> {
   return (await readTree(store.objects, tree)).reduce((sum, entry) => sum + entry.sizeBytes, 0);
 }
 
-const LOWER_IS_BETTER =
-  /loss|err|mae|mse|mape|perplexity|ppl|wer|cer|fid|latency|time|seconds|_ms|size|bytes/i;
-
-function addMetric(rows: readonly LogRow[], name: string): LogRow[] {
+function addMetric(rows: readonly LogRow[], name: string, lower: readonly string[]): LogRow[] {
   const values = rows.map((row) => row.metrics[name] ?? 0);
-  const sign = LOWER_IS_BETTER.test(name) ? -1 : 1;
+  const sign = isLowerBetter(name, lower) ? -1 : 1;
   const best = values.reduce((top, value) => Math.max(top, sign * value), -Infinity);
   return rows.map((row, index) => {
     const value = values[index] ?? 0;

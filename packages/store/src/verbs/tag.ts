@@ -10,6 +10,7 @@ import { assertMessage, type RefName, refName } from "../objects/names.ts";
 import { encodeTag } from "../objects/objects.ts";
 import { notFound, suggestRefs } from "../refs/ref-find.ts";
 import { createRef } from "../refs/create-ref.ts";
+import { compareVersions, RELEASE } from "../refs/version-order.ts";
 import type { RefChange } from "../refs/refs.ts";
 import type { Repository } from "../repository.ts";
 import { resolveRevision } from "../history/revision.ts";
@@ -91,19 +92,6 @@ async function rowOf(repository: Repository, ref: RefName, digest: Digest): Prom
   return { ...row, subject: subjectOf(message), tagger: null, date: formatMoment(committed) };
 }
 
-const VERSION = /^v(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$/;
-
-/** Releases by number, before anything else by name. */
-function compareNames(a: string, b: string): number {
-  const [x, y] = [VERSION.exec(a), VERSION.exec(b)];
-  if (x === null || y === null) return a < b ? -1 : 1;
-  for (const part of [1, 2, 3]) {
-    const distance = Number(x[part]) - Number(y[part]);
-    if (distance !== 0) return distance;
-  }
-  return 0;
-}
-
 async function listTags(repository: Repository, pattern: string | undefined, call: Call): Promise<TagResult> {
   if (pattern !== undefined && pattern.length > PATTERN_LENGTH_MAX) {
     throw new SmcError("ARGUMENT_INVALID", `the pattern is longer than ${PATTERN_LENGTH_MAX} characters`);
@@ -116,13 +104,13 @@ async function listTags(repository: Repository, pattern: string | undefined, cal
     }
     await pace();
   }
-  return { action: "list", tags: tags.sort((a, b) => compareNames(a.name, b.name)) };
+  return { action: "list", tags: tags.sort((a, b) => compareVersions(a.name, b.name)) };
 }
 
 async function nextVersion(repository: Repository, part: "major" | "minor" | "patch"): Promise<string> {
   const refs = await repository.store.refs.list(repository.name, PREFIX);
-  const versions = refs.map((ref) => ref.name.slice(PREFIX.length)).filter((name) => VERSION.test(name));
-  const highest = versions.sort(compareNames).at(-1) ?? "v0.0.0";
+  const versions = refs.map((ref) => ref.name.slice(PREFIX.length)).filter((name) => RELEASE.test(name));
+  const highest = versions.sort(compareVersions).at(-1) ?? "v0.0.0";
   const [major = 0, minor = 0, patch = 0] = highest.slice(1).split(".").map(Number);
   if (part === "major") return `v${major + 1}.0.0`;
   return part === "minor" ? `v${major}.${minor + 1}.0` : `v${major}.${minor}.${patch + 1}`;
