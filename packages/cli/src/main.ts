@@ -63,6 +63,16 @@ function checkCount(name: string, command: Command, words: Words): void {
   }
 }
 
+/** After the verb a command's own option hides the global one of that name: `smc --store PATH backup --store`. */
+function joinGlobals(before: readonly string[], command: Command, words: Words): GlobalValues {
+  const early: Readonly<Record<string, unknown>> = parseWords(before, GLOBAL_OPTIONS).options;
+  const late: Readonly<Record<string, unknown>> = words.options;
+  const isLate = (name: string): boolean =>
+    !Object.hasOwn(command.options, name) && late[name] !== undefined && late[name] !== false;
+  const names = Object.keys(GLOBAL_OPTIONS);
+  return Object.fromEntries(names.map((name) => [name, (isLate(name) ? late : early)[name]])) as GlobalValues;
+}
+
 async function plan(args: readonly string[]): Promise<Plan> {
   const { before, verb, after } = splitAtVerb(args, GLOBAL_OPTIONS);
   if (verb === undefined) {
@@ -79,8 +89,10 @@ async function plan(args: readonly string[]): Promise<Plan> {
   if (!isCommandName(verb)) throw unknownVerb(verb);
   const command = await loadCommand(verb);
   const specs: OptionSpecs = { ...GLOBAL_OPTIONS, ...command.options };
-  const words = parseWords([...before, ...expandDigits(after, command)], specs);
-  const globals = words.options as GlobalValues;
+  const isHiding = Object.keys(GLOBAL_OPTIONS).some((name) => Object.hasOwn(command.options, name));
+  const own = expandDigits(after, command);
+  const words = parseWords(isHiding ? own : [...before, ...own], specs);
+  const globals = isHiding ? joinGlobals(before, command, words) : (words.options as GlobalValues);
   if (globals.help) {
     const page: Words = { options: {}, words: [verb], rest: undefined };
     return { name: "help", command: await loadCommand("help"), words: page, globals };

@@ -3,6 +3,7 @@
  * Inputs are schemas, because what comes over a socket is checked; results are the types of the store's functions
  * (`packages/store/src/verbs/<verb>.ts`), because what goes out is our own. `handlers.ts` shows that both agree.
  */
+import { filesApi } from "./api-files.ts";
 import {
   choice,
   count,
@@ -282,21 +283,6 @@ export const api = {
     tags: optional(flag),
   }),
   outdated: verb("Tells what is different on the remotes", "repository", { remote: optional(text) }),
-  bundle: verb(
-    "Writes refs and what they need into one file, reads and checks such files",
-    "store",
-    {
-      action: choice("create", "verify", "list", "import"),
-      file: text,
-      refs: optional(texts),
-      all: optional(flag),
-      since: optional(texts),
-      force: optional(flag),
-      name: optional(text),
-    },
-    progress,
-  ),
-  ...versionsApi,
   "rev-parse": verb("Resolves revisions", "repository", {
     revisions: optional(texts),
     short: optional(count),
@@ -386,6 +372,7 @@ export const api = {
     folder: optional(text),
     environment: optional(variables),
   }),
+  ...filesApi,
 } as const;
 
 export type VerbName = keyof typeof api;

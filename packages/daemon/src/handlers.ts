@@ -3,6 +3,7 @@ import * as store from "@smc/store";
 import type { Call, OwnedStore, Repository } from "@smc/store";
 import type { Input, VerbName } from "./api.ts";
 import { type Context, folderOf, openRepository, readActor } from "./context.ts";
+import { backupIn, onFiles } from "./files-place.ts";
 import { loginIn, logoutIn } from "./remotes/login.ts";
 import {
   cloneIn,
@@ -136,4 +137,7 @@ export const handlers = {
   config: inFolder(store.config),
   env: inFolder(store.env),
   doctor: inFolder(store.doctor),
+  backup: backupIn,
+  "restore-backup": onFiles(store.restoreBackup),
+  backups: onFiles(store.backups),
 } satisfies Handlers;

@@ -60,6 +60,13 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     worktree: false,
   },
   {
+    name: "layout.folder",
+    description: "Folder with trained/, cloud/, backups/, active/ and downloads/, below the worktree",
+    default: "data/models",
+    type: "text",
+    worktree: true,
+  },
+  {
     name: "log.level",
     description: "What the daemon writes to its log",
     default: "info",

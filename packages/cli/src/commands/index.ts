@@ -8,6 +8,7 @@ export type Group =
   | "versions"
   | "branches"
   | "sharing"
+  | "backups"
   | "plumbing"
   | "care"
   | "help";
@@ -19,6 +20,7 @@ export const GROUPS: Readonly<Record<Group, string>> = {
   versions: "Versions and what is known of them",
   branches: "Branches and tags",
   sharing: "Sharing",
+  backups: "Backups and folders of files",
   plumbing: "Plumbing, for scripts",
   care: "Store and daemon",
   help: "Help",
@@ -116,6 +118,17 @@ export const COMMANDS = {
     summary: "one file of branches and tags, for a stick",
     load: () => import("./bundle.ts"),
   },
+  backup: {
+    group: "backups",
+    summary: "copy a file, a version or the store",
+    load: () => import("./backup.ts"),
+  },
+  "restore-backup": {
+    group: "backups",
+    summary: "verify a backup and bring it back",
+    load: () => import("./restore-backup.ts"),
+  },
+  backups: { group: "backups", summary: "list, verify, remove backups", load: () => import("./backups.ts") },
   "ls-files": { group: "plumbing", summary: "list staged files", load: () => import("./ls-files.ts") },
   "ls-tree": {
     group: "plumbing",

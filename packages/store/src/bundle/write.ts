@@ -1,16 +1,13 @@
 /** Writes a bundle: below another name first, so that a bundle of that name is whole. */
-import { randomBytes } from "node:crypto";
-import { lstat } from "node:fs/promises";
-import { dirname } from "node:path";
 import { CarWriter } from "@ipld/car/writer";
 import { CID } from "multiformats/cid";
 import { type Call, throwIfCanceled } from "../call.ts";
-import { fromErrno, isSmcError, SmcError } from "../errors.ts";
-import { AppendFile, createFile, removeFile, renamePath, syncFolder } from "../fs.ts";
+import { SmcError } from "../errors.ts";
+import type { AppendFile } from "../fs.ts";
+import { writeNewFile } from "../new-file.ts";
 import { type Digest, formatCid, hashBytes } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import type { RecordKind } from "../pack/format.ts";
-import { show } from "../show.ts";
 import type { NeededRecord } from "../transfer/needed.ts";
 import { type Bundle, encodeBundle } from "./format.ts";
 
@@ -19,7 +16,6 @@ const WRITE_BYTES = 1024 * 1024;
 /** Records that are read ahead, as long as they are small together. */
 const AHEAD_MAX = 8;
 const AHEAD_BYTES_MAX = 32 * 1024 * 1024;
-const FILE_MODE = 0o666;
 
 /** What describes comes before what it describes, chunks last. */
 const ORDER: readonly RecordKind[] = ["tag", "commit", "tree", "chunklist", "chunk"];
@@ -38,60 +34,8 @@ export async function writeBundle(
   { path, force, ...contents }: BundleContents & { path: string; force: boolean },
   call: Call,
 ): Promise<{ sizeBytes: number }> {
-  await assertFree(path, force);
-  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  let sizeBytes = 0;
-  {
-    await using file = await AppendFile.create(temporary, { mode: FILE_MODE });
-    try {
-      sizeBytes = await fill(store, { file, ...contents }, call);
-      await file.sync();
-      await place(temporary, path, force);
-    } catch (error) {
-      // What failed first is what is told.
-      await removeFile(temporary).catch(() => undefined);
-      throw error;
-    }
-  }
-  await syncFolder(dirname(path));
+  const sizeBytes = await writeNewFile(path, { force }, (file) => fill(store, { file, ...contents }, call));
   return { sizeBytes };
-}
-
-/** Before anything is read: nobody waits for an hour to be told. */
-async function assertFree(path: string, force: boolean): Promise<void> {
-  let isFolder: boolean;
-  try {
-    isFolder = (await lstat(path)).isDirectory();
-  } catch (error) {
-    const known = fromErrno(error, `cannot look at '${show(path)}'`);
-    if (isSmcError(known) && known.details.errno === "ENOENT") return;
-    throw known;
-  }
-  if (isFolder || !force) throw inTheWay(path, isFolder);
-}
-
-function inTheWay(path: string, isFolder: boolean): SmcError {
-  const what = isFolder ? "is a folder" : "is there already";
-  return new SmcError("WOULD_OVERWRITE", `'${show(path)}' ${what}; nothing was written`, {
-    hint: isFolder ? "name a file" : 'choose another name, or use "--force"',
-  });
-}
-
-/** Not by a link, which file systems of sticks do not have: the name is taken, then replaced. */
-async function place(temporary: string, path: string, force: boolean): Promise<void> {
-  if (force) return renamePath(temporary, path);
-  try {
-    await createFile(path, "", { durable: false });
-  } catch (error) {
-    if (isSmcError(error) && error.details.errno === "EEXIST") throw inTheWay(path, false);
-    throw error;
-  }
-  try {
-    await renamePath(temporary, path);
-  } catch (error) {
-    await removeFile(path).catch(() => undefined);
-    throw error;
-  }
 }
 
 async function fill(

@@ -39,6 +39,11 @@ export interface JournalOptions extends ScanOptions {
   readonly fileBytesMax?: number;
 }
 
+export interface JournalSnapshot {
+  readonly files: readonly Pick<JournalFile, "path" | "sizeBytes">[];
+  readonly position: JournalPosition;
+}
+
 export interface Journal extends AsyncDisposable {
   readonly position: JournalPosition;
   /** Bytes of an unfinished record that opening cut off. */
@@ -54,6 +59,8 @@ export interface Journal extends AsyncDisposable {
   records(fromSeq: number): AsyncIterable<{ record: JournalRecord; position: JournalPosition }>;
   /** The first record of each file, oldest first: where `records` starts to read without going over what is before. */
   fileStarts(): readonly number[];
+  /** Its files, each with the bytes that it has, and the last record: between two records. */
+  snapshot(): Promise<JournalSnapshot>;
   /** Reads all of it again, as it was at the call, and checks every byte. Throws JOURNAL_CORRUPT with the place, CANCELED. */
   verify(signal: AbortSignal): Promise<JournalSummary>;
 }
@@ -143,10 +150,17 @@ class FileJournal implements Journal {
     return this.#files.map(({ firstSeq }) => firstSeq);
   }
 
+  snapshot(): Promise<JournalSnapshot> {
+    return this.#now();
+  }
+
+  /** Between two records: what is being written has no place yet. */
+  #now(): Promise<{ files: JournalFile[]; position: JournalPosition }> {
+    return this.#queue.then(() => ({ files: [...this.#files], position: this.position }));
+  }
+
   verify(signal: AbortSignal): Promise<JournalSummary> {
-    // Between two records: what is being written has no place yet.
-    const now = this.#queue.then(() => ({ files: [...this.#files], position: this.position }));
-    return now.then((state) => verifyFiles(this.#folder, { ...state, signal }));
+    return this.#now().then((state) => verifyFiles(this.#folder, { ...state, signal }));
   }
 
   async #append(entry: JournalEntry): Promise<{ record: JournalRecord; position: JournalPosition }> {

@@ -185,7 +185,7 @@ test("bundle create overwrites only with force, and leaves nothing when it fails
     });
     for (const call of ["create", "write", "sync", "rename"]) {
       interceptCalls((what, path) => {
-        if (what === call && path.includes("sub/x.car")) throw new SmcError("DISK_FULL", "full");
+        if (what === call && path.startsWith(join(folder, "sub/"))) throw new SmcError("DISK_FULL", "full");
       });
       try {
         await expect(run({ action: "create", file: "sub/x.car" })).rejects.toMatchObject({

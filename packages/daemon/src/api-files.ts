@@ -1,0 +1,40 @@
+/** Verbs that deal with files of people: bundles, backups, folders. A part of the table of `api.ts`. */
+import { choice, flag, optional, text, texts, verb } from "./api-schema.ts";
+
+const progress = { progress: true };
+
+export const filesApi = {
+  bundle: verb(
+    "Writes refs and what they need into one file, reads and checks such files",
+    "store",
+    {
+      action: choice("create", "verify", "list", "import"),
+      file: text,
+      refs: optional(texts),
+      all: optional(flag),
+      since: optional(texts),
+      force: optional(flag),
+      name: optional(text),
+    },
+    progress,
+  ),
+  ...versionsApi,
+  backup: verb(
+    "Copies a file, a version or the whole store into folders for backups",
+    "store",
+    { target: optional(text), store: optional(flag), name: optional(text), to: optional(texts) },
+    progress,
+  ),
+  "restore-backup": verb(
+    "Verifies a backup and brings it back",
+    "store",
+    { backup: text, destination: optional(text), force: optional(flag) },
+    progress,
+  ),
+  backups: verb(
+    "Lists, verifies and removes backups",
+    "store",
+    { action: choice("list", "verify", "rm"), names: optional(texts), folder: optional(text) },
+    progress,
+  ),
+} as const;

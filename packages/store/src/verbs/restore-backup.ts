@@ -1,0 +1,93 @@
+/** `smc restore-backup`: what was backed up, verified and brought back. */
+import { basename, join } from "node:path";
+import { findBackup } from "../backup/find-backup.ts";
+import type { BackupKind, BackupManifest } from "../backup/manifest.ts";
+import { Backup } from "../backup/read-backup.ts";
+import { restoreFile, restoreFolder, restoreStore } from "../backup/restore-backup.ts";
+import type { Call } from "../call.ts";
+import { SmcError } from "../errors.ts";
+import { type FilesPlace, pathOf, targetOf } from "../layout/folders.ts";
+
+export interface RestoreBackupOptions {
+  /** Its name, or its path. */
+  readonly backup: string;
+  /** A file: a folder or a path (`trained/` of the layout). A version: a new folder. A store: a new folder, required. */
+  readonly destination?: string;
+  /** Replaces another file that is there. */
+  readonly force?: boolean;
+}
+
+export interface RestoreBackupResult {
+  readonly kind: BackupKind;
+  /** Absolute path of the backup. */
+  readonly backup: string;
+  /** Absolute path of what was restored. */
+  readonly path: string;
+  readonly files: number;
+  readonly contentBytes: number;
+  readonly created: string;
+  readonly source: BackupManifest["source"];
+  /** False when the same bytes were there already. */
+  readonly written: boolean;
+  /** Symbolic links, which are not restored. */
+  readonly skippedLinks: readonly string[];
+}
+
+/**
+ * Every byte is compared with its SHA-256 before anything has its place. Throws PATH_NOT_FOUND, FILE_MALFORMED for what is
+ * no backup, OBJECT_CORRUPT, WOULD_OVERWRITE: then the destination is as it was.
+ */
+export async function restoreBackup(
+  place: FilesPlace,
+  options: RestoreBackupOptions,
+  call: Call,
+): Promise<RestoreBackupResult> {
+  await using backup = await Backup.open(await findBackup(place, options.backup), call);
+  const { kind, files, created, source, links } = backup.manifest;
+  const { path, written } = await bring(place, { backup, options }, call);
+  return {
+    kind,
+    backup: backup.path,
+    path,
+    files: files.length,
+    contentBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    created,
+    source,
+    written,
+    skippedLinks: links.map((link) => link.path),
+  };
+}
+
+async function bring(
+  place: FilesPlace,
+  { backup, options }: { backup: Backup; options: RestoreBackupOptions },
+  call: Call,
+): Promise<{ path: string; written: boolean }> {
+  const { kind } = backup.manifest;
+  const { destination, force = false } = options;
+  const name = basename(backup.path);
+  if (kind === "file") {
+    const path =
+      destination === undefined
+        ? join(place.models, "trained", name)
+        : await targetOf(place, destination, name);
+    return { path, written: await restoreFile(backup, { path, force }, call) };
+  }
+  if (force)
+    throw new SmcError("USAGE", "--force goes with the backup of a file; folders are never replaced");
+  if (kind === "revision") {
+    const path =
+      destination === undefined
+        ? join(place.models, "trained", name.replace(/\.tar$/, ""))
+        : pathOf(place, destination);
+    await restoreFolder(backup, path, call);
+    return { path, written: true };
+  }
+  if (destination === undefined)
+    throw new SmcError("USAGE", "name the folder for the store; nothing was restored", {
+      hint: `smc restore-backup ${name} FOLDER, then use it with --store FOLDER`,
+    });
+  const path = pathOf(place, destination);
+  await restoreStore(backup, path, call);
+  return { path, written: true };
+}
