@@ -18,7 +18,6 @@ export const filesApi = {
     },
     progress,
   ),
-  ...versionsApi,
   backup: verb(
     "Copies a file, a version or the whole store into folders for backups",
     "store",

@@ -372,6 +372,7 @@ export const api = {
     folder: optional(text),
     environment: optional(variables),
   }),
+  ...versionsApi,
   ...filesApi,
 } as const;
 
