@@ -12,6 +12,14 @@ export interface Positional {
   readonly completes?: "refs" | readonly string[];
 }
 
+/** A change of what is live: asked about before it is made. */
+export interface Change<Data> {
+  /** Asks the daemon: what it would do, to do it, or to write down that it was declined. */
+  ask(answer: "plan" | "yes" | "no", plan?: Data): Promise<Data>;
+  /** What will happen, line by line; none when there is nothing to ask about. */
+  tell(plan: Data): readonly string[];
+}
+
 /** What a command knows besides its words. */
 export interface CommandContext {
   /** Absolute path of the folder the user stands in (`-C` applied). */
@@ -22,6 +30,11 @@ export interface CommandContext {
   readonly client: Client;
   /** What the user types without seeing it, or the one line of standard input. Throws USAGE, CANCELED. */
   askSecret(question: string): Promise<string>;
+  /**
+   * Says what will happen, asks `[y/N]`, and has it done; with --yes it is done at once. Without a terminal, and when the answer is
+   * no, that is written into the audit log. Throws CONFIRMATION_NEEDED, CONFIRMATION_DECLINED, CANCELED.
+   */
+  confirm<Data>(change: Change<Data>): Promise<Data>;
   /** Asks the daemon; starts it when none runs. Progress is printed. */
   call<V extends VerbName>(verb: V, input: VerbInput<V>): Promise<VerbResult<V>>;
 }

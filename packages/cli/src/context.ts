@@ -118,6 +118,11 @@ export function createContext(settings: ContextSettings): CommandContext {
       const prompt = (text: string): void => printer.prompt(text);
       return readSecret(question, { folder: context.folder, signal, prompt });
     },
+    confirm: async (change) => {
+      if (globals.yes) return change.ask("yes");
+      const { confirmed } = await import("./confirm.ts");
+      return confirmed(change, { signal, prompt: (text) => printer.prompt(text) });
+    },
     call: async <V extends VerbName>(verb: V, input: VerbInput<V>): Promise<VerbResult<V>> => {
       const author = process.env["SMC_AUTHOR"];
       const at = {

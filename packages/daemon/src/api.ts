@@ -16,16 +16,19 @@ import {
   scalars,
   text,
   texts,
-  variables,
   verb,
 } from "./api-schema.ts";
 import { versionsApi } from "./api-versions.ts";
+import { machineApi } from "./api-machine.ts";
+import { registryApi } from "./api-registry.ts";
 import type { handlers } from "./handlers.ts";
 
 const progress = { progress: true };
 const symlinks = choice("never", "safe");
 
 export const api = {
+  ...machineApi,
+  ...registryApi,
   init: verb("Makes a repository and a worktree for it", "store", {
     folder: optional(text),
     name: optional(text),
@@ -355,22 +358,6 @@ export const api = {
     name: optional(text),
     scopes: optional(texts),
     expires: optional(text),
-  }),
-  config: verb("Reads and writes settings", "store", {
-    action: choice("get", "set", "unset", "list"),
-    key: optional(text),
-    value: optional(text),
-    layer: optional(choice("store", "worktree")),
-    folder: optional(text),
-    environment: optional(variables),
-  }),
-  env: verb("Tells versions, places, settings and variables", "store", {
-    folder: optional(text),
-    environment: optional(variables),
-  }),
-  doctor: verb("Looks for what is wrong with store, worktree and machine", "store", {
-    folder: optional(text),
-    environment: optional(variables),
   }),
   ...versionsApi,
   ...filesApi,

@@ -1,6 +1,6 @@
 /** Verb → function of the store, one line each. */
 import * as store from "@smc/store";
-import type { Call, OwnedStore, Repository } from "@smc/store";
+import type { Call, OwnedRepository, OwnedStore, Repository } from "@smc/store";
 import type { Input, VerbName } from "./api.ts";
 import { type Context, folderOf, openRepository, readActor } from "./context.ts";
 import { backupIn, onFiles } from "./files-place.ts";
@@ -25,6 +25,16 @@ function onRepository<Options, Result>(
   return async (context, input, call) => {
     using _ = context.store.calls.enter();
     return await verb(await openRepository(context), input, call);
+  };
+}
+
+/** For verbs that deal with packs themselves. */
+function onOwned<Options, Result>(
+  verb: (repository: OwnedRepository, options: Options, call: Call) => Promise<Result>,
+): (context: Context, input: Options, call: Call) => Promise<Result> {
+  return async (context, input, call) => {
+    using _ = context.store.calls.enter();
+    return await verb({ ...(await openRepository(context)), store: context.store }, input, call);
   };
 }
 
@@ -119,6 +129,10 @@ export const handlers = {
   "ls-remote": lsRemoteIn,
   outdated: outdatedIn,
   bundle: bundleIn,
+  champion: onRepository(store.champion),
+  challenger: onOwned(store.challenger),
+  promote: onOwned(store.promote),
+  rollback: onOwned(store.rollback),
   "rev-parse": onRepository(store.revParse),
   "cat-file": onRepository(store.catFile),
   "hash-object": onStore(store.hashObject),

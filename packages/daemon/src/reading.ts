@@ -7,6 +7,7 @@ import type { VerbName } from "./api.ts";
 export const READING_VERBS: ReadonlySet<string> = new Set([
   "audit",
   "cat",
+  "champion",
   "cat-file",
   "compare",
   "diff",

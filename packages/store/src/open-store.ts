@@ -20,6 +20,7 @@ import { type LostPacks, reconcile } from "./pack/folder.ts";
 import { Pool } from "./pool/pool.ts";
 import { Pins } from "./pins.ts";
 import { Readers } from "./readers.ts";
+import { guardOf } from "./registry/protection.ts";
 import { createRefStore, type StoredRefs } from "./refs/ref-store.ts";
 import { show } from "./show.ts";
 import type { Store, WriteSession } from "./store.ts";
@@ -76,6 +77,7 @@ export class OwnedStore implements Store {
     this.recovery = recovery;
     const { index, pool } = parts;
     this.objects = new PackedObjects({ path, index, pool });
+    parts.refs.guard = guardOf(this);
     pool.elsewhere = async (digests, damaged) => {
       // One after the other: each pack is told of once.
       const noted = this.#noted.then(() => this.#note(damaged.at(-1)));

@@ -7,6 +7,7 @@ export type Group =
   | "history"
   | "versions"
   | "branches"
+  | "registry"
   | "sharing"
   | "backups"
   | "plumbing"
@@ -19,6 +20,7 @@ export const GROUPS: Readonly<Record<Group, string>> = {
   history: "History",
   versions: "Versions and what is known of them",
   branches: "Branches and tags",
+  registry: "Champion and challenger",
   sharing: "Sharing",
   backups: "Backups and folders of files",
   plumbing: "Plumbing, for scripts",
@@ -83,6 +85,26 @@ export const COMMANDS = {
     load: () => import("./merge.ts"),
   },
   tag: { group: "branches", summary: "list, make, delete tags", load: () => import("./tag.ts") },
+  champion: {
+    group: "registry",
+    summary: "show which version is live",
+    load: () => import("./champion.ts"),
+  },
+  challenger: {
+    group: "registry",
+    summary: "show or name the candidate",
+    load: () => import("./challenger.ts"),
+  },
+  promote: {
+    group: "registry",
+    summary: "make a version the champion",
+    load: () => import("./promote.ts"),
+  },
+  rollback: {
+    group: "registry",
+    summary: "make the champion before champion again",
+    load: () => import("./rollback.ts"),
+  },
   clone: {
     group: "sharing",
     summary: "make a folder of what a remote holds",

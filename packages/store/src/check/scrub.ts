@@ -88,6 +88,15 @@ async function readRows(db: Db): Promise<Map<Digest, Row>> {
   return rows;
 }
 
+/** Packs of which every byte was right when they were read, at this moment or since: and when that was. */
+export async function provenSince(db: Db, sinceMs: number): Promise<Map<Digest, number>> {
+  const proven = new Map<Digest, number>();
+  const now = nowMs();
+  for (const [pack, { checkedMs, problems }] of await readRows(db))
+    if (problems === 0 && checkedMs >= sinceMs && checkedMs <= now) proven.set(pack, checkedMs);
+  return proven;
+}
+
 /** Notes that these packs were read just now. Not synced: what is lost is read once more. */
 export async function noteScrubbed(
   db: Db,

@@ -3,7 +3,7 @@ import { parseDate } from "../history/dates.ts";
 import type { Digest } from "../objects/digest.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { parseRefName, refName, type RefName } from "../objects/names.ts";
-import { PRUNED_PREFIX } from "./refs.ts";
+import { PROTECTED_PREFIX, PRUNED_PREFIX } from "./refs.ts";
 import type { Repository } from "../repository.ts";
 import type { ReflogSelector } from "../history/revision-text.ts";
 import { show } from "../show.ts";
@@ -12,6 +12,7 @@ import { readHead } from "../worktree/head.ts";
 
 export const SHORT_DIGEST_MIN = 7;
 const VERSIONS_TOLD_MAX = 3;
+const WORKTREES_PREFIX = "refs/worktrees/";
 
 /** REVISION_NOT_FOUND with "did you mean" when there are candidates, else with the hint. */
 export function notFound(
@@ -38,12 +39,12 @@ export function tryRefName(text: string): RefName | undefined {
   }
 }
 
-/** The full names that a short one may mean, in the order they are tried. */
-/** Refs that smc makes for itself and does not list: where worktrees are, what was pruned. */
+/** Refs that smc makes for itself and does not list: where worktrees are, what was pruned, what is protected. */
 export function isOwnRef(name: string): boolean {
-  return name.startsWith("refs/worktrees/") || name.startsWith(PRUNED_PREFIX);
+  return [WORKTREES_PREFIX, PRUNED_PREFIX, PROTECTED_PREFIX].some((prefix) => name.startsWith(prefix));
 }
 
+/** The full names that a short one may mean, in the order they are tried. */
 function refCandidates(name: string): RefName[] {
   const rules = ["", "refs/", "refs/registry/", "refs/tags/", "refs/heads/", "refs/remotes/"];
   const names = rules.map((prefix) => prefix + name);

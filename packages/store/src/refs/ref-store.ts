@@ -43,6 +43,7 @@ import type {
   RefChange,
   ReflogEntry,
   NamedObject,
+  RefGuard,
   RefReason,
   RefStore,
   RepositoryRecord,
@@ -64,6 +65,8 @@ export interface StoredRefs extends RefStore {
   rebuild(db: Db): Promise<void>;
   /** What in the rows is not as the journal says; a few of them. Throws JOURNAL_CORRUPT, INDEX_CORRUPT, CANCELED. */
   check(call: Call): Promise<string[]>;
+  /** Asked before every change; set once, by who opens the store. */
+  guard: RefGuard | undefined;
   /** True when opening found rows that did not add up and made them again. */
   readonly wasRebuilt: boolean;
 }
@@ -91,6 +94,7 @@ class JournalRefs implements StoredRefs {
   #state: RefState = EMPTY;
   #queue: Promise<unknown> = Promise.resolve();
   wasRebuilt = false;
+  guard: RefGuard | undefined;
 
   constructor({ db, journal, pins }: { db: Db; journal: Journal; pins?: Pick<Pins, "add"> }) {
     this.#db = db;
@@ -259,8 +263,9 @@ class JournalRefs implements StoredRefs {
     repository: string,
     changes: readonly RefChange[],
     reason: RefReason,
-    { caseConflicts = "refuse" }: UpdateOptions = {},
+    options: UpdateOptions = {},
   ): Promise<void> {
+    const { caseConflicts = "refuse" } = options;
     assertReason(reason);
     await assertChanges(changes);
     await this.#exclusive(async () => {
@@ -269,12 +274,21 @@ class JournalRefs implements StoredRefs {
       const resolved = await resolveChanges(context, changes);
       if (resolved.length === 0) return;
       await assertNoConflict(context, resolved);
+      await this.guard?.({ repository, changes: resolved, options });
       for (const { name, from, to } of resolved) {
         if (name.startsWith(PRUNED_PREFIX)) continue;
         if (from !== "absent") this.#pins?.add([from]);
         if (to !== "absent") this.#pins?.add([to]);
       }
       await this.#commit({ type: "refs", ms: nowMs(), ...pick(reason), repository, changes: resolved });
+    });
+  }
+
+  async note(repository: string, reason: RefReason): Promise<void> {
+    assertReason(reason);
+    await this.#exclusive(async () => {
+      await this.#assertRepository(repository);
+      await this.#commit({ type: "refs", ms: nowMs(), ...pick(reason), repository, changes: [] });
     });
   }
 

@@ -1,9 +1,13 @@
 /** Refs of all repositories: LevelDB over the journal, which is the authority. */
 import type { Digest } from "../objects/digest.ts";
 import type { RefName } from "../objects/names.ts";
+import type { JournalChange } from "../journal/journal.ts";
 
 /** Below it: commits whose files gc may take away. Such a ref keeps nothing. */
 export const PRUNED_PREFIX = "refs/pruned/";
+
+/** Below it: what people have protected. */
+export const PROTECTED_PREFIX = "refs/protected/";
 
 export interface Ref {
   readonly name: RefName;
@@ -61,7 +65,16 @@ export interface WorktreeRecord {
 export interface UpdateOptions {
   /** "allow" takes names that differ only by case from others; "refuse" is the default. */
   readonly caseConflicts?: "refuse" | "allow";
+  /** Names that start so are the caller's own to change, which nobody else may: the registry's verbs and theirs. */
+  readonly owns?: readonly string[];
 }
+
+/** Asked before every change of refs, while no other is made. Throws REF_PROTECTED, and then nothing is changed. */
+export type RefGuard = (guarded: {
+  readonly repository: string;
+  readonly changes: readonly JournalChange[];
+  readonly options: UpdateOptions;
+}) => Promise<void>;
 
 export interface RefStore {
   /** Creates the repository; throws ALREADY_EXISTS, or with `reuse` returns when it is there. */
@@ -74,7 +87,7 @@ export interface RefStore {
   /**
    * Applies all changes or none, durable when it returns. Throws REF_CHANGED when a `from` is not what is there,
    * REF_CONFLICT for `a` beside `a/b` and for names that differ only by case, REPOSITORY_NOT_FOUND,
-   * LIMIT_EXCEEDED above 100,000 changes or 64 KiB of `reason` or `actor`. A change of nothing to nothing is dropped.
+   * LIMIT_EXCEEDED above 100,000 changes or 64 KiB of `reason` or `actor`, REF_PROTECTED. A change of nothing to nothing is dropped.
    */
   update(
     repository: string,
@@ -82,6 +95,8 @@ export interface RefStore {
     reason: RefReason,
     options?: UpdateOptions,
   ): Promise<void>;
+  /** Writes into the journal that something was asked for and not done; no ref changes. Throws as `update`. */
+  note(repository: string, reason: RefReason): Promise<void>;
   /** Newest first. A deleted ref keeps its entries. */
   log(repository: string, name: RefName, limit?: number): Promise<ReflogEntry[]>;
   /** The objects that refs of all repositories name, or named by a change after number `sinceSeq`; deleted ones too. */

@@ -101,11 +101,8 @@ export function createHistory(repository: Repository): History {
     async point(ref, digest, reason = "test") {
       const name = parseRefName(ref);
       const change = { name, from: "any", to: digest } as const;
-      await store.refs.update(repository.name, [change], {
-        op: "test",
-        reason,
-        actor: "Ada <ada@example.org>",
-      });
+      const why = { op: "test", reason, actor: "Ada <ada@example.org>" };
+      await store.refs.update(repository.name, [change], why, { owns: ["refs/"] });
       return name;
     },
   };

@@ -31,7 +31,12 @@ async function withLine(run: (line: Line) => Promise<void>): Promise<void> {
     const names = ["heads/main", "heads/work", "heads/release/1", "heads/full", "tags/v1", "registry/best"];
     await update(
       admin,
-      names.map((name) => ({ name: parseRefName(`refs/${name}`), from: "absent", to: second })),
+      names.map((name) => ({
+        name: parseRefName(`refs/${name}`),
+        from: "absent",
+        // No tag or branch is the name of the version that is best.
+        to: name === "registry/best" ? first : second,
+      })),
     );
     await run({
       first,

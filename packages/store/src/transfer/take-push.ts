@@ -6,6 +6,7 @@ import type { OwnedStore } from "../open-store.ts";
 import { refPolicy } from "../refs/ref-policy.ts";
 import { assertChanges } from "../refs/ref-rules.ts";
 import { PRUNED_PREFIX, type Ref, type RefChange, type RefReason } from "../refs/refs.ts";
+import { REGISTRY_PREFIX } from "../registry/roles.ts";
 import { show } from "../show.ts";
 import { acceptOutlines } from "./outlines.ts";
 import { assertPushAllowed, type PushedRef, type PushRules } from "./push-rules.ts";
@@ -41,7 +42,9 @@ export async function takePush(push: Push, call: Call): Promise<void> {
   await assertPushAllowed({ store, rules }, moving, call);
   const why = { op: "push", reason: reason.reason, actor };
   await store.refs.createRepository(repository, why, { reuse: true });
-  await store.refs.update(repository, moving, why, await refPolicy({ store }));
+  // Whether who pushes may move roles was asked above; archived versions stay for everybody.
+  const policy = { ...(await refPolicy({ store })), owns: [REGISTRY_PREFIX] };
+  await store.refs.update(repository, moving, why, policy);
 }
 
 function isNewOutline({ name, from, to }: PushedRef): boolean {

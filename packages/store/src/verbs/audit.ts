@@ -27,7 +27,7 @@ export interface AuditOptions {
   readonly verify?: boolean;
 }
 
-/** One change of a ref; or a repository or a worktree that was made known, where `ref` is null. */
+/** One change of a ref; or, where `ref` is null, a repository or a worktree that was made known, or a change that was declined. */
 export interface AuditRow {
   /** Number of the record; the changes that one command made at once share it. */
   readonly seq: number;
@@ -151,7 +151,9 @@ function isNamed(name: string, pattern: string): boolean {
 function rowsOf(record: JournalRecord, ref: string | undefined): AuditRow[] {
   const { seq, actor, op, repository, reason } = record;
   const common = { seq, date: formatMoment(momentAt(record.ms)), actor, op, repository, reason };
-  if (record.type !== "refs") return [{ ...common, ref: null, from: null, to: null }];
+  // A record of no change tells what was asked for and not done.
+  if (record.type !== "refs" || record.changes.length === 0)
+    return [{ ...common, ref: null, from: null, to: null }];
   return record.changes
     .filter(({ name }) => ref === undefined || isNamed(name, ref))
     .map(({ name, from, to }) => ({

@@ -1,0 +1,21 @@
+/** Verbs about settings and the machine. Part of the table in `api.ts`. */
+import { choice, optional, text, variables, verb } from "./api-schema.ts";
+
+export const machineApi = {
+  config: verb("Reads and writes settings", "store", {
+    action: choice("get", "set", "unset", "list"),
+    key: optional(text),
+    value: optional(text),
+    layer: optional(choice("store", "worktree")),
+    folder: optional(text),
+    environment: optional(variables),
+  }),
+  env: verb("Tells versions, places, settings and variables", "store", {
+    folder: optional(text),
+    environment: optional(variables),
+  }),
+  doctor: verb("Looks for what is wrong with store, worktree and machine", "store", {
+    folder: optional(text),
+    environment: optional(variables),
+  }),
+} as const;
