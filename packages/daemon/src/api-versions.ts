@@ -1,5 +1,5 @@
 /** What the verbs about versions and what is known of them take: a part of the table in `api.ts`. */
-import { flag, numbers, optional, text, texts, verb } from "./api-schema.ts";
+import { choice, flag, message, numbers, optional, scalars, text, texts, verb } from "./api-schema.ts";
 
 const progress = { progress: true };
 
@@ -18,5 +18,22 @@ export const versionsApi = {
   rank: verb("Orders versions by a metric or by the weighted mean of several", "repository", {
     weights: numbers,
     revisions: optional(texts),
+  }),
+  note: verb("Adds a note about a commit, or lists them", "repository", {
+    revision: optional(text),
+    message: optional(message),
+    metrics: optional(numbers),
+  }),
+  meta: verb("Tells and sets what is known of a version; writes metadata.json", "repository", {
+    action: choice("get", "set", "create", "edit"),
+    revision: optional(text),
+    key: optional(text),
+    values: optional(scalars),
+    file: optional(text),
+  }),
+  registry: verb("Sums up all versions, or exports and imports them as a document", "repository", {
+    action: choice("summary", "export", "import"),
+    all: optional(flag),
+    file: optional(text),
   }),
 };

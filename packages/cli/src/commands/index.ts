@@ -73,6 +73,17 @@ export const COMMANDS = {
     load: () => import("./compare.ts"),
   },
   rank: { group: "versions", summary: "order versions by metrics", load: () => import("./rank.ts") },
+  note: { group: "versions", summary: "write down what is learned later", load: () => import("./note.ts") },
+  meta: {
+    group: "versions",
+    summary: "tell and set what is known of a version",
+    load: () => import("./meta.ts"),
+  },
+  registry: {
+    group: "versions",
+    summary: "sum up, export and import all versions",
+    load: () => import("./registry.ts"),
+  },
   branch: {
     group: "branches",
     summary: "list, make, rename, delete branches",

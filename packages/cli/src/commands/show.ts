@@ -4,6 +4,7 @@ import { commitLines } from "../commit-text.ts";
 import { defineCommand } from "../command.ts";
 import { printDiff } from "../diff-text.ts";
 import { formatDate } from "../format.ts";
+import { noteLines } from "../note-text.ts";
 import { printTensors } from "../tensor-text.ts";
 
 export const command = defineCommand({
@@ -38,6 +39,8 @@ export const command = defineCommand({
       out.line();
     }
     if (data.commit !== null) for (const line of commitLines(data.commit, out)) out.line(line);
+    for (const line of noteLines(data.notes, out)) out.line(line);
+    if (data.notes.length > 0) out.line();
     if (data.diff !== null) printDiff(data.diff, out);
     for (const row of data.entries ?? []) out.line(`${show(row.path)}${row.kind === "tree" ? "/" : ""}`);
     if (data.tensors !== null) printTensors(data.tensors, { indent: "", isAsked: true }, out);

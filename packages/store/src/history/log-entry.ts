@@ -6,7 +6,7 @@ import type { Digest } from "../objects/digest.ts";
 import { isSmcError } from "../errors.ts";
 import { readTag } from "./graph.ts";
 import type { Commit, CommitMeta, Identity, MetaMap } from "../objects/objects.ts";
-import { isOwnRef, shortRefName } from "../refs/ref-find.ts";
+import { isOwnRef, NOTES_PREFIX, shortRefName } from "../refs/ref-find.ts";
 import { PRUNED_PREFIX, type Ref } from "../refs/refs.ts";
 import type { Repository } from "../repository.ts";
 import type { Store } from "../store.ts";
@@ -73,10 +73,11 @@ export function formatEntry(digest: Digest, commit: Commit, decorations: Decorat
   };
 }
 
-/** Refs that people see. */
+/** Refs that people see; notes only when they are asked for. */
 export async function listShownRefs(repository: Repository, prefix = "refs/"): Promise<Ref[]> {
   const refs = await repository.store.refs.list(repository.name, prefix);
-  return refs.filter(({ name }) => !isOwnRef(name));
+  const isNote = (name: string): boolean => name.startsWith(NOTES_PREFIX);
+  return refs.filter(({ name }) => !isOwnRef(name) && (!isNote(name) || isNote(prefix)));
 }
 
 /** Follows tag objects; undefined when the ref does not end at a commit that is there. */

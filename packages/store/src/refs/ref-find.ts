@@ -39,6 +39,9 @@ export function tryRefName(text: string): RefName | undefined {
   }
 }
 
+/** Notes about commits: each on a ref that is named by the digest of its commit. */
+export const NOTES_PREFIX = "refs/notes/";
+
 /** Refs that smc makes for itself and does not list: where worktrees are, what was pruned, what is protected. */
 export function isOwnRef(name: string): boolean {
   return [WORKTREES_PREFIX, PRUNED_PREFIX, PROTECTED_PREFIX].some((prefix) => name.startsWith(prefix));
@@ -70,7 +73,9 @@ export async function findRef(repository: Repository, name: string): Promise<Fou
 /** Short names of the refs that look like what was typed. */
 export async function suggestRefs(repository: Repository, name: string): Promise<string[]> {
   const refs = await repository.store.refs.list(repository.name);
-  const names = refs.filter(({ name }) => !isOwnRef(name)).map((ref) => shortRefName(ref.name));
+  const names = refs
+    .filter(({ name }) => !isOwnRef(name) && !name.startsWith(NOTES_PREFIX))
+    .map((ref) => shortRefName(ref.name));
   const near = suggest(name, ["HEAD", ...names]);
   if (near.length > 0 || !/^(v\d|\d+\.)/.test(name)) return near;
   // A version that was never made: some that were.

@@ -11,13 +11,13 @@ import type { Digest } from "../objects/digest.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { type Commit, encodeCommit, type MetaMap } from "../objects/objects.ts";
 import { parseRefName, type RefName } from "../objects/names.ts";
+import { NOTES_PREFIX } from "../refs/ref-find.ts";
 import type { Repository } from "../repository.ts";
 import type { Store } from "../store.ts";
 import { writeTree } from "../trees/tree-write.ts";
 import { reasonOf } from "../worktree/state.ts";
 import { readFacts } from "./facts.ts";
 
-export const NOTES_PREFIX = "refs/notes/";
 /** About one commit. */
 export const NOTES_MAX = 10_000;
 /** Others may add a note at the same time. */
@@ -82,6 +82,12 @@ export async function readNotes(store: Store, tip: Digest, call: Call): Promise<
     notes.push(noteOf(digest, (await readFacts(store, digest)).commit));
   }
   return notes.reverse();
+}
+
+/** Digest of each commit that has notes → the last of them. */
+export async function readNoteTips(repository: Repository): Promise<ReadonlyMap<string, Digest>> {
+  const refs = await repository.store.refs.list(repository.name, NOTES_PREFIX);
+  return new Map(refs.map(({ name, digest }) => [name.slice(NOTES_PREFIX.length), digest]));
 }
 
 /** The notes about a commit, oldest first; none when it has none. Throws as readNotes. */

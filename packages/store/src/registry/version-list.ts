@@ -10,7 +10,7 @@ import { versionName } from "../refs/version-order.ts";
 import type { Repository } from "../repository.ts";
 import { peelRef } from "./facts.ts";
 import { readKnownAt } from "./known.ts";
-import { NOTES_PREFIX, type Note } from "./notes.ts";
+import { type Note, readNoteTips } from "./notes.ts";
 
 const TAGS = "refs/tags/";
 const ARCHIVE = "refs/archive/";
@@ -147,9 +147,4 @@ async function addBranches(repository: Repository, named: Map<Digest, Names>, ca
   for await (const { digest } of walk(repository.store, { from: tips }, call)) {
     if (!named.has(digest)) named.set(digest, { tags: [], roles: [], archived: undefined });
   }
-}
-
-async function readNoteTips(repository: Repository): Promise<Map<string, Digest>> {
-  const refs = await repository.store.refs.list(repository.name, NOTES_PREFIX);
-  return new Map(refs.map(({ name, digest }) => [name.slice(NOTES_PREFIX.length), digest]));
 }

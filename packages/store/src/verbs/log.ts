@@ -16,6 +16,8 @@ import {
 import type { Commit } from "../objects/objects.ts";
 import { isLowerBetter } from "../registry/metric-direction.ts";
 import { readLower } from "../registry/metrics-lower.ts";
+import { readKnownAt } from "../registry/known.ts";
+import { readNoteTips } from "../registry/notes.ts";
 import type { Repository } from "../repository.ts";
 import { type CommitSet, resolveCommitSet } from "../history/revision.ts";
 import type { Store } from "../store.ts";
@@ -80,7 +82,7 @@ interface Shown {
 }
 
 /**
- * Commits reachable from the revisions. Throws REVISION_NOT_FOUND before the first commit, DATE_INVALID,
+ * Commits reachable from the revisions, with what notes say about them. Throws REVISION_NOT_FOUND before the first commit, DATE_INVALID,
  * ARGUMENT_INVALID, and as resolveCommit.
  */
 export async function log(repository: Repository, options: LogOptions, call: Call): Promise<LogResult> {
@@ -88,6 +90,13 @@ export async function log(repository: Repository, options: LogOptions, call: Cal
   const filter = await readFilter(repository, options);
   const set = await startOf(repository, options, call);
   const decorations = await readDecorations(repository, call);
+  const notes = await readNoteTips(repository);
+  const read = async (digest: Digest): Promise<Commit> => {
+    const tip = notes.get(digest);
+    if (tip === undefined) return readCommit(store, digest);
+    const { commit, meta } = await readKnownAt(repository, { digest, notes: tip }, call);
+    return { ...commit, meta };
+  };
   const walked: CommitNode[] = [];
   const shown: Shown[] = [];
   const touched = createPathTest(store, filter.paths);
@@ -102,7 +111,7 @@ export async function log(repository: Repository, options: LogOptions, call: Cal
     )) {
       if (options.graph !== true && node.committedMs < filter.sinceMs - CLOCK_SKEW_MS) break;
       if (options.graph === true) walked.push(node);
-      const commit = await readCommit(store, node.digest);
+      const commit = await read(node.digest);
       if (!isWanted(commit, filter) || !(await touched(node, commit))) continue;
       matched += 1;
       if (matched <= range.from) continue;

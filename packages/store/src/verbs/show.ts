@@ -3,8 +3,10 @@ import type { Call } from "../call.ts";
 import { formatMoment } from "../history/dates.ts";
 import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
-import { readCommit, readTag } from "../history/graph.ts";
+import { readTag } from "../history/graph.ts";
 import { formatEntry, formatIdentity, type LogEntry, readDecorations } from "../history/log-entry.ts";
+import { readKnown } from "../registry/known.ts";
+import type { Note } from "../registry/notes.ts";
 import type { Repository } from "../repository.ts";
 import { resolveRevision, type RevisionKind } from "../history/revision.ts";
 import { show as showText } from "../show.ts";
@@ -43,6 +45,8 @@ export interface ShowResult {
   readonly sizeBytes: number | null;
   /** With `tensors`, for a file. */
   readonly tensors: TensorListing | null;
+  /** About a commit, oldest first; its metrics and params have what they add. */
+  readonly notes: readonly Note[];
 }
 
 const TAGS_MAX = 100;
@@ -65,7 +69,7 @@ export async function show(repository: Repository, options: ShowOptions, call: C
     ({ target: digest, targetKind: kind } = tag);
   }
   if (options.tensors === true && kind !== "blob") throw noFile(options.revision ?? "HEAD", kind);
-  const nothing = { commit: null, diff: null, entries: null, sizeBytes: null, tensors: null };
+  const nothing = { commit: null, diff: null, entries: null, sizeBytes: null, tensors: null, notes: [] };
   const shown = { kind, digest, path: found.path ?? null, tags, ...nothing };
   if (kind === "commit") return { ...shown, ...(await showCommit(repository, digest, call)) };
   if (kind === "tree") return { ...shown, entries: await lsTree(repository, { revision: digest }, call) };
@@ -85,11 +89,12 @@ async function showCommit(
   repository: Repository,
   digest: Digest,
   call: Call,
-): Promise<{ commit: LogEntry; diff: DiffResult }> {
-  const commit = await readCommit(repository.store, digest);
-  const entry = formatEntry(digest, commit, await readDecorations(repository, call));
+): Promise<{ commit: LogEntry; notes: readonly Note[]; diff: DiffResult }> {
+  const { commit, meta, notes } = await readKnown(repository, digest, call);
+  const entry = formatEntry(digest, { ...commit, meta }, await readDecorations(repository, call));
   return {
     commit: entry,
+    notes,
     diff: await diffCommits(repository, { from: commit.parents[0], to: digest }, call),
   };
 }
