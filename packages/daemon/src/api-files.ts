@@ -27,7 +27,13 @@ export const filesApi = {
   "restore-backup": verb(
     "Verifies a backup and brings it back",
     "store",
-    { backup: text, destination: optional(text), force: optional(flag) },
+    { backup: text, destination: optional(text), force: optional(flag), onlyFile: optional(flag) },
+    progress,
+  ),
+  activate: verb(
+    "Makes a file the one in active/, after a backup of the old one",
+    "store",
+    { target: text, as: optional(text), answer: optional(choice("plan", "yes", "no")) },
     progress,
   ),
   backups: verb(

@@ -157,4 +157,5 @@ export const handlers = {
   backup: backupIn,
   "restore-backup": onFiles(store.restoreBackup),
   backups: onFiles(store.backups),
+  activate: onFiles(store.activate),
 } satisfies Handlers;

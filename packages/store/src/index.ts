@@ -34,6 +34,7 @@ export type { RoleMove } from "./registry/change-role.ts";
 export type { RoleCard, VersionCard } from "./registry/roles.ts";
 export type { Restored } from "./worktree/restore-files.ts";
 export { exclusively, findWorktree, type Worktree } from "./worktree/worktree.ts";
+export * from "./verbs/activate.ts";
 export * from "./verbs/add.ts";
 export * from "./verbs/audit.ts";
 export * from "./verbs/backup.ts";

@@ -161,6 +161,11 @@ export const COMMANDS = {
     summary: "verify a backup and bring it back",
     load: () => import("./restore-backup.ts"),
   },
+  activate: {
+    group: "backups",
+    summary: "make a file the active one, the old one backed up",
+    load: () => import("./activate.ts"),
+  },
   backups: { group: "backups", summary: "list, verify, remove backups", load: () => import("./backups.ts") },
   "ls-files": { group: "plumbing", summary: "list staged files", load: () => import("./ls-files.ts") },
   "ls-tree": {

@@ -1,5 +1,5 @@
+import { printRestoredBackup, restoreBackup } from "../activation.ts";
 import { defineCommand } from "../command.ts";
-import { printRestoredBackup } from "../restored-text.ts";
 
 export const command = defineCommand({
   usage: ["restore-backup [options] BACKUP [DEST]"],
@@ -14,6 +14,7 @@ export const command = defineCommand({
   ],
   options: {
     force: { type: "boolean", short: "f", summary: "replace another file that is there" },
+    activate: { type: "boolean", summary: 'and make the file active, as "smc activate" does' },
   },
   examples: [
     ["smc restore-backup best_backup_20260115_101112.pt", "to data/models/trained/"],
@@ -22,11 +23,8 @@ export const command = defineCommand({
   ],
   run: (context, { words, rest, options }) => {
     const [backup = "", destination] = [...words, ...(rest ?? [])];
-    return context.call("restore-backup", {
-      backup,
-      force: options.force,
-      ...(destination === undefined ? {} : { destination }),
-    });
+    const input = { backup, force: options.force, ...(destination === undefined ? {} : { destination }) };
+    return restoreBackup(context, input, options.activate);
   },
   print: (data, out) => printRestoredBackup(data, out),
   quiet: (data) => [data.path],

@@ -15,6 +15,8 @@ export interface RestoreBackupOptions {
   readonly destination?: string;
   /** Replaces another file that is there. */
   readonly force?: boolean;
+  /** Refuses the backup of a version or a store. */
+  readonly onlyFile?: boolean;
 }
 
 export interface RestoreBackupResult {
@@ -27,6 +29,8 @@ export interface RestoreBackupResult {
   readonly contentBytes: number;
   readonly created: string;
   readonly source: BackupManifest["source"];
+  /** Name of the file that was backed up; null for others. */
+  readonly originalName: string | null;
   /** False when the same bytes were there already. */
   readonly written: boolean;
   /** Symbolic links, which are not restored. */
@@ -44,6 +48,14 @@ export async function restoreBackup(
 ): Promise<RestoreBackupResult> {
   await using backup = await Backup.open(await findBackup(place, options.backup), call);
   const { kind, files, created, source, links } = backup.manifest;
+  if (options.onlyFile === true && kind !== "file")
+    throw new SmcError(
+      "ARGUMENT_INVALID",
+      `this is the backup of a ${kind}, not of a file; nothing was restored`,
+      {
+        hint: "restore it into a folder, then activate one of its files",
+      },
+    );
   const { path, written } = await bring(place, { backup, options }, call);
   return {
     kind,
@@ -53,6 +65,7 @@ export async function restoreBackup(
     contentBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     created,
     source,
+    originalName: kind === "file" ? (files[0]?.path ?? null) : null,
     written,
     skippedLinks: links.map((link) => link.path),
   };
