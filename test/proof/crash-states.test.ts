@@ -7,7 +7,7 @@ import { findStrace } from "./strace.ts";
 import { OPERATIONS } from "./table.ts";
 
 /** States of one operation and model; more than 20,000 in all. */
-const STATES_MAX = IS_LONG ? Infinity : Number(process.env.PROOF_STATES ?? 2100);
+const STATES_MAX = IS_LONG ? Infinity : Number(process.env.PROOF_STATES ?? 2900);
 /** Its store is damaged before, so each state is mended and read whole. */
 const REPAIR = "fsck --repair";
 const REPAIRS_MAX = IS_LONG ? Infinity : 200;
