@@ -16,7 +16,7 @@ test("smc remote lists, tests, renames, changes and removes", async () => {
   expect(await a.ok("remote", "-v")).toBe(`origin  ${url}\n`);
   expect(await a.json<Remotes>("remote", "list")).toMatchObject({
     action: "list",
-    remotes: [{ name: "origin", url, kind: "file", singleWriter: false }],
+    remotes: [{ name: "origin", url, kind: "file" }],
   });
   expect(await a.ok("remote", "test")).toMatch(/^origin \(file:.*\)\nfile: ok, empty \(\d+ ms\)\n$/);
   await a.ok("push", "-q");
@@ -52,8 +52,8 @@ test.each([
 });
 
 test("smc remote add --no-test takes a folder that is not mounted yet", async () => {
-  await a.ok("remote", "add", "later", `${url}-absent`, "--no-test", "--single-writer");
-  expect(await a.ok("remote", "-v")).toContain(`later   ${url}-absent  (single writer)\n`);
+  await a.ok("remote", "add", "later", `${url}-absent`, "--no-test");
+  expect(await a.ok("remote", "-v")).toContain(`later   ${url}-absent\n`);
   expect(await a.refused("push", "later")).toMatchObject({ exit: 3, code: "REMOTE_NOT_FOUND" });
   await a.ok("remote", "remove", "later");
 });

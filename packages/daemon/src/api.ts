@@ -242,7 +242,6 @@ export const api = {
     name: optional(text),
     url: optional(text),
     to: optional(text),
-    singleWriter: optional(flag),
     skipTest: optional(flag),
   }),
   fetch: verb(

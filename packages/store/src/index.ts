@@ -9,7 +9,13 @@ export { assertRepositoryName, parseIdentity, parseRefName } from "./objects/nam
 export type { Identity } from "./objects/objects.ts";
 export { openStore, type OwnedStore } from "./open-store.ts";
 export { type OwnedRepository, type Repository, requireWorktree } from "./repository.ts";
-export { findRemote, readRemotes, type RemoteAccess, type RemoteRecord } from "./remotes.ts";
+export {
+  findRemote,
+  readRemotes,
+  type RemoteAbilities,
+  type RemoteAccess,
+  type RemoteRecord,
+} from "./remotes.ts";
 export type { RefChange, RefReason } from "./refs/refs.ts";
 export type { ByteRange, Store } from "./store.ts";
 export { decodePackIndex, encodePackIndex, PACK_INDEX_BYTES_MAX } from "./transfer/pack-index.ts";

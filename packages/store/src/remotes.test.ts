@@ -19,7 +19,7 @@ test("remotes are kept for each repository, in order, and are there again", asyn
   await withFolder(async (path) => {
     const store = { path };
     expect(await readRemotes(store, "demo")).toEqual([]);
-    const nas = record("nas", { singleWriter: true });
+    const nas = record("nas");
     await changeRemotes(store, "demo", (now) => withRecord(withRecord(now, record("origin")), nas), QUIET);
     const other = record("origin", { repository: "acme/other" });
     await changeRemotes(store, "acme/other", (now) => withRecord(now, other), QUIET);
@@ -95,7 +95,6 @@ test.each([
   [remotes({ ...record("a"), url: "x".repeat(5000) }), "url of remote 1"],
   [remotes(record("a"), { ...record("b"), name: "../b" }), "remote 2 has a bad name"],
   [remotes({ ...record("a"), repository: "../x" }), "remote 1 has a bad name"],
-  [remotes({ ...record("a"), singleWriter: 1 }), "neither true nor false"],
   [remotes(record("a"), record("A")), "twice"],
   [" ".repeat(5 * 1024 * 1024), "too large"],
 ])("a remotes.json that is damaged is named and left alone: %#", async (text, why) => {

@@ -21,13 +21,13 @@ export interface RemoteRecord {
   readonly repository: string;
   readonly name: string;
   readonly url: string;
-  /** Nobody else writes there: the server need not tell writers apart. */
-  readonly singleWriter?: boolean;
 }
 
 export interface RemoteAbilities {
   /** We may fetch from there and not push. */
   readonly readOnly: boolean;
+  /** Of two who move one ref at the same time one is told; otherwise both values are there afterwards. */
+  readonly exclusive: boolean;
 }
 
 /** The way to remotes, which is not the store's business. */
@@ -35,8 +35,8 @@ export interface RemoteAccess {
   /** Throws URL_INVALID for what cannot be a remote; goes nowhere. */
   check(url: string): void;
   /**
-   * Sees what can be done there, if need be by writing and taking it away again. Throws REMOTE_UNSUITABLE where two who push at a
-   * time are not told apart.
+   * Sees what can be done there, if need be by writing and taking it away again. Throws REMOTE_UNSUITABLE where nothing can be
+   * pushed safely.
    */
   probe(record: RemoteRecord, call: Call): Promise<RemoteAbilities>;
   /** Throws URL_INVALID, REMOTE_NOT_FOUND, REMOTE_UNREACHABLE, AUTH_FAILED. */
@@ -149,22 +149,18 @@ async function readAll(store: Pick<Store, "path">): Promise<RemoteRecord[]> {
 }
 
 function parseRecord(item: unknown, position: number, path: string): RemoteRecord {
-  const { repository, name, url, singleWriter } = (item ?? {}) as Partial<
-    Record<keyof RemoteRecord, unknown>
-  >;
+  const { repository, name, url } = (item ?? {}) as Partial<Record<keyof RemoteRecord, unknown>>;
   const where = `remote ${position + 1}`;
   if (typeof repository !== "string" || typeof name !== "string" || typeof url !== "string")
     throw damaged(path, `${where} has no repository, name or url`);
   if (url === "" || url.length > URL_LENGTH_MAX) throw damaged(path, `the url of ${where} is not one`);
-  if (singleWriter !== undefined && typeof singleWriter !== "boolean")
-    throw damaged(path, `singleWriter of ${where} is neither true nor false`);
   try {
     assertRepositoryName(repository);
     assertRemoteName(name);
   } catch (error) {
     throw damaged(path, `${where} has a bad name`, error);
   }
-  return { repository, name, url, ...(singleWriter === undefined ? {} : { singleWriter }) };
+  return { repository, name, url };
 }
 
 function damaged(path: string, why: string, cause?: unknown): SmcError {

@@ -20,7 +20,7 @@ const WORDS: Readonly<Record<Action, readonly [min: number, max: number, usage: 
 export const command = defineCommand({
   usage: [
     "remote [list] [-v]",
-    "remote add NAME URL [--single-writer] [--no-test]",
+    "remote add NAME URL [--no-test]",
     "remote remove NAME",
     "remote rename OLD NEW",
     "remote set-url NAME URL",
@@ -28,7 +28,7 @@ export const command = defineCommand({
   ],
   description: [
     "Remotes are other places that hold this repository: a folder (file:///mnt/nas/model), a bucket (s3://bucket/model)",
-    'or a server of smc (https://host:7433/model). "add" asks the remote whether several writers are safe there.',
+    'or a server of smc (https://host:7433/model). "add" asks the remote what it does when several write.',
     'Passwords and keys are not kept here: see "smc help remotes".',
   ],
   positionals: [
@@ -38,10 +38,6 @@ export const command = defineCommand({
   ],
   options: {
     verbose: { type: "boolean", short: "v", summary: "list where they lead too" },
-    "single-writer": {
-      type: "boolean",
-      summary: "add: nobody else writes there, so it need not tell writers apart",
-    },
     "no-test": { type: "boolean", summary: "add: do not ask the remote" },
   },
   examples: [
@@ -62,14 +58,13 @@ export const command = defineCommand({
     const [min, max, usage] = WORDS[action];
     if (names.length < min || names.length > max) throw new SmcError("USAGE", `it is "smc ${usage}"`);
     const [name, second] = names;
-    const { "single-writer": singleWriter, "no-test": skipTest } = options;
-    if ((singleWriter || skipTest) && action !== "add")
-      throw new SmcError("USAGE", '--single-writer and --no-test go with "smc remote add"');
+    const { "no-test": skipTest } = options;
+    if (skipTest && action !== "add") throw new SmcError("USAGE", '--no-test goes with "smc remote add"');
     return context.call("remote", {
       action,
       ...(name === undefined ? {} : { name }),
       ...(second === undefined ? {} : action === "rename" ? { to: second } : { url: second }),
-      ...(action === "add" ? { singleWriter, skipTest } : {}),
+      ...(action === "add" ? { skipTest } : {}),
     });
   },
   print: (data, out, { words, options }) => {
@@ -92,10 +87,7 @@ export const command = defineCommand({
 });
 
 function rows(data: RemoteResult, verbose: boolean): string[][] {
-  return data.remotes.map(({ name, url, singleWriter }) => [
-    show(name),
-    ...(verbose ? [show(url, 500), singleWriter ? "(single writer)" : ""] : []),
-  ]);
+  return data.remotes.map(({ name, url }) => [show(name), ...(verbose ? [show(url, 500)] : [])]);
 }
 
 function printFound({ action, remotes, found, refs }: RemoteResult, out: Output): void {
@@ -105,6 +97,10 @@ function printFound({ action, remotes, found, refs }: RemoteResult, out: Output)
   const { branches, tags, ms } = found;
   const holds = `${formatCount(branches, "branch", "branches")}, ${formatCount(tags, "tag")}`;
   if (found.readOnly) out.hint("your token may fetch from there and not push");
+  if (!found.exclusive)
+    out.hint(
+      "this server lets a second writer replace what the first wrote: when two push one branch at the same time, both stay, one as NAME.diverged-…",
+    );
   if (action === "test") out.line(`${show(remote.name)} (${show(remote.url, 500)})`);
   out.line(`${remote.kind}: ok, ${found.refs === 0 ? "empty" : holds} (${ms} ms)`);
 }

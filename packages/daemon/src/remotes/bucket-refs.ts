@@ -16,7 +16,7 @@ import { readSmall } from "./bucket-read.ts";
 const FOLDER = "refs/";
 const SEQ_MAX = 999_999_999_999;
 const SEQ_DIGITS = 12;
-const SNAPSHOT_BYTES_MAX = 64 * 1024 * 1024;
+export const SNAPSHOT_BYTES_MAX = 64 * 1024 * 1024;
 const REFS_MAX = 100_000;
 /** Others may be faster so many times in a row. */
 const TRIES_MAX = 200;
@@ -76,7 +76,7 @@ export async function updateRefs(
           hint: "run the command again: what is missing now is sent",
         },
       );
-    const refs = apply(before.refs, changes, bucket.url);
+    const refs = applyChanges(before.refs, changes, bucket.url);
     if (await follow(bucket, { before, refs, swept: before.swept, reason }, call)) return;
     await pause(Math.random() * Math.min(PAUSE_MS_MAX, 5 * 2 ** Math.min(tries, 8)), call.signal);
   }
@@ -112,7 +112,8 @@ function follow(
   return bucket.create(keyOf(before.seq + 1), { bytes: Buffer.from(text) }, call);
 }
 
-function apply(
+/** Throws REF_CHANGED, LIMIT_EXCEEDED. */
+export function applyChanges(
   before: ReadonlyMap<string, Digest>,
   changes: readonly RefChange[],
   url: string,
@@ -181,6 +182,18 @@ async function readSnapshot(
   call: Call,
 ): Promise<Snapshot> {
   const bytes = await readSmall(bucket, { key, bytesMax: SNAPSHOT_BYTES_MAX }, call);
+  const { record, refs } = parseRefs(bucket, { key, bytes, version: VERSION });
+  if (record["seq"] !== seq) throw unusable(bucket, key, "its number is not that of its name");
+  const swept = parseSwept(record["swept"]);
+  if (swept === undefined) throw unusable(bucket, key, "it does not say what was taken away");
+  return { seq, hash: hashBytes(bytes), refs, swept };
+}
+
+/** An object that lists refs. Throws REMOTE_FAILED, FORMAT_UNSUPPORTED for another version. */
+export function parseRefs(
+  bucket: Bucket,
+  { key, bytes, version }: { key: string; bytes: Buffer; version: number },
+): { record: Record<string, unknown>; refs: Map<string, Digest> } {
   let value: unknown;
   try {
     value = JSON.parse(bytes.toString("utf8"));
@@ -188,9 +201,8 @@ async function readSnapshot(
     throw unusable(bucket, key, "not JSON", error);
   }
   const record = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
-  if (record["version"] !== VERSION)
+  if (record["version"] !== version)
     throw new SmcError("FORMAT_UNSUPPORTED", `${bucket.url}: ${key} is of another version of smc`);
-  if (record["seq"] !== seq) throw unusable(bucket, key, "its number is not that of its name");
   const listed = record["refs"];
   if (typeof listed !== "object" || listed === null) throw unusable(bucket, key, "it has no refs");
   const refs = new Map<string, Digest>();
@@ -200,9 +212,7 @@ async function readSnapshot(
     refs.set(name, digest);
   }
   if (refs.size > REFS_MAX) throw unusable(bucket, key, `more than ${REFS_MAX} refs`);
-  const swept = parseSwept(record["swept"]);
-  if (swept === undefined) throw unusable(bucket, key, "it does not say what was taken away");
-  return { seq, hash: hashBytes(bytes), refs, swept };
+  return { record, refs };
 }
 
 function parseSwept(value: unknown): Swept | undefined {
@@ -214,7 +224,7 @@ function parseSwept(value: unknown): Swept | undefined {
     : undefined;
 }
 
-function unusable(bucket: Bucket, key: string, why: string, cause?: unknown): SmcError {
+export function unusable(bucket: Bucket, key: string, why: string, cause?: unknown): SmcError {
   return new SmcError("REMOTE_FAILED", `${bucket.url}: ${key} is not a list of refs: ${why}`, {
     hint: "look at it: nothing but smc should write there",
     ...(cause === undefined ? {} : { cause }),

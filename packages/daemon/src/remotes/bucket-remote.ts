@@ -19,36 +19,34 @@ import type { Bucket } from "./bucket.ts";
 import { readSmall } from "./bucket-read.ts";
 import { BucketIndex } from "./bucket-index.ts";
 import { newPackId, packKey } from "./bucket-key.ts";
-import { listRefs, readNewest, updateRefs } from "./bucket-refs.ts";
+import { readHeads, updateHeads } from "./bucket-heads.ts";
+import { listRefs, readNewest, type Snapshot, updateRefs } from "./bucket-refs.ts";
 import { BucketSweep } from "./bucket-sweep.ts";
 
 const FORMAT_KEY = "format.json";
-const FORMAT = '{"format":"smc-bucket","version":1}\n';
+/** Each change of refs is the next of a row of objects, which one writer alone can create. */
+const IN_A_ROW = '{"format":"smc-bucket","version":1}\n';
+/** Each writer has heads of its own: for servers where a second one replaces what the first created. */
+const IN_HEADS = '{"format":"smc-bucket","version":1,"refs":"heads"}\n';
 const FORMAT_BYTES_MAX = 4096;
 
 export interface BucketRemoteOptions {
   readonly fresh?: boolean;
-  readonly singleWriter?: boolean;
 }
 
 export class BucketRemote implements Remote {
   readonly #bucket: Bucket;
   readonly #store: OwnedStore;
   readonly #index: BucketIndex;
-  readonly #isSingle: boolean;
-  #format: Promise<void> | undefined;
+  #layout: Promise<string> | undefined;
   /** Of the sweeps, when this remote was looked at first: what it was seen to have may be gone after the next. */
   #generation: number | undefined;
   #looked: Promise<BucketIndex> | undefined;
 
-  /**
-   * With `fresh`, every index is read from the bucket, whatever is known of it. With `singleWriter` the bucket need not tell two
-   * writers apart.
-   */
+  /** With `fresh`, every index is read from the bucket, whatever is known of it. */
   constructor(bucket: Bucket, store: OwnedStore, options: BucketRemoteOptions = {}) {
     this.#bucket = bucket;
     this.#store = store;
-    this.#isSingle = options.singleWriter === true;
     const name = createHash("sha256").update(bucket.url).digest("hex").slice(0, 32);
     this.#index = new BucketIndex(bucket, join(store.path, "cache", "remotes", name), options);
   }
@@ -58,9 +56,15 @@ export class BucketRemote implements Remote {
   }
 
   async refs(call: Call): Promise<readonly RemoteRef[]> {
-    const newest = await readNewest(this.#bucket, call);
+    const newest = await this.#readRefs(call);
     this.#generation ??= newest.swept.generation;
     return listRefs(newest);
+  }
+
+  /** A bucket has either; who only reads need not ask which. */
+  async #readRefs(call: Call): Promise<Snapshot> {
+    const newest = await readNewest(this.#bucket, call);
+    return newest.seq > 0 ? newest : readHeads(this.#bucket, call);
   }
 
   /** The sweeps are looked at before the packs: one that comes between is noticed when refs move. */
@@ -73,7 +77,7 @@ export class BucketRemote implements Remote {
   }
 
   async #look(call: Call): Promise<BucketIndex> {
-    const { swept } = await readNewest(this.#bucket, call);
+    const { swept } = await this.#readRefs(call);
     this.#generation ??= swept.generation;
     await this.#index.refresh(swept.gone, call);
     return this.#index;
@@ -87,7 +91,7 @@ export class BucketRemote implements Remote {
   async putPack(pack: PackFile, call: Call): Promise<void> {
     const index = await this.#refresh(call);
     if (index.hasPack(pack.name)) return;
-    await this.#assertFormat(call);
+    await this.#findLayout(call);
     const [file] = await this.#store.objects.hashFiles([pack.path], call);
     if (file === undefined || file.sizeBytes !== pack.sizeBytes)
       throw new SmcError("PACK_CORRUPT", `pack ${pack.name} changed on its way`);
@@ -102,41 +106,54 @@ export class BucketRemote implements Remote {
   }
 
   async update(changes: readonly RefChange[], reason: RefReason, call: Call): Promise<void> {
-    await this.#assertFormat(call);
-    await updateRefs(this.#bucket, { changes, reason, generation: this.#generation }, call);
+    const layout = await this.#findLayout(call);
+    if (layout === IN_HEADS) return updateHeads(this.#bucket, { changes, reason }, call);
+    return updateRefs(this.#bucket, { changes, reason, generation: this.#generation }, call);
   }
 
   async beginSweep(options: { spanMs: number }, call: Call): Promise<RemoteSweep> {
-    await this.#assertFormat(call);
+    if ((await this.#findLayout(call)) === IN_HEADS)
+      throw new SmcError(
+        "REMOTE_UNSUITABLE",
+        `${this.url} cannot be cleaned up: the server does not tell who came first, so somebody may be relying on what would go`,
+        { hint: "push to a new place, and remove this one" },
+      );
     return BucketSweep.begin(this.#bucket, options, call);
   }
 
   /**
-   * Writes `format.json` when it is absent, and sees that it cannot be written twice: also who cloned, or changed the URL, must not
-   * push where a change of somebody else's would be lost. Throws FORMAT_UNSUPPORTED, REMOTE_UNSUITABLE.
+   * How refs are kept there, by `format.json`, which is written when it is absent. Where they are in a row, also who cloned, or changed the
+   * URL, sees for himself that it cannot be written twice: otherwise a change of somebody else's would be lost. Throws
+   * FORMAT_UNSUPPORTED, REMOTE_UNSUITABLE.
    */
-  #assertFormat(call: Call): Promise<void> {
-    this.#format ??= this.#createFormat(call).catch((error: unknown) => {
-      this.#format = undefined;
+  #findLayout(call: Call): Promise<string> {
+    this.#layout ??= this.#createFormat(call).catch((error: unknown) => {
+      this.#layout = undefined;
       throw error;
     });
-    return this.#format;
+    return this.#layout;
   }
 
-  async #createFormat(call: Call): Promise<void> {
-    const body = { bytes: Buffer.from(FORMAT) };
+  async #createFormat(call: Call): Promise<string> {
+    const row = { bytes: Buffer.from(IN_A_ROW) };
     // Looked for first: a bucket that ignores conditions would let us write over what a newer smc left.
     if ((await this.#bucket.stat(FORMAT_KEY, call)) === undefined)
-      await this.#bucket.create(FORMAT_KEY, body, call);
-    const found = await readSmall(this.#bucket, { key: FORMAT_KEY, bytesMax: FORMAT_BYTES_MAX }, call);
-    if (found.toString("utf8") !== FORMAT)
+      await this.#bucket.create(FORMAT_KEY, row, call);
+    const found = (
+      await readSmall(this.#bucket, { key: FORMAT_KEY, bytesMax: FORMAT_BYTES_MAX }, call)
+    ).toString("utf8");
+    if (found === IN_HEADS) return IN_HEADS;
+    if (found !== IN_A_ROW)
       throw new SmcError(
         "FORMAT_UNSUPPORTED",
         `${this.url} is not a place of this version of smc; nothing was changed`,
       );
     // True also when an answer was lost on the way: only then the longer test is worth its time.
-    if (this.#isSingle || !(await this.#bucket.create(FORMAT_KEY, body, call))) return;
-    await assertExclusive(this.#bucket, call);
+    if (!(await this.#bucket.create(FORMAT_KEY, row, call)) || (await isExclusive(this.#bucket, call)))
+      return IN_A_ROW;
+    // Everybody who pushes here first finds the same, and writes the same.
+    await this.#bucket.create(FORMAT_KEY, { bytes: Buffer.from(IN_HEADS) }, call);
+    return IN_HEADS;
   }
 
   /** With a tree, commit, tag or list comes everything of that kind in its pack. */
@@ -188,13 +205,16 @@ export class BucketRemote implements Remote {
   }
 }
 
-/** Throws REMOTE_UNSUITABLE where of two who write at the same time one would lose its change. */
-export async function assertExclusive(bucket: Bucket, call: Call): Promise<void> {
+/**
+ * True when of two who write at the same time one is told. Throws REMOTE_UNSUITABLE when it is not so and refs are kept there in
+ * a way that needs it.
+ */
+export async function isExclusive(bucket: Bucket, call: Call): Promise<boolean> {
   const { exclusive } = await bucket.probe(call);
-  if (exclusive) return;
+  if (exclusive || (await readNewest(bucket, call)).seq === 0) return exclusive;
   throw new SmcError(
     "REMOTE_UNSUITABLE",
-    `${bucket.url} ignores conditional writes: of two who push at the same time one would lose its change unseen`,
-    { hint: 'if nobody else ever pushes there: "smc remote remove", then "smc remote add --single-writer"' },
+    `${bucket.url} ignores conditional writes, and did not when it was pushed to first: of two who push at the same time one would lose its change unseen`,
+    { hint: "repair the server, or push to a new place" },
   );
 }

@@ -1,7 +1,7 @@
 /** Opens a remote by its URL, and tries what it can do. */
-import type { Call, OwnedStore, Remote } from "@smc/store";
+import type { Call, OwnedStore, Remote, RemoteAbilities } from "@smc/store";
 import { SmcError } from "@smc/store/errors";
-import { assertExclusive, BucketRemote, type BucketRemoteOptions } from "./bucket-remote.ts";
+import { BucketRemote, type BucketRemoteOptions, isExclusive } from "./bucket-remote.ts";
 import { openBucket } from "./bucket-url.ts";
 import { readCredential } from "./credentials.ts";
 import type { Credential } from "./http-connection.ts";
@@ -30,26 +30,19 @@ export async function openRemote(
 }
 
 /**
- * Sees whether two writers at a time are safe there: of a bucket by writing to it, of a server by asking it for our token. Throws
- * REMOTE_UNSUITABLE when they are not, unless the user says that there is one writer only, SCOPE_MISSING when the token may not
- * read, and as `openRemote`. Returns whether nothing can be pushed there.
+ * Sees what can be done there: of a bucket by writing to it, of a server by asking it for our token. Throws REMOTE_UNSUITABLE for a
+ * bucket whose server does less than when it was pushed to first, SCOPE_MISSING when the token may not read, and as `openRemote`.
  */
-export async function probeRemote(
-  text: string,
-  { store }: Place,
-  { singleWriter, call }: { singleWriter: boolean; call: Call },
-): Promise<{ readonly readOnly: boolean }> {
+export async function probeRemote(text: string, { store }: Place, call: Call): Promise<RemoteAbilities> {
   const url = parseRemoteUrl(text);
   if (url.kind === "http") {
     const credential = await credentialFor(url, store);
     const { askForToken, assertReads } = await import("./http-token.ts");
     const { origin } = url;
-    return assertReads(await askForToken({ origin, credential }, call), origin);
+    return { ...assertReads(await askForToken({ origin, credential }, call), origin), exclusive: true };
   }
   await using bucket = await openBucket(text);
-  if (singleWriter) await bucket.probe(call);
-  else await assertExclusive(bucket, call);
-  return { readOnly: false };
+  return { readOnly: false, exclusive: await isExclusive(bucket, call) };
 }
 
 async function credentialFor({ origin }: HttpUrl, store: OwnedStore): Promise<Credential> {

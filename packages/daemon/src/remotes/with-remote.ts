@@ -16,9 +16,8 @@ export interface OpenedRemote {
 function accessOf(context: Context): RemoteAccess {
   return {
     check: (url) => void parseRemoteUrl(url),
-    probe: ({ url, singleWriter }, call) =>
-      probeRemote(url, context, { singleWriter: singleWriter === true, call }),
-    open: ({ url, singleWriter }) => openRemote(url, context, { singleWriter: singleWriter === true }),
+    probe: ({ url }, call) => probeRemote(url, context, call),
+    open: ({ url }) => openRemote(url, context),
   };
 }
 

@@ -31,7 +31,7 @@ export function owned({ store, repository }: Bench): OwnedRepository {
 /** Opens only folders. */
 export const FOLDERS: RemoteAccess = {
   check: (url) => void new URL(url),
-  probe: () => Promise.resolve({ readOnly: false }),
+  probe: () => Promise.resolve({ readOnly: false, exclusive: true }),
   open: ({ url }) => FolderRemote.open(new URL(url).pathname),
 };
 

@@ -15,7 +15,7 @@ async function withRemotes(
 test("remote() adds, lists, asks, changes, renames and removes", async () => {
   await withRemotes(async ({ a, url, push, fetch }, ask) => {
     expect(await ask({ action: "list" })).toEqual({ action: "list", remotes: [], found: null, refs: [] });
-    const row = { name: "origin", url, kind: "file", singleWriter: false };
+    const row = { name: "origin", url, kind: "file" };
     expect(await ask({ action: "add", name: "origin", url })).toMatchObject({
       remotes: [row],
       found: { refs: 0, branches: 0, tags: 0 },
@@ -45,11 +45,7 @@ test("remote() adds nothing when the remote does not answer, unless it is not as
     const add = { action: "add", name: "origin", url } as const;
     await expect(remote(place, add, QUIET)).rejects.toMatchObject({ code: "REMOTE_UNREACHABLE" });
     expect((await remote(place, { action: "list" }, QUIET)).remotes).toEqual([]);
-    const single = { ...add, skipTest: true, singleWriter: true };
-    expect(await remote(place, single, QUIET)).toMatchObject({
-      found: null,
-      remotes: [{ singleWriter: true }],
-    });
+    expect(await remote(place, { ...add, skipTest: true }, QUIET)).toMatchObject({ found: null });
   });
 });
 

@@ -25,8 +25,6 @@ export interface RemoteOptions {
   readonly url?: string;
   /** For `rename`: its new name. */
   readonly to?: string;
-  /** For `add`: nobody else will write there, so the server need not tell writers apart. */
-  readonly singleWriter?: boolean;
   /** For `add`: not asking the remote whether it can be one. */
   readonly skipTest?: boolean;
 }
@@ -36,7 +34,6 @@ export interface RemoteEntry {
   readonly url: string;
   /** "file", "s3" … */
   readonly kind: string;
-  readonly singleWriter: boolean;
 }
 
 /** What a remote answered. */
@@ -47,6 +44,8 @@ export interface RemoteFound {
   readonly ms: number;
   /** For `add`: we may fetch from there and not push. */
   readonly readOnly: boolean;
+  /** For `add`: of two who move one ref at the same time one is told; otherwise both values are there afterwards. */
+  readonly exclusive: boolean;
 }
 
 export interface RemoteResult {
@@ -105,8 +104,8 @@ export async function remote(place: RemotePlace, options: RemoteOptions, call: C
   }
 }
 
-function rowOf({ name, url, singleWriter = false }: RemoteRecord): RemoteEntry {
-  return { name, url, kind: /^[A-Za-z0-9+.-]+(?=:)/.exec(url)?.[0].toLowerCase() ?? "", singleWriter };
+function rowOf({ name, url }: RemoteRecord): RemoteEntry {
+  return { name, url, kind: /^[A-Za-z0-9+.-]+(?=:)/.exec(url)?.[0].toLowerCase() ?? "" };
 }
 
 function required(value: string | undefined, what: string): string {
@@ -131,8 +130,7 @@ async function addRemote(
   const url = required(options.url, "url");
   assertRemoteName(name);
   place.check(url);
-  const single = options.singleWriter === true ? { singleWriter: true } : {};
-  const record = { repository: repository.name, name, url, ...single };
+  const record = { repository: repository.name, name, url };
   withRecord(records, record);
   const asked = options.skipTest === true ? null : await ask(place, record, call);
   const found = asked === null ? null : { ...asked, ...(await place.probe(record, call)) };
@@ -151,6 +149,7 @@ async function ask(place: RemotePlace, record: RemoteRecord, call: Call): Promis
     refs: refs.length,
     ms: Math.round(performance.now() - startedMs),
     readOnly: false,
+    exclusive: true,
   };
 }
 
