@@ -39,8 +39,16 @@ export function printFetched(data: FetchResult, out: Output): void {
     out.line(`  Received   ${objects} objects, ${formatSize(receivedBytes)}`);
     out.line(`  Verified   ${verifiedBlobs} files  ok`);
   }
-  for (const ref of refs)
+  for (const ref of withoutNotes(refs, out))
     out.line(moveLine(ref, { from: nameThere(ref.name, remote), to: shortRef(ref.name) }));
+}
+
+/** Notes are on refs that nobody names: they are counted. */
+function withoutNotes(refs: readonly MovedRef[], out: Output): readonly MovedRef[] {
+  const others = refs.filter(({ name }) => !name.startsWith("refs/notes/"));
+  const count = refs.length - others.length;
+  if (count > 0) out.line(`  Notes      about ${formatCount(count, "commit")}`);
+  return others;
 }
 
 export interface PushedView {
@@ -72,7 +80,7 @@ export function printPushed(
     out.line(`  Sent       ${objects} objects, ${formatSize(sentBytes)}, ${formatCount(packs, "pack")}`);
     out.line(`  Verified   ${verifiedObjects} digests  ok`);
   }
-  for (const ref of data.refs) {
+  for (const ref of withoutNotes(data.refs, out)) {
     const to = shortRef(ref.name);
     out.line(moveLine(ref, { from: sources?.get(to) ?? to, to }));
   }

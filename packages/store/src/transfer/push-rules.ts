@@ -5,6 +5,7 @@ import { isAncestor } from "../history/graph.ts";
 import { commitOfRef } from "../history/log-entry.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { RefName } from "../objects/names.ts";
+import { NOTES_PREFIX } from "../refs/ref-find.ts";
 import { PRUNED_PREFIX } from "../refs/refs.ts";
 import { show } from "../show.ts";
 import type { Store } from "../store.ts";
@@ -45,7 +46,9 @@ export async function assertPushAllowed(
     if (name.startsWith(BRANCHES)) await assertCommit(store, change);
     if (name.startsWith(PRUNED_PREFIX)) assertOutline(change);
     else if (rules.isAdmin) continue;
-    else if (name.startsWith(TAGS)) assertTag(change);
+    else if (name.startsWith(NOTES_PREFIX)) {
+      if (await losesCommits({ store, from, to }, call)) throw forbidden(change, "notes are only added to");
+    } else if (name.startsWith(TAGS)) assertTag(change);
     else if (!name.startsWith(BRANCHES)) throw forbidden(change, "only admins may change such refs");
     else if (isProtected(name, rules.protectedBranches) && (await losesCommits({ store, from, to }, call)))
       throw forbidden(change, "it is protected: it may lose no commits");

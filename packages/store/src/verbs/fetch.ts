@@ -3,6 +3,7 @@ import type { Call } from "../call.ts";
 import { PRUNED_PREFIX } from "../refs/refs.ts";
 import type { OwnedRepository } from "../repository.ts";
 import { chooseRefs, followRefs, gone, type MovedRef } from "../transfer/follow.ts";
+import { notesThere, takeNotes } from "../transfer/notes.ts";
 import { receive } from "../transfer/receive.ts";
 import type { Remote } from "../transfer/remote.ts";
 
@@ -44,11 +45,12 @@ export async function fetch(
     there.filter(({ name }) => name.startsWith(PRUNED_PREFIX)).map(({ digest }) => digest),
   );
   const here = await store.refs.list(own);
+  const notes = notesThere(there);
   const received = await receive(
     store,
     remote,
     {
-      want: [...new Set(wanted.map(({ digest }) => digest))],
+      want: [...new Set([...wanted, ...notes].map(({ digest }) => digest))],
       have: here.filter(({ name }) => !name.startsWith(PRUNED_PREFIX)).map(({ digest }) => digest),
       pruned,
     },
@@ -56,7 +58,15 @@ export async function fetch(
   );
   const isAll = options.refs === undefined || options.refs.length === 0;
   const lost = options.prune === true && isAll ? gone(remoteName, here, wanted) : [];
-  const followed = { op: "fetch", remoteName, here, wanted, lost, pruned: received.pruned };
+  const taken = await takeNotes(repository, notes, call);
+  const followed = {
+    op: "fetch",
+    remoteName,
+    here,
+    wanted: [...wanted, ...taken],
+    lost,
+    pruned: received.pruned,
+  };
   return {
     remote: remoteName,
     url: remote.url,

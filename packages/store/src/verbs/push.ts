@@ -16,6 +16,7 @@ import {
   readTargets,
 } from "../transfer/refspecs.ts";
 import type { Remote, RemoteRef } from "../transfer/remote.ts";
+import { notesToPush } from "../transfer/notes.ts";
 import { send } from "../transfer/send.ts";
 import type { MovedRef } from "./fetch.ts";
 
@@ -69,7 +70,9 @@ export async function push(
   if (!Number.isInteger(jobs) || jobs < 1 || jobs > JOBS_MAX)
     throw new SmcError("ARGUMENT_INVALID", `jobs is 1 to ${JOBS_MAX}`);
   const there = await remote.refs(call);
-  const targets = await readTargets(repository, options, there, call);
+  const asked = await readTargets(repository, options, there, call);
+  const notes = await notesToPush(repository, { targets: asked, there }, call);
+  const targets = [...asked, ...notes.filter(({ name }) => !asked.some((target) => target.name === name))];
   const lease = options.forceWithLease === true ? await readLease(repository, remoteName) : undefined;
   const changes = await planChanges(repository, { targets, there, lease }, call);
   const isDry = options.dryRun === true;
