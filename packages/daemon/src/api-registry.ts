@@ -36,4 +36,18 @@ export const registryApi = {
     { version: optional(text), list: optional(flag), ...confirmed },
     { progress: true },
   ),
+  archive: verb("Keeps a version that is not in use any more, with the reason", "repository", {
+    revision: optional(text),
+    unused: optional(text),
+    reason: optional(text),
+    dryRun: optional(flag),
+  }),
+  unarchive: verb("Makes an archived version a candidate again", "repository", {
+    revision: text,
+    reason: optional(text),
+  }),
+  ref: verb("Protects refs from being deleted and moved", "repository", {
+    action: choice("protect", "unprotect", "list"),
+    pattern: optional(text),
+  }),
 } as const;

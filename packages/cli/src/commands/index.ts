@@ -116,6 +116,21 @@ export const COMMANDS = {
     summary: "make the champion before champion again",
     load: () => import("./rollback.ts"),
   },
+  archive: {
+    group: "registry",
+    summary: "keep a version that is out of use",
+    load: () => import("./archive.ts"),
+  },
+  unarchive: {
+    group: "registry",
+    summary: "make an archived version a candidate again",
+    load: () => import("./unarchive.ts"),
+  },
+  ref: {
+    group: "registry",
+    summary: "protect refs from being lost",
+    load: () => import("./ref.ts"),
+  },
   clone: {
     group: "sharing",
     summary: "make a folder of what a remote holds",

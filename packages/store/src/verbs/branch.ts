@@ -8,6 +8,7 @@ import { subjectOf } from "../history/log-entry.ts";
 import { foldName, type RefName, refName } from "../objects/names.ts";
 import { notFound, shortRefName, suggestRefs } from "../refs/ref-find.ts";
 import { createRef } from "../refs/create-ref.ts";
+import { guardOf } from "../registry/protection.ts";
 import { refPolicy } from "../refs/ref-policy.ts";
 import type { RefChange } from "../refs/refs.ts";
 import type { Repository } from "../repository.ts";
@@ -246,6 +247,12 @@ async function renameBranch(
   const removal = { name: ref, from: digest, to: "absent" as const };
   const creation = { name: to, from: there ?? ("absent" as const), to: digest };
   if (ref !== to && isCurrent && repository.worktree !== undefined && canStandBeside(ref, to)) {
+    // Asked for both changes at once: nothing is done by halves.
+    await guardOf(repository.store)({
+      repository: repository.name,
+      changes: [removal, creation],
+      options: {},
+    });
     // HEAD never names a branch that is not there, also when this stops half-way.
     await refs.update(repository.name, [creation], reason, await refPolicy(repository));
     await writeHead(repository.worktree, { kind: "branch", ref: to });

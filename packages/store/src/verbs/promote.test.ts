@@ -1,9 +1,14 @@
+import { randomBytes } from "node:crypto";
+import { truncateSync } from "node:fs";
 import { expect, test } from "vitest";
 import { formatMoment, momentAt } from "../history/dates.ts";
 import { parseRefName } from "../objects/names.ts";
 import { listArchived } from "../registry/archive-refs.ts";
+import { packPath } from "../pack/folder.ts";
+import { flip } from "../testing/damage.ts";
 import { withRegistry } from "../testing/registry.ts";
 import { QUIET } from "../testing/testing.ts";
+import { withWorktree } from "../testing/worktree.ts";
 import { audit } from "./audit.ts";
 import { challenger } from "./challenger.ts";
 import { champion } from "./champion.ts";
@@ -120,4 +125,35 @@ test("one of two promotions at once wins, and the other says so", () =>
     expect(lost).toHaveLength(1);
     expect(lost[0]?.reason).toMatchObject({ code: "REF_CHANGED" });
     expect((await state()).archived).toEqual(["v1.0.0"]);
+  }));
+
+test("a version that is damaged is not promoted, and nothing moves", () =>
+  withWorktree(async (bench) => {
+    const repository = { ...bench.repository, store: bench.store };
+    const run = (revision: string, full = false) =>
+      promote(repository, { revision, reason: "because", answer: "yes", full }, QUIET);
+    await bench.commit({ "model.bin": randomBytes(300_000) }, { tag: "v1" });
+    const before = new Set(bench.store.index.packs().map(({ name }) => name));
+    await bench.commit({ "model.bin": randomBytes(300_000) }, { tag: "v2" });
+    expect((await run("v1")).intact).toMatchObject({ objects: 3, readSince: null });
+    expect((await run("v1", true)).moved).toBe(false);
+    const fresh = bench.store.index.packs().filter(({ name }) => !before.has(name));
+    const largest = fresh.sort((a, b) => b.sizeBytes - a.sizeBytes)[0];
+    const path = packPath(bench.store.path, largest?.name ?? ("" as never));
+    flip(path, 150_000);
+    const seq = bench.store.journal.position.seq;
+    await expect(run("v2")).rejects.toMatchObject({
+      code: "OBJECT_CORRUPT",
+      exit: 4,
+      message: expect.stringContaining("no ref was moved"),
+    });
+    expect(bench.store.journal.position.seq).toBe(seq);
+    flip(path, 150_000);
+    expect((await run("v2")).intact?.readBytes).toBeGreaterThan(300_000);
+    // What was read lately is not read again, unless that is asked for.
+    expect((await run("v1")).intact).toMatchObject({ readBytes: 0, readSince: expect.any(String) });
+    flip(path, 150_000);
+    await expect(run("v2", true)).rejects.toMatchObject({ code: "OBJECT_CORRUPT" });
+    truncateSync(path, 100_000);
+    await expect(run("v2")).rejects.toMatchObject({ code: "OBJECT_CORRUPT" });
   }));

@@ -1,6 +1,8 @@
 /** `smc rm`: tracked files out of the stage and, unless `cached`, out of the worktree. */
 import { type Call } from "../call.ts";
-import { SmcError } from "../errors.ts";
+import { isSmcError, SmcError } from "../errors.ts";
+import { findArchived } from "../registry/archive-refs.ts";
+import { listRoles } from "../registry/roles.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
 import { show } from "../show.ts";
 import { compareFiles, isSameFile, type Tracked } from "../worktree/compare.ts";
@@ -32,14 +34,33 @@ export interface RmResult {
 }
 
 /**
- * Removes all named files or none. Throws USAGE without paths, PATH_NOT_FOUND, ARGUMENT_INVALID for a folder without
- * `recursive`, WORKTREE_DIRTY for content that no commit has, PERMISSION_DENIED.
+ * Removes all named files or none. Throws USAGE without paths, PATH_NOT_FOUND, REF_PROTECTED for the name of a version,
+ * ARGUMENT_INVALID for a folder without `recursive`, WORKTREE_DIRTY for content that no commit has, PERMISSION_DENIED.
  */
 export async function rm(repository: Repository, options: RmOptions, call: Call): Promise<RmResult> {
   const worktree = requireWorktree(repository);
   if (options.paths.length === 0) throw new SmcError("USAGE", "nothing was named to remove");
   const filter = await resolvePaths(worktree, options.paths);
-  return exclusively(worktree, call, () => removeFrom(repository, { worktree, filter, options }, call));
+  try {
+    return await exclusively(worktree, call, () =>
+      removeFrom(repository, { worktree, filter, options }, call),
+    );
+  } catch (error) {
+    if (isSmcError(error, "PATH_NOT_FOUND")) await assertNoVersion(repository, options.paths);
+    throw error;
+  }
+}
+
+/** Who means a version by a name that is no file is told why it stays. Throws REF_PROTECTED. */
+async function assertNoVersion(repository: Repository, paths: readonly string[]): Promise<void> {
+  const roles = await listRoles(repository);
+  for (const path of paths) {
+    if (!roles.has(path) && (await findArchived(repository, path)) === undefined) continue;
+    const what = roles.has(path) ? "a version that is live" : "an archived version";
+    throw new SmcError("REF_PROTECTED", `'${show(path, 200)}' is ${what}, and those are never removed`, {
+      hint: "rm removes files of the worktree",
+    });
+  }
 }
 
 async function removeFrom(
