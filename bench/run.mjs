@@ -12,6 +12,7 @@ const QUESTIONS = [
   "memory",
   "fsck",
   "refs",
+  "versions",
   "remotes",
   "server",
   "codecs",
