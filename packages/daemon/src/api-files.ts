@@ -18,6 +18,8 @@ export const filesApi = {
     },
     progress,
   ),
+  setup: verb("Makes the folders that model files are kept in", "store", {}),
+  list: verb("Lists the files in the folders of model files", "store", {}),
   backup: verb(
     "Copies a file, a version or the whole store into folders for backups",
     "store",

@@ -157,6 +157,8 @@ export const handlers = {
   config: inFolder(store.config),
   env: inFolder(store.env),
   doctor: inFolder(store.doctor),
+  setup: onFiles(store.setup),
+  list: onFiles(store.list),
   backup: backupIn,
   "restore-backup": onFiles(store.restoreBackup),
   backups: onFiles(store.backups),

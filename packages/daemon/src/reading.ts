@@ -16,6 +16,7 @@ export const READING_VERBS: ReadonlySet<string> = new Set([
   "env",
   "hash-object",
   "inspect",
+  "list",
   "log",
   "ls-files",
   "ls-remote",

@@ -166,6 +166,8 @@ export const COMMANDS = {
     summary: "one file of branches and tags, for a stick",
     load: () => import("./bundle.ts"),
   },
+  setup: { group: "backups", summary: "make folders for model files", load: () => import("./setup.ts") },
+  list: { group: "backups", summary: "list the files in these folders", load: () => import("./list.ts") },
   backup: {
     group: "backups",
     summary: "copy a file, a version or the store",

@@ -7,6 +7,8 @@ import type { OwnedStore } from "../open-store.ts";
 import type { OwnedRepository } from "../repository.ts";
 import { show } from "../show.ts";
 
+export const MODEL_FOLDERS: readonly string[] = ["trained", "cloud", "backups", "active", "downloads"];
+
 /** Where verbs that deal with files work. */
 export interface FilesPlace {
   readonly store: OwnedStore;

@@ -1,0 +1,33 @@
+import { show } from "@smc/store/show";
+import { defineCommand } from "../command.ts";
+import { formatSize, formatTable } from "../format.ts";
+
+const HEADINGS = [
+  ["Trained", "trained"],
+  ["Cloud", "cloud"],
+  ["Backups", "backups"],
+  ["Active", "active"],
+] as const;
+
+export const command = defineCommand({
+  usage: ["list"],
+  description: [
+    "Lists the files of trained/, cloud/, backups/ and active/ below layout.folder (data/models): size, date, name.",
+    'Hidden files are left out, and manifests of backups; "smc backups" tells more of these.',
+  ],
+  options: {},
+  examples: [["smc list", "what is there?"]],
+  run: (context) => context.call("list", {}),
+  print: (data, out) => {
+    for (const [heading, key] of HEADINGS) {
+      out.line(`${heading}:`);
+      const rows = data[key].map(({ sizeBytes, date, name }) => [
+        `  ${formatSize(sizeBytes)}`,
+        date.slice(0, 16).replace("T", " "),
+        show(name, 300),
+      ]);
+      for (const line of formatTable(rows)) out.line(line);
+    }
+  },
+  quiet: (data) => HEADINGS.flatMap(([, key]) => data[key].map(({ name }) => `${key}/${name}`)),
+});

@@ -1,0 +1,38 @@
+/** `smc setup`: makes the folders that model files are kept in. */
+import { join } from "node:path";
+import { type Call, throwIfCanceled } from "../call.ts";
+import { SmcError } from "../errors.ts";
+import { createFolder, syncFolder } from "../fs.ts";
+import { type FilesPlace, kindAt, MODEL_FOLDERS } from "../layout/folders.ts";
+import { show } from "../show.ts";
+
+export interface SetupResult {
+  /** Absolute path of the folder with the five. */
+  readonly folder: string;
+  /** Names of those that were made now. */
+  readonly made: readonly string[];
+  /** Names of those that were there. */
+  readonly kept: readonly string[];
+  /** The store that answers, and whether it takes writes. */
+  readonly store: { readonly path: string; readonly id: string; readonly readOnlyReason: string | null };
+}
+
+/** Changes nothing that is there. Throws WOULD_OVERWRITE where a file stands in the way of a folder: nothing was made then. */
+export async function setup(place: FilesPlace, _options: object, call: Call): Promise<SetupResult> {
+  const { models, store } = place;
+  const made: string[] = [];
+  const kept: string[] = [];
+  for (const name of MODEL_FOLDERS) {
+    const kind = await kindAt(join(models, name));
+    if (kind === "file" || kind === "other")
+      throw new SmcError("WOULD_OVERWRITE", `'${show(join(models, name))}' is no folder; nothing was made`, {
+        hint: "move it away, or choose another folder with layout.folder",
+      });
+    (kind === undefined ? made : kept).push(name);
+  }
+  throwIfCanceled(call);
+  for (const name of made) await createFolder(join(models, name), { mode: 0o777 });
+  if (made.length > 0) await syncFolder(models);
+  const { path, id, readOnlyReason = null } = store;
+  return { folder: models, made, kept, store: { path, id, readOnlyReason } };
+}
