@@ -51,7 +51,7 @@ export function isOwnRef(name: string): boolean {
 function refCandidates(name: string): RefName[] {
   const rules = ["", "refs/", "refs/registry/", "refs/tags/", "refs/heads/", "refs/remotes/"];
   const names = rules.map((prefix) => prefix + name);
-  names.push(`refs/remotes/${name}/HEAD`);
+  names.push(`refs/remotes/${name}/HEAD`, `refs/remotes/${name.replace("/", "/registry/")}`);
   if (/^\d/.test(name)) names.push(`refs/tags/v${name}`);
   return names.flatMap((text) => tryRefName(text) ?? []);
 }

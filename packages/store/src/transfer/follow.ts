@@ -7,6 +7,7 @@ import type { Digest } from "../objects/digest.ts";
 import { parseRefName, type RefName } from "../objects/names.ts";
 import { PRUNED_PREFIX, type Ref, type RefChange } from "../refs/refs.ts";
 import type { OwnedRepository } from "../repository.ts";
+import { REGISTRY_PREFIX } from "../registry/roles.ts";
 import { show } from "../show.ts";
 import type { RemoteRef } from "./remote.ts";
 
@@ -60,6 +61,9 @@ export async function followRefs(
   return refs;
 }
 
+/** They are what they are wherever they are. */
+const FIXED = /^refs\/(?:tags|archive)\//;
+
 type Change = RefChange & { readonly from: Digest | "absent" };
 
 export interface Wanted {
@@ -77,9 +81,19 @@ export interface Choice {
   readonly hint?: string;
 }
 
+/** What a ref there is called here; undefined for one that is not taken over. */
+function nameHere(name: string, remoteName: string): string | undefined {
+  if (FIXED.test(name)) return name;
+  if (name.startsWith("refs/heads/")) return `refs/remotes/${remoteName}/${name.slice("refs/heads/".length)}`;
+  // Roles are moved here by hand: what they are there is only looked at.
+  if (name.startsWith(REGISTRY_PREFIX))
+    return `refs/remotes/${remoteName}/registry/${name.slice(REGISTRY_PREFIX.length)}`;
+  return undefined;
+}
+
 /**
- * Branches below `refs/remotes/`, tags as they are. A tag that is here and names something else stays what it is.
- * Throws REVISION_NOT_FOUND for one of `refs` that is not there.
+ * Branches and roles below `refs/remotes/`, tags and archived versions as they are. A tag that is here and names something else
+ * stays what it is. Throws REVISION_NOT_FOUND for one of `refs` that is not there.
  */
 export async function chooseRefs(
   { store, name: own }: OwnedRepository,
@@ -89,18 +103,22 @@ export async function chooseRefs(
   const wanted: Wanted[] = [];
   const skipped: { name: string; why: string }[] = [];
   const unseen = new Set(refs);
+  const taken = new Set<RefName>();
   for (const { name, digest } of there) {
-    const short = name.replace(/^refs\/(?:heads|tags)\//, "");
+    const short = name.replace(/^refs\/(?:heads|tags|registry)\//, "");
     if (refs !== undefined && refs.length > 0 && !refs.includes(name) && !refs.includes(short)) continue;
     unseen.delete(name);
     unseen.delete(short);
-    const isTag = name.startsWith("refs/tags/");
-    if (!isTag && !name.startsWith("refs/heads/")) continue;
+    const here = nameHere(name, remoteName);
+    if (here === undefined) continue;
     try {
-      const local = parseRefName(isTag ? name : `refs/remotes/${remoteName}/${short}`);
-      const known = isTag ? await store.refs.read(own, local) : undefined;
-      if (known === undefined || known === digest) wanted.push({ name: local, digest });
-      else skipped.push({ name, why: "the tag of this name here names something else" });
+      const local = parseRefName(here);
+      const known = FIXED.test(local) ? await store.refs.read(own, local) : undefined;
+      if (taken.has(local)) skipped.push({ name, why: `a branch there is called '${local}' here` });
+      else if (known === undefined || known === digest) {
+        wanted.push({ name: local, digest });
+        taken.add(local);
+      } else skipped.push({ name, why: "what is here by this name is something else" });
     } catch (error) {
       if (!isSmcError(error, "REF_NAME_INVALID")) throw error;
       skipped.push({ name, why: error.message });

@@ -5,6 +5,7 @@ import { isAncestor } from "../history/graph.ts";
 import { commitOfRef } from "../history/log-entry.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { RefName } from "../objects/names.ts";
+import { ARCHIVE_PREFIX } from "../registry/archive-refs.ts";
 import { NOTES_PREFIX } from "../refs/ref-find.ts";
 import { PRUNED_PREFIX } from "../refs/refs.ts";
 import { show } from "../show.ts";
@@ -46,6 +47,7 @@ export async function assertPushAllowed(
     if (name.startsWith(BRANCHES)) await assertCommit(store, change);
     if (name.startsWith(PRUNED_PREFIX)) assertOutline(change);
     else if (rules.isAdmin) continue;
+    else if (name.startsWith(ARCHIVE_PREFIX)) await assertArchive(store, change);
     else if (name.startsWith(NOTES_PREFIX)) {
       if (await losesCommits({ store, from, to }, call)) throw forbidden(change, "notes are only added to");
     } else if (name.startsWith(TAGS)) assertTag(change);
@@ -53,6 +55,13 @@ export async function assertPushAllowed(
     else if (isProtected(name, rules.protectedBranches) && (await losesCommits({ store, from, to }, call)))
       throw forbidden(change, "it is protected: it may lose no commits");
   }
+}
+
+/** Anybody may say why a version was archived; nobody takes it back from here. */
+async function assertArchive(store: Store, change: PushedRef): Promise<void> {
+  if (change.from !== "absent") throw forbidden(change, "archived versions stay what they are");
+  if (change.to === "absent" || (await commitOfRef(store, change.to)) === undefined)
+    throw forbidden(change, "an archived version is a commit");
 }
 
 function assertTag(change: PushedRef): void {

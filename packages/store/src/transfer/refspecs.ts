@@ -13,6 +13,8 @@ import type { RemoteRef } from "./remote.ts";
 
 const BRANCHES = "refs/heads/";
 const TAGS = "refs/tags/";
+/** What is seen of others, where worktrees are, what people protect here: no mirror takes that along. */
+const LOCAL = /^refs\/(?:remotes|worktrees|protected)\//;
 
 export interface PushWords {
   readonly refs?: readonly string[];
@@ -50,9 +52,9 @@ export async function readTargets(
   for (const word of words.refs ?? []) targets.push(await readWord(repository, word, { force, there }, call));
   const here = await repository.store.refs.list(repository.name);
   for (const { name, digest } of here) {
-    const isTracking = name.startsWith("refs/remotes/") || name.startsWith("refs/worktrees/");
+    const isLocal = LOCAL.test(name);
     const isChosen =
-      (words.mirror === true && !isTracking) ||
+      (words.mirror === true && !isLocal) ||
       (words.all === true && name.startsWith(BRANCHES)) ||
       (words.tags === true && name.startsWith(TAGS));
     if (isChosen) targets.push({ name, to: digest, force: force || words.mirror === true });

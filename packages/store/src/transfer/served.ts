@@ -4,7 +4,7 @@ import { isSmcError, SmcError } from "../errors.ts";
 import type { Digest } from "../objects/digest.ts";
 import { assertRepositoryName } from "../objects/names.ts";
 import type { OwnedStore } from "../open-store.ts";
-import type { RefChange, RefReason } from "../refs/refs.ts";
+import { PROTECTED_PREFIX, type RefChange, type RefReason } from "../refs/refs.ts";
 import { show } from "../show.ts";
 import type { ByteRange } from "../store.ts";
 import { hideFolder } from "./hide-folder.ts";
@@ -18,8 +18,8 @@ import { locateHere, readPackHere, statPackHere } from "./served-packs.ts";
 import { takePush } from "./take-push.ts";
 
 const BATCH = 4096;
-/** Where this store keeps what it has seen of others, and where its worktrees are. */
-const OWN_REFS = ["refs/remotes/", "refs/worktrees/"];
+/** Where this store keeps what it has seen of others, where its worktrees are, and what its owner protects. */
+const OWN_REFS = ["refs/remotes/", "refs/worktrees/", PROTECTED_PREFIX];
 
 export interface ServedOptions {
   readonly store: OwnedStore;

@@ -14,9 +14,13 @@ import { incoming, PUSHED, putAll, type Served, update, withServed } from "../te
 import { QUIET } from "../testing/testing.ts";
 import { owned } from "../testing/two-stores.ts";
 import { type Bench, openBench } from "../testing/worktree.ts";
+import { listArchived } from "../registry/archive-refs.ts";
+import { archive } from "../verbs/archive.ts";
 import { fsck } from "../verbs/fsck.ts";
 import { gc } from "../verbs/gc.ts";
 import { push } from "../verbs/push.ts";
+import { ref } from "../verbs/ref.ts";
+import { unarchive } from "../verbs/unarchive.ts";
 import type { PackFile } from "./remote.ts";
 import { ServedRepository } from "./served.ts";
 
@@ -195,6 +199,38 @@ test("a branch names a commit, also for admins", async () => {
       expect(error.code).toBe("OBJECT_INVALID");
     }
     expect(await remote.refs(QUIET)).toEqual([]);
+  });
+});
+
+test("what is protected or archived on a server stays there, whoever pushes and however", async () => {
+  await withServed(async ({ a, as, server }) => {
+    const admin = as(OTHER, { isAdmin: true });
+    const named = { remote: admin, remoteName: "origin" };
+    const first = await a.commit({ "a.txt": "1" });
+    await archive(a.repository, { revision: first.digest, reason: "too slow" }, QUIET);
+    const second = await a.commit({ "a.txt": "2" });
+    // What people protect in their own store is their own affair.
+    await ref(a.repository, { action: "protect", pattern: "mine" }, QUIET);
+    await push(owned(a), { ...named, mirror: true }, QUIET);
+    const archived = (await listArchived(a.repository, QUIET)).map(({ ref: name, digest }) => ({
+      name,
+      digest,
+    }));
+    const there = [...archived, { name: "refs/heads/main", digest: second.digest }];
+    expect(await admin.refs(QUIET)).toEqual(there);
+
+    const cats = { ...a.repository, store: server, name: "cats" };
+    await ref(cats, { action: "protect", pattern: "main" }, QUIET);
+    expect(await admin.refs(QUIET)).toEqual(there);
+    for (const word of [`${first.digest}:main`, ":main", `HEAD:${archived[0]?.name}`]) {
+      const pushing = push(owned(a), { ...named, refs: [word], force: true }, QUIET);
+      await expect(pushing).rejects.toMatchObject({ code: "REF_PROTECTED", exit: 5 });
+      expect(await admin.refs(QUIET)).toEqual(there);
+    }
+    await unarchive(a.repository, { revision: first.digest }, QUIET);
+    const mirroring = push(owned(a), { ...named, mirror: true }, QUIET);
+    await expect(mirroring).rejects.toMatchObject({ code: "REF_PROTECTED" });
+    expect(await admin.refs(QUIET)).toEqual(there);
   });
 });
 

@@ -18,6 +18,8 @@ import { type Head, readHead, writeHead } from "../worktree/head.ts";
 import { reasonOf } from "../worktree/state.ts";
 
 const NAMES_MAX = 10_000;
+/** `origin/registry/champion` is no branch. */
+const ROLE_THERE = /^refs\/remotes\/[^/]+\/registry\//;
 
 export interface BranchOptions {
   /** Creates this branch; lists when nothing else is asked. */
@@ -108,7 +110,7 @@ async function listBranches(
   const theirs = options.all === true || options.remotes === true;
   const remotes = theirs ? await repository.store.refs.list(repository.name, "refs/remotes/") : [];
   const branches: BranchRow[] = [];
-  for (const { name, digest } of [...ours, ...remotes]) {
+  for (const { name, digest } of [...ours, ...remotes.filter((ref) => !ROLE_THERE.test(ref.name))]) {
     branches.push(await rowOf(repository, head, name, digest));
     await pace();
   }

@@ -146,7 +146,7 @@ async function assertFree(store: Store, { repository, url }: RemoteRecord): Prom
   const isSame = remotes.length > 0 && remotes.every((remote) => remote.url === url);
   const refs = await store.refs.list(repository);
   const isOurs = ({ name }: Ref): boolean =>
-    isOwnRef(name) || (isSame && /^refs\/(?:remotes|tags|notes)\//.test(name));
+    isOwnRef(name) || (isSame && /^refs\/(?:remotes|tags|notes|archive)\//.test(name));
   const worktrees = (await store.refs.listWorktrees()).filter((row) => row.repository === repository);
   const live = await Promise.all(worktrees.map(isThere));
   if (refs.every(isOurs) && (isSame || remotes.length === 0) && !live.includes(true)) return;

@@ -3,7 +3,7 @@ import type { Call } from "../call.ts";
 import { PRUNED_PREFIX } from "../refs/refs.ts";
 import type { OwnedRepository } from "../repository.ts";
 import { chooseRefs, followRefs, gone, type MovedRef } from "../transfer/follow.ts";
-import { notesThere, takeNotes } from "../transfer/notes.ts";
+import { notesThere, takeNotes } from "../transfer/annotations.ts";
 import { receive } from "../transfer/receive.ts";
 import type { Remote } from "../transfer/remote.ts";
 

@@ -16,7 +16,7 @@ import {
   readTargets,
 } from "../transfer/refspecs.ts";
 import type { Remote, RemoteRef } from "../transfer/remote.ts";
-import { notesToPush } from "../transfer/notes.ts";
+import { annotationsToPush } from "../transfer/annotations.ts";
 import { send } from "../transfer/send.ts";
 import type { MovedRef } from "./fetch.ts";
 
@@ -71,8 +71,8 @@ export async function push(
     throw new SmcError("ARGUMENT_INVALID", `jobs is 1 to ${JOBS_MAX}`);
   const there = await remote.refs(call);
   const asked = await readTargets(repository, options, there, call);
-  const notes = await notesToPush(repository, { targets: asked, there }, call);
-  const targets = [...asked, ...notes.filter(({ name }) => !asked.some((target) => target.name === name))];
+  const along = await annotationsToPush(repository, { targets: asked, there }, call);
+  const targets = [...asked, ...along.filter(({ name }) => !asked.some((target) => target.name === name))];
   const lease = options.forceWithLease === true ? await readLease(repository, remoteName) : undefined;
   const changes = await planChanges(repository, { targets, there, lease }, call);
   const isDry = options.dryRun === true;

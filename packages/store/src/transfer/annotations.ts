@@ -1,4 +1,4 @@
-/** Notes on their way: those about what is pushed go along, those that are fetched are joined with ours. */
+/** What is said of commits, on its way: notes and the archive go along with what is pushed; fetched notes are joined with ours. */
 import type { Call } from "../call.ts";
 import { createPacer } from "../call.ts";
 import { isAncestor, readCommit, walk } from "../history/graph.ts";
@@ -7,6 +7,8 @@ import type { Digest } from "../objects/digest.ts";
 import { parseRefName } from "../objects/names.ts";
 import { NOTES_PREFIX } from "../refs/ref-find.ts";
 import { readNoteTips, storeNote } from "../registry/notes.ts";
+import type { Ref } from "../refs/refs.ts";
+import { listArchived } from "../registry/archive-refs.ts";
 import type { Repository } from "../repository.ts";
 import type { Store } from "../store.ts";
 import type { Wanted } from "./follow.ts";
@@ -18,35 +20,38 @@ const NOTES = /^refs\/notes\/[0-9a-f]{64}$/;
 const TAKEN_MAX = 100_000;
 
 /**
- * Notes about commits that the targets bring. Where the remote has notes that are not among ours, its own stay: a fetch joins
- * the two, and the next push brings them.
+ * Notes and archived versions about commits that the targets bring. Where the remote has notes that are not among ours, its own stay:
+ * a fetch joins the two, and the next push brings them. Where it has another archived version by that name, that stays.
  */
-export async function notesToPush(
+export async function annotationsToPush(
   repository: Repository,
   { targets, there }: { targets: readonly PushTarget[]; there: readonly RemoteRef[] },
   call: Call,
 ): Promise<PushTarget[]> {
   const { store } = repository;
-  const open = new Map(await readNoteTips(repository));
   const now = new Map(there.map(({ name, digest }) => [name, digest]));
-  for (const [about, tip] of open) if (now.get(NOTES_PREFIX + about) === tip) open.delete(about);
+  const open = new Map<string, Ref[]>();
+  const add = (about: string, ref: Ref): void => void open.set(about, [...(open.get(about) ?? []), ref]);
+  for (const [about, digest] of await readNoteTips(repository)) {
+    const name = parseRefName(NOTES_PREFIX + about);
+    if (now.get(name) !== digest) add(about, { name, digest });
+  }
+  for (const { ref, digest, commit } of await listArchived(repository, call))
+    if (!now.has(ref)) add(commit, { name: ref, digest });
   if (open.size === 0) return [];
   const from: Digest[] = [];
   for (const { to } of targets) {
     const commit = to === "absent" ? undefined : await commitOfRef(store, to);
     if (commit !== undefined) from.push(commit);
   }
-  const notes: PushTarget[] = [];
-  for await (const { digest } of walk(store, { from }, call)) {
-    const tip = open.get(digest);
-    if (tip === undefined) continue;
-    open.delete(digest);
-    const name = parseRefName(NOTES_PREFIX + digest);
-    if (await leadsTo(store, { from: now.get(name), to: tip }, call))
-      notes.push({ name, to: tip, force: false });
+  const found: PushTarget[] = [];
+  for await (const { digest: commit } of walk(store, { from }, call)) {
+    for (const { name, digest: to } of open.get(commit) ?? [])
+      if (await leadsTo(store, { from: now.get(name), to }, call)) found.push({ name, to, force: false });
+    open.delete(commit);
     if (open.size === 0) break;
   }
-  return notes;
+  return found;
 }
 
 async function leadsTo(
