@@ -19,6 +19,10 @@ export const versionsApi = {
     weights: numbers,
     revisions: optional(texts),
   }),
+  changelog: verb("Tells what each version brought", "repository", {
+    revision: optional(text),
+    since: optional(text),
+  }),
   note: verb("Adds a note about a commit, or lists them", "repository", {
     revision: optional(text),
     message: optional(message),

@@ -114,6 +114,7 @@ export const handlers = {
   versions: onRepository(store.versions),
   compare: onRepository(store.compare),
   rank: onRepository(store.rank),
+  changelog: onRepository(store.changelog),
   note: onRepository(store.note),
   meta: onRepository(store.meta),
   registry: onRepository(store.registry),

@@ -8,6 +8,7 @@ export const READING_VERBS: ReadonlySet<string> = new Set([
   "audit",
   "cat",
   "champion",
+  "changelog",
   "cat-file",
   "compare",
   "diff",

@@ -52,6 +52,7 @@ export * from "./verbs/cat-file.ts";
 export * from "./verbs/cat.ts";
 export * from "./verbs/challenger.ts";
 export * from "./verbs/champion.ts";
+export * from "./verbs/changelog.ts";
 export * from "./verbs/checkout.ts";
 export * from "./verbs/clone.ts";
 export * from "./verbs/commit.ts";

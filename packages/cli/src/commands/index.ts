@@ -73,6 +73,11 @@ export const COMMANDS = {
     load: () => import("./compare.ts"),
   },
   rank: { group: "versions", summary: "order versions by metrics", load: () => import("./rank.ts") },
+  changelog: {
+    group: "versions",
+    summary: "tell what each version brought",
+    load: () => import("./changelog.ts"),
+  },
   note: { group: "versions", summary: "write down what is learned later", load: () => import("./note.ts") },
   meta: {
     group: "versions",
