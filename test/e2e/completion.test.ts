@@ -29,7 +29,7 @@ test("completion offers verbs, options, choices and words", async () => {
   expect(await candidates("commit", "--am")).toEqual(["--amend"]);
   expect(await candidates("tag", "--bump", "m")).toEqual(["major", "minor"]);
   expect(await candidates("daemon", "st")).toEqual(["start", "stop", "status"]);
-  expect(await candidates("-C", "x", "comp")).toEqual(["completion"]);
+  expect(await candidates("-C", "x", "compl")).toEqual(["completion"]);
 });
 
 test("completion offers refs, but none that a shell would run, and never fails", async () => {
