@@ -47,6 +47,14 @@ test("errors.md lists every exit status that a code has", () => {
 
 const cli = sections(page("docs/reference/cli.md"), 2);
 
+test("S3.23 every line of the quick reference begins with a verb that there is", () => {
+  const words = [...page("docs/quick-reference.md").matchAll(/`smc (\S+?)[ `]/g)].map(
+    ([, word]) => word ?? "",
+  );
+  expect(words.length).toBeGreaterThan(30);
+  expect(words.filter((word) => !isCommandName(word))).toEqual([]);
+});
+
 test("cli.md has every verb and no other", () => {
   const headings = [...cli.keys()].filter((heading) => /^[a-z-]+$/.test(heading));
   expect(sorted(headings)).toEqual(sorted(Object.keys(COMMANDS)));
