@@ -8,7 +8,7 @@ import { createSandbox, type Sandbox } from "../e2e/sandbox.ts";
 /** Together; a round counts when its kill came before the answer. */
 const KILLS = 210;
 const ROUNDS_MAX = 400;
-const LANES = 2;
+const LANES = 3;
 const SEED = Number(process.env.KILL_SEED ?? randomInt(2 ** 31));
 
 /** Numbers from 0 to 1 that follow from a seed (mulberry32). */

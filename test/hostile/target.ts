@@ -1,6 +1,7 @@
 /** A sandbox to attack: after every attempt the refs, the packs and the files outside are what they were. */
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createClient } from "@smc/daemon/client";
 import { type ErrorCode, ERRORS } from "@smc/store/errors";
 import { expect } from "vitest";
 import { createSandbox, type Ran, type RunOptions, type Sandbox, sha256 } from "../e2e/sandbox.ts";
@@ -41,9 +42,16 @@ export class Target implements AsyncDisposable {
     symlinkSync("x", join(this.canary, "link"));
   }
 
+  /** Asked of the daemon itself where one runs: thousands of attempts are looked at before and after. */
+  async #refs(): Promise<unknown> {
+    const client = createClient({ storePath: this.sandbox.home, autostart: false });
+    if ((await client.daemonStatus()) === undefined) return this.sandbox.json("refs");
+    return client.call("refs", { at: { folder: this.sandbox.work }, input: {} });
+  }
+
   /** What an attempt must leave as it is. */
   async state(): Promise<string> {
-    const refs = await this.sandbox.ok("refs", "--json");
+    const refs = JSON.stringify(await this.#refs());
     const packs = readdirSync(join(this.sandbox.home, "packs"), { recursive: true }).sort().join("\n");
     return [refs, packs, fingerprint(this.canary)].join("\n");
   }

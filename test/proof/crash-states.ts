@@ -11,7 +11,7 @@ import { parseTrace, TRACED } from "./trace.ts";
 /** Of so many states whose packs were read before, one is read whole all the same. */
 const PER_WHOLE = 40;
 /** Of so many states one is written to. */
-const PER_WRITE = 4;
+const PER_WRITE = 12;
 
 export interface Recording {
   readonly start: Start;

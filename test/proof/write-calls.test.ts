@@ -22,7 +22,7 @@ import { OPERATIONS } from "./table.ts";
 const SEED = Number(process.env.PROOF_SEED ?? randomInt(2 ** 31));
 const ERRNOS = ["ENOSPC", "EIO", "EROFS", "EMFILE", "EDQUOT", "EACCES"];
 /** Faults of one operation in CI. */
-const FAILURES_MAX = IS_LONG ? Infinity : 60;
+const FAILURES_MAX = IS_LONG ? Infinity : 36;
 const KILLS_MAX = IS_LONG ? Infinity : 12;
 
 /** Of a list of what is wrong. */
