@@ -75,7 +75,7 @@ class Lane {
   async round(number: number): Promise<void> {
     const { sandbox } = this;
     const file = `round${number % 10}.bin`;
-    const bytes = randomBytes(1 + Math.floor(this.random() * 3_000_000));
+    const bytes = randomBytes(1 + Math.floor(this.random() * 1_000_000));
     const blob = sandbox.write(file, bytes);
     const stop = { done: false };
     const killer = this.killSometime(stop);
