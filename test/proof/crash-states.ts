@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { join } from "node:path";
 import { Builder, type DiskState, type Entry, type Model, statesAt, type Tree } from "./disk-model.ts";
 import { type Node, readNodes, Recorder, type Step } from "./disk-steps.ts";
-import { AT_ONCE, inParallel, type Start, type Workshop } from "./starts.ts";
+import { AT_ONCE, inParallel, sample, type Start, type Workshop } from "./starts.ts";
 import { runTraced } from "./strace.ts";
 import { parseTrace, TRACED } from "./trace.ts";
 
@@ -109,6 +109,8 @@ export interface ReplayOptions {
   readonly model: Model;
   /** At most so many states, evenly over the operation. */
   readonly limit: number;
+  /** Chooses among neighbours, so that other states are taken each time; the first ones without it. */
+  readonly random?: () => number;
   readonly stopAtFirst?: boolean;
 }
 
@@ -123,7 +125,7 @@ export interface Replayed {
 function distinctStates(
   { steps }: Recording,
   builder: Builder,
-  { model, limit }: ReplayOptions,
+  { model, limit, random = () => 0 }: ReplayOptions,
 ): { states: number; chosen: DiskState[] } {
   const seen = new Set<string>();
   const all: DiskState[] = [];
@@ -136,12 +138,7 @@ function distinctStates(
       all.push(state);
     }
   }
-  const step = Math.max(1, all.length / limit);
-  const chosen = Array.from(
-    { length: Math.min(all.length, limit) },
-    (_, index) => all[Math.floor(index * step)],
-  );
-  return { states: all.length, chosen: chosen.filter((state) => state !== undefined) };
+  return { states: all.length, chosen: sample(all, limit, random) };
 }
 
 /** Opens the states in the workshop's children; what is wrong names the step after which the power was cut. */

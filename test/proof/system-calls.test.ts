@@ -20,8 +20,8 @@ import { findStrace, programOf, runTraced } from "./strace.ts";
 import { OPERATIONS } from "./table.ts";
 
 const SEED = Number(process.env.PROOF_SEED ?? randomInt(2 ** 31));
-const POINTS_MAX = IS_LONG ? Infinity : 12;
-const FAILURES_MAX = IS_LONG ? Infinity : 5;
+const POINTS_MAX = IS_LONG ? Infinity : 8;
+const FAILURES_MAX = IS_LONG ? Infinity : 4;
 const SHOWN_MAX = 12;
 const KINDS = "openat,write,pwrite64,fsync,fdatasync,rename,unlink,mkdir,rmdir,link,ftruncate,close";
 /** What LevelDB does to its files. */
