@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { afterAll, expect, test } from "vitest";
 import { createSandbox } from "./sandbox.ts";
@@ -22,4 +23,22 @@ test("smc setup takes no words, and makes nothing where a file is in the way", a
   await box.ok("config", "set", "layout.folder", "other");
   box.write("other/cloud", "mine");
   expect(await box.refused("setup")).toMatchObject({ code: "WOULD_OVERWRITE", exit: 5 });
+});
+
+test("S4.22 smc setup in a git work tree keeps model files out of sight of git; a second run adds nothing", async () => {
+  await box.ok("config", "unset", "layout.folder");
+  execFileSync("git", ["init", "-q"], { cwd: box.work });
+  const path = box.path(".gitignore");
+  expect(await box.ok("setup")).toContain(`Hid model files from git in ${path}\n`);
+  for (const name of ["data/models/trained/best.pt", "data/models/backups/b.bin", "runs/exp/best.pt"])
+    box.write(name, "weights");
+  const seen = execFileSync("git", ["status", "--porcelain", "--untracked-files=all"], {
+    cwd: box.work,
+    encoding: "utf8",
+  });
+  expect(seen).toContain("?? .gitignore\n");
+  expect(seen).not.toMatch(/\.pt|b\.bin/);
+  const before = box.read(".gitignore");
+  expect(await box.json("setup")).toMatchObject({ gitignore: path, gitignoreChanged: false });
+  expect(box.read(".gitignore")).toBe(before);
 });

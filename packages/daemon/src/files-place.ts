@@ -11,11 +11,12 @@ export async function filesPlaceOf(context: Context): Promise<FilesPlace> {
   const worktree = await findWorktree(folder, store);
   const { entries } = await readConfig({ storePath: store.path, worktreeRoot: worktree?.root });
   const wish = entries.get("layout.folder")?.value;
-  const models = resolve(worktree?.root ?? folder, typeof wish === "string" ? wish : join("data", "models"));
+  const root = worktree?.root ?? folder;
+  const models = resolve(root, typeof wish === "string" ? wish : join("data", "models"));
   const { name, email } = await readActor(context);
   const actor = `${name} <${email}>`;
   const open: FilesPlace["openRepository"] = async () => ({ ...(await openRepository(context)), store });
-  return { store, folder, models, actor, openRepository: open };
+  return { store, folder, root, models, actor, openRepository: open };
 }
 
 export function onFiles<Options, Result>(

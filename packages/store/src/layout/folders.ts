@@ -14,6 +14,8 @@ export interface FilesPlace {
   readonly store: OwnedStore;
   /** Absolute path of the folder that the user stands in. */
   readonly folder: string;
+  /** Absolute path of the worktree's root, else `folder`. */
+  readonly root: string;
   /** Absolute path of the folder with the five folders: `layout.folder` below the worktree, else below `folder`. */
   readonly models: string;
   /** "Name <address>". */

@@ -8,6 +8,7 @@ export function placeOf(bench: Bench): FilesPlace {
   return {
     store: bench.store,
     folder: bench.root,
+    root: bench.root,
     models: join(bench.root, "data", "models"),
     actor: "Ada <ada@example.org>",
     openRepository: () => Promise.resolve(owned(bench)),

@@ -1,11 +1,11 @@
 /** `smc init`: a repository in the store, and a folder attached to it as a worktree. */
 import { randomBytes } from "node:crypto";
-import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import type { Call } from "../call.ts";
 import { readConfig } from "../config.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
-import { createFile, createOneFolder, removeTree, renamePath, replaceFile, syncFolder } from "../fs.ts";
+import { createFile, createOneFolder, removeTree, renamePath, syncFolder } from "../fs.ts";
 import {
   assertRepositoryName,
   parseIdentity,
@@ -17,14 +17,13 @@ import type { RefReason } from "../refs/refs.ts";
 import { show } from "../show.ts";
 import type { Store } from "../store.ts";
 import { formatHead } from "../worktree/head.ts";
+import { hideFromGit } from "../worktree/hide-from-git.ts";
 import { LEFTOVER } from "../worktree/ignore.ts";
 import { isAbsent, kindOf, lstatOne } from "../worktree/stat.ts";
 import { assertOwner, exclusively, WORKTREE_VERSION, type WorktreeFile } from "../worktree/worktree.ts";
 
-const FOLDERS_MAX = 4096;
 const NAME_LENGTH_MAX = 100;
-const GITIGNORE_BYTES_MAX = 16 * 1024 * 1024;
-const BLOCK = ["# >>> smc >>>", ".smc/", "# <<< smc <<<"];
+const GIT_BLOCK = { name: "smc", rules: [".smc/"] };
 
 export interface InitOptions {
   /** Absolute path; made when it does not exist. */
@@ -137,7 +136,7 @@ async function initIn(
     await createFile(join(temporary, "worktree.json"), `${JSON.stringify(file, undefined, 2)}\n`);
     await createFile(join(temporary, "HEAD"), formatHead({ kind: "branch", ref: branch }));
     await syncFolder(temporary);
-    gitignore = await hideFromGit(root);
+    gitignore = (await hideFromGit(root, GIT_BLOCK))?.path ?? null;
     await store.refs.createRepository(repository, reason, { reuse: true });
     await putInPlace(temporary, root);
   } catch (error) {
@@ -236,36 +235,4 @@ async function chooseRepository(
       details: { repository },
     },
   );
-}
-
-/** Adds the marked block to `.gitignore` when the folder is in a git work tree. */
-async function hideFromGit(root: string): Promise<string | null> {
-  if (!(await isInGit(root))) return null;
-  const path = join(root, ".gitignore");
-  const found = await lstatOne(path);
-  if (found === undefined) {
-    await replaceFile(path, `${BLOCK.join("\n")}\n`, { mode: 0o644, durable: false });
-    return path;
-  }
-  if (kindOf(found) !== "file" || found.sizeBytes > GITIGNORE_BYTES_MAX) return null;
-  // Bytes, not text: what others wrote stays as it is, valid UTF-8 or not.
-  const text = await readFile(path, "latin1");
-  const newLine = text.includes("\r\n") ? "\r\n" : "\n";
-  if (text.split(/\r?\n/).includes(BLOCK[0] ?? "")) return path;
-  const gap = text === "" || text.endsWith("\n") ? "" : newLine;
-  const block = BLOCK.map((line) => line + newLine).join("");
-  const bytes = Buffer.from(text + gap + block, "latin1");
-  await replaceFile(path, bytes, { mode: found.mode & 0o777, durable: false });
-  return path;
-}
-
-async function isInGit(root: string): Promise<boolean> {
-  let folder = root;
-  for (let step = 0; step < FOLDERS_MAX; step += 1) {
-    if ((await lstatOne(join(folder, ".git"))) !== undefined) return true;
-    const parent = dirname(folder);
-    if (parent === folder) return false;
-    folder = parent;
-  }
-  return false;
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { placeOf } from "../testing/files-place.ts";
@@ -31,5 +31,34 @@ test("setup() makes nothing where a file is in the way", async () => {
     writeFileSync(join(place.models, "downloads"), "mine");
     expect(await codeOf(() => setup(place, {}, QUIET))).toBe("WOULD_OVERWRITE");
     expect(existsSync(join(dirname(place.models), "models", "trained"))).toBe(false);
+  });
+});
+
+test("setup() keeps git away from the folders, where others wrote in the .gitignore too", async () => {
+  await withWorktree(async (bench) => {
+    const place = { ...placeOf(bench), models: join(bench.root, "my [models]") };
+    mkdirSync(join(bench.root, ".git"));
+    const path = join(bench.root, ".gitignore");
+    writeFileSync(path, "a\r\n# >>> smc models >>>\r\n/old/\r\n# <<< smc models <<<\nb\n");
+    expect(await setup(place, {}, QUIET)).toMatchObject({ gitignore: path, gitignoreChanged: true });
+    const text = readFileSync(path, "utf8");
+    expect(text).toMatch(/^a\r\n# >>> smc models >>>\r\n\/my \\\[models\\\]\/trained\/\r\n/);
+    expect(text).toMatch(/\*\.pt\r\n[^]*# <<< smc models <<<\r\nb\n$/);
+    expect(text).not.toContain("/old/");
+    expect(await setup(place, {}, QUIET)).toMatchObject({ gitignore: path, gitignoreChanged: false });
+    expect(readFileSync(path, "utf8")).toBe(text);
+    // A block whose end is gone is not touched.
+    writeFileSync(path, "# >>> smc models >>>\n/old/\n");
+    expect(await setup(place, {}, QUIET)).toMatchObject({ gitignoreChanged: false });
+  });
+});
+
+test("setup() of a folder elsewhere writes the .gitignore there", async () => {
+  await withWorktree(async (bench) => {
+    const models = join(dirname(bench.root), "elsewhere");
+    mkdirSync(join(models, ".git"), { recursive: true });
+    const made = await setup({ ...placeOf(bench), models }, {}, QUIET);
+    expect(made.gitignore).toBe(join(models, ".gitignore"));
+    expect(readFileSync(join(models, ".gitignore"), "utf8")).toContain("\n/trained/\n");
   });
 });

@@ -1,10 +1,14 @@
-/** `smc setup`: makes the folders that model files are kept in. */
-import { join } from "node:path";
+/** `smc setup`: makes the folders that model files are kept in, and keeps git away from them. */
+import { isAbsolute, join, relative, sep } from "node:path";
 import { type Call, throwIfCanceled } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { createFolder, syncFolder } from "../fs.ts";
 import { type FilesPlace, kindAt, MODEL_FOLDERS } from "../layout/folders.ts";
 import { show } from "../show.ts";
+import { gitRule, hideFromGit } from "../worktree/hide-from-git.ts";
+
+/** What files of weights end with. */
+const WEIGHTS = ["pt", "pth", "ckpt", "safetensors", "gguf", "onnx", "h5", "keras"];
 
 export interface SetupResult {
   /** Absolute path of the folder with the five. */
@@ -13,6 +17,10 @@ export interface SetupResult {
   readonly made: readonly string[];
   /** Names of those that were there. */
   readonly kept: readonly string[];
+  /** The `.gitignore` with a block about these folders; null outside of a git work tree. */
+  readonly gitignore: string | null;
+  /** True when the block was written now. */
+  readonly gitignoreChanged: boolean;
   /** The store that answers, and whether it takes writes. */
   readonly store: { readonly path: string; readonly id: string; readonly readOnlyReason: string | null };
 }
@@ -33,6 +41,24 @@ export async function setup(place: FilesPlace, _options: object, call: Call): Pr
   throwIfCanceled(call);
   for (const name of made) await createFolder(join(models, name), { mode: 0o777 });
   if (made.length > 0) await syncFolder(models);
+  const hidden = await hideModels(place);
   const { path, id, readOnlyReason = null } = store;
-  return { folder: models, made, kept, store: { path, id, readOnlyReason } };
+  return {
+    folder: models,
+    made,
+    kept,
+    gitignore: hidden?.path ?? null,
+    gitignoreChanged: hidden?.isNew === true,
+    store: { path, id, readOnlyReason },
+  };
+}
+
+/** Git never sees the folders, nor weights anywhere below. */
+function hideModels({ root, models }: FilesPlace): ReturnType<typeof hideFromGit> {
+  const path = relative(root, models).split(sep).join("/");
+  const isBelow = !isAbsolute(path) && !/^\.\.(?:\/|$)/.test(path);
+  const prefix = isBelow && path !== "" ? `${path}/` : "";
+  const folders = MODEL_FOLDERS.map((name) => gitRule(prefix + name));
+  const rules = [...folders, ...WEIGHTS.map((suffix) => `*.${suffix}`)];
+  return hideFromGit(isBelow ? root : models, { name: "smc models", rules });
 }
