@@ -1,4 +1,5 @@
 /** HTTP on the daemon's socket: limits, checks, routes. */
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { type Socket } from "node:net";
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
@@ -24,6 +25,8 @@ export const CONNECTIONS_MAX = 512;
 const HEADERS_MS_MAX = 10_000;
 const REQUEST_MS_MAX = 60_000;
 const KEEP_ALIVE_MS = 5_000;
+/** Written by scripts/openapi.mjs. */
+const OPENAPI = new URL("../openapi.json", import.meta.url);
 const BODY_TYPE = /^application\/json(?:\s*;\s*charset="?utf-8"?)?$/i;
 
 /** What the server asks of the process around it. */
@@ -89,6 +92,9 @@ export function createDaemonServer(host: Host): Server {
 
 function addRoutes(server: FastifyInstance, host: Host): void {
   server.get("/healthz", () => ({ status: "ok" }));
+  server.get("/v1/openapi.json", async (_request, reply) => {
+    return reply.type(JSON_TYPE).send(await readFile(OPENAPI));
+  });
   server.get("/v1/daemon", () => ({ result: host.status() }));
   server.post("/v1/daemon/measure", () => {
     host.resetLoopDelay();
