@@ -26,10 +26,12 @@ function assertNode() {
 /** Changes when the packages to install do. */
 function fingerprint() {
   const hash = createHash("sha256").update(`${process.platform} ${process.arch}\n`);
-  const folders = readdirSync(join(root, "packages"))
-    .sort()
-    .map((name) => join("packages", name));
-  const manifests = ["", "test", "bench", join("examples", "silero-vad"), ...folders]
+  const folders = ["packages", "examples"].flatMap((parent) =>
+    readdirSync(join(root, parent))
+      .sort()
+      .map((name) => join(parent, name)),
+  );
+  const manifests = ["", "test", "bench", ...folders]
     .map((folder) => join(folder, "package.json"))
     .filter((path) => existsSync(join(root, path)));
   for (const path of ["pnpm-lock.yaml", "pnpm-workspace.yaml", ...manifests]) {

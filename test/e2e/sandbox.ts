@@ -73,6 +73,8 @@ export class Sandbox implements AsyncDisposable {
   readonly work = join(this.root, "work");
   readonly home = join(this.root, "store");
   readonly env: NodeJS.ProcessEnv;
+  /** The built command line, for programs that start it themselves. */
+  readonly bin = BIN;
 
   constructor() {
     mkdirSync(this.work);
