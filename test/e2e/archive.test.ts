@@ -11,6 +11,9 @@ test("S3.3 smc archive needs a reason and keeps it", async () => {
   expect(await box.refused("archive", "v1.0.0")).toMatchObject({ exit: 2, code: "ARGUMENT_INVALID" });
   expect(await box.ok("archive", "v1.0.0", "--reason", "Azi rendah")).toBe("Archived v1.0.0\n");
   expect(await box.ok("show", "archive/v1.0.0")).toContain("Azi rendah");
+  expect(await box.ok("show", "v1.0.0")).toMatch(
+    /^Archived as v1\.0\.0 on .* by Ada <ada@example\.org>:\n {4}Azi rendah$/m,
+  );
   expect(await box.ok("rollback", "--list")).toContain("Azi rendah");
 });
 

@@ -39,6 +39,13 @@ export const command = defineCommand({
       out.line();
     }
     if (data.commit !== null) for (const line of commitLines(data.commit, out)) out.line(line);
+    for (const { version, at, by, reason } of data.archived) {
+      if (reason === null || at === null || by === null) continue;
+      out.line(`Archived as ${show(version, 300)} on ${formatDate(at)} by ${show(by, 400)}:`);
+      for (const line of show(reason.trimEnd(), Number.MAX_SAFE_INTEGER, true).split("\n"))
+        out.line(`    ${line}`);
+      out.line();
+    }
     for (const line of noteLines(data.notes, out)) out.line(line);
     if (data.notes.length > 0) out.line();
     if (data.diff !== null) printDiff(data.diff, out);

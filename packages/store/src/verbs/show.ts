@@ -5,6 +5,7 @@ import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
 import { readTag } from "../history/graph.ts";
 import { formatEntry, formatIdentity, type LogEntry, readDecorations } from "../history/log-entry.ts";
+import { ARCHIVE_PREFIX, type ArchivedVersion, findArchived } from "../registry/archive-refs.ts";
 import { readKnown } from "../registry/known.ts";
 import type { Note } from "../registry/notes.ts";
 import type { Repository } from "../repository.ts";
@@ -47,6 +48,8 @@ export interface ShowResult {
   readonly tensors: TensorListing | null;
   /** About a commit, oldest first; its metrics and params have what they add. */
   readonly notes: readonly Note[];
+  /** About a commit: the names that it is archived as, and why. */
+  readonly archived: readonly ArchivedVersion[];
 }
 
 const TAGS_MAX = 100;
@@ -69,8 +72,8 @@ export async function show(repository: Repository, options: ShowOptions, call: C
     ({ target: digest, targetKind: kind } = tag);
   }
   if (options.tensors === true && kind !== "blob") throw noFile(options.revision ?? "HEAD", kind);
-  const nothing = { commit: null, diff: null, entries: null, sizeBytes: null, tensors: null, notes: [] };
-  const shown = { kind, digest, path: found.path ?? null, tags, ...nothing };
+  const nothing = { commit: null, diff: null, entries: null, sizeBytes: null, tensors: null };
+  const shown = { kind, digest, path: found.path ?? null, tags, ...nothing, notes: [], archived: [] };
   if (kind === "commit") return { ...shown, ...(await showCommit(repository, digest, call)) };
   if (kind === "tree") return { ...shown, entries: await lsTree(repository, { revision: digest }, call) };
   const sizeBytes = (await store.objects.stat(digest))?.sizeBytes ?? null;
@@ -89,12 +92,18 @@ async function showCommit(
   repository: Repository,
   digest: Digest,
   call: Call,
-): Promise<{ commit: LogEntry; notes: readonly Note[]; diff: DiffResult }> {
+): Promise<Pick<ShowResult, "commit" | "notes" | "archived" | "diff">> {
   const { commit, meta, notes } = await readKnown(repository, digest, call);
   const entry = formatEntry(digest, { ...commit, meta }, await readDecorations(repository, call));
+  const archived: ArchivedVersion[] = [];
+  for (const name of entry.refs.filter((ref) => ref.startsWith(ARCHIVE_PREFIX))) {
+    const found = await findArchived(repository, name);
+    if (found !== undefined) archived.push(found);
+  }
   return {
     commit: entry,
     notes,
+    archived,
     diff: await diffCommits(repository, { from: commit.parents[0], to: digest }, call),
   };
 }
