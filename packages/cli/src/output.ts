@@ -39,6 +39,8 @@ export interface Output {
   bytes(chunk: Uint8Array): Promise<void>;
   /** One line of advice on stderr; nothing with --quiet. */
   hint(text: string): void;
+  /** One line on stderr that tells what may be wrong. */
+  warn(text: string): void;
 }
 
 /** `stdout` was closed by its reader: the command ends quietly with 141. */

@@ -18,6 +18,12 @@ export const filesApi = {
     },
     progress,
   ),
+  name: verb("Suggests names for model files, and tells which do not fit", "store", {
+    action: choice("suggest", "check"),
+    names: optional(texts),
+    type: optional(text),
+    version: optional(text),
+  }),
   setup: verb("Makes the folders that model files are kept in", "store", {}),
   list: verb("Lists the files in the folders of model files", "store", {}),
   backup: verb(

@@ -158,6 +158,7 @@ export const handlers = {
   config: inFolder(store.config),
   env: inFolder(store.env),
   doctor: inFolder(store.doctor),
+  name: onFiles(store.name),
   setup: onFiles(store.setup),
   list: onFiles(store.list),
   backup: backupIn,

@@ -9,6 +9,7 @@ import {
 } from "./config-text.ts";
 import { isSmcError, SmcError } from "./errors.ts";
 import { replaceFile } from "./fs.ts";
+import { NAME_PATTERN, parseNamePattern } from "./layout/name-pattern.ts";
 import { assertIdentity, parseIdentity, refName } from "./objects/names.ts";
 import { parseLower } from "./registry/metric-direction.ts";
 import { show } from "./show.ts";
@@ -79,6 +80,13 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     name: "metrics.lower",
     description: "Metrics that are better when lower, besides losses, errors and times: rank_*, bias",
     default: null,
+    type: "text",
+    worktree: true,
+  },
+  {
+    name: "name.pattern",
+    description: "What model files below layout.folder should be called; empty: as they like",
+    default: NAME_PATTERN,
     type: "text",
     worktree: true,
   },
@@ -243,6 +251,7 @@ function textFault(key: ConfigKey, value: string): string | undefined {
     if (key.name === "init.defaultBranch") refName("refs/heads/", value);
     if (key.name === "serve.protectedBranches") parseBranchPatterns(value);
     if (key.name === "metrics.lower") parseLower(value);
+    if (key.name === "name.pattern" && value !== "") parseNamePattern(value);
   } catch (error) {
     if (isSmcError(error)) return error.message.slice(error.message.lastIndexOf(": ") + 2);
     throw error;

@@ -78,6 +78,7 @@ export * from "./verbs/ls-tree.ts";
 export * from "./verbs/merge.ts";
 export * from "./verbs/meta.ts";
 export * from "./verbs/mv.ts";
+export * from "./verbs/name.ts";
 export * from "./verbs/note.ts";
 export * from "./verbs/outdated.ts";
 export * from "./verbs/promote.ts";

@@ -1,4 +1,5 @@
 import { SmcError } from "@smc/store/errors";
+import { warnOfNames } from "../bad-names.ts";
 import { defineCommand } from "../command.ts";
 import { formatCount } from "../format.ts";
 import { printChanges } from "../changes.ts";
@@ -16,6 +17,7 @@ export const command = defineCommand({
     force: { type: "boolean", short: "f", summary: "stage ignored files too" },
     "dry-run": { type: "boolean", short: "n", summary: "print what would be staged, stage nothing" },
     "allow-nonportable": { type: "boolean", summary: "take names that other systems cannot hold" },
+    "strict-names": { type: "boolean", summary: "refuse model files that name.pattern does not fit" },
     base: { type: "string", value: "REV", summary: "the commit that the files were made from" },
     "pathspec-from-file": {
       type: "string",
@@ -44,6 +46,7 @@ export const command = defineCommand({
       force: options.force,
       dryRun: options["dry-run"],
       allowNonportable: options["allow-nonportable"],
+      strictNames: options["strict-names"],
       ...(options.base === undefined ? {} : { base: options.base }),
     });
   },
@@ -52,6 +55,7 @@ export const command = defineCommand({
     const count = data.added.length + data.modified.length + data.deleted.length;
     if (count === 0) out.line("nothing to add: everything named is staged as it is");
     else out.line(`${formatCount(count, "file")} ${data.dryRun ? "would be staged" : "staged"}`);
+    warnOfNames(data.badNames, out);
   },
   quiet: (data) => [...data.added, ...data.modified, ...data.deleted],
 });

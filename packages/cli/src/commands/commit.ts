@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
+import { warnOfNames } from "../bad-names.ts";
 import { defineCommand } from "../command.ts";
 import { shortDigest, shortRef } from "../format.ts";
 import { readText } from "../input.ts";
@@ -62,6 +63,7 @@ export const command = defineCommand({
     author: { type: "string", value: "NAME", summary: 'who made it, as "Name <address>"' },
     date: { type: "string", value: "DATE", summary: "when it was made, in ISO 8601" },
     base: { type: "string", value: "REV", summary: "the commit that the model was made from" },
+    "strict-names": { type: "boolean", summary: "refuse new model files that name.pattern does not fit" },
     "allow-empty": { type: "boolean", summary: "commit even when nothing changed" },
   },
   examples: [
@@ -99,6 +101,7 @@ export const command = defineCommand({
       all: options.all,
       amend: options.amend,
       allowEmpty: options["allow-empty"],
+      strictNames: options["strict-names"],
       metrics: parseMetrics(options.metric),
       params: parseScalars("--param", options.param),
       ...filesOf(folder, options),
@@ -115,6 +118,7 @@ export const command = defineCommand({
     out.line(`[${branch} ${out.paint("yellow", shortDigest(data.digest))}] ${show(data.subject, 200)}`);
     out.line(`${added} added, ${modified} modified, ${deleted} deleted`);
     if (data.tag !== null) out.line(`tagged ${show(data.tag, 300)}`);
+    warnOfNames(data.badNames, out);
     const more = data.leftOut.length - LEFT_OUT_SHOWN;
     for (const line of data.leftOut.slice(0, LEFT_OUT_SHOWN))
       out.hint(`no finite number: ${show(line, 300)}`);

@@ -171,6 +171,11 @@ export const COMMANDS = {
     summary: "one file of branches and tags, for a stick",
     load: () => import("./bundle.ts"),
   },
+  name: {
+    group: "backups",
+    summary: "suggest and check names of model files",
+    load: () => import("./name.ts"),
+  },
   setup: { group: "backups", summary: "make folders for model files", load: () => import("./setup.ts") },
   list: { group: "backups", summary: "list the files in these folders", load: () => import("./list.ts") },
   backup: {

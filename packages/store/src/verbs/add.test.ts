@@ -24,10 +24,17 @@ test("add() stages new, changed and deleted files and says which", async () => {
       modified: [],
       deleted: [],
       dryRun: false,
+      badNames: [],
     });
     await bench.write({ a: "changed" });
     await rm(join(bench.root, "b/c"));
-    expect(await addAll(bench)).toEqual({ added: [], modified: ["a"], deleted: ["b/c"], dryRun: false });
+    expect(await addAll(bench)).toEqual({
+      added: [],
+      modified: ["a"],
+      deleted: ["b/c"],
+      dryRun: false,
+      badNames: [],
+    });
     expect(await stagedPaths(bench)).toEqual(["a", "b/d"]);
   });
 });
@@ -347,6 +354,12 @@ test("add() stores the same content once and reads unchanged files not at all", 
     await bench.age();
     await addAll(bench);
     // The change times are young: the first one after 2 s reads the files again, and says nothing changed.
-    expect(await addAll(bench)).toEqual({ added: [], modified: [], deleted: [], dryRun: false });
+    expect(await addAll(bench)).toEqual({
+      added: [],
+      modified: [],
+      deleted: [],
+      dryRun: false,
+      badNames: [],
+    });
   });
 });

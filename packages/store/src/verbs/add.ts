@@ -4,6 +4,7 @@ import { breathe, type Call, createPacer } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { readCommit } from "../history/graph.ts";
 import { resolveCommit } from "../history/revision.ts";
+import { findBadNames } from "../layout/model-names.ts";
 import type { Digest } from "../objects/digest.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
 import { show } from "../show.ts";
@@ -30,6 +31,8 @@ export interface AddOptions {
   readonly dryRun?: boolean;
   /** Takes names that other systems cannot hold. */
   readonly allowNonportable?: boolean;
+  /** Refuses model files that `name.pattern` does not fit. */
+  readonly strictNames?: boolean;
   /** The commit that the files were made from: they are stored as the difference to its files where that is shorter. */
   readonly base?: string;
 }
@@ -39,12 +42,14 @@ export interface AddResult {
   readonly modified: readonly string[];
   readonly deleted: readonly string[];
   readonly dryRun: boolean;
+  /** Of `added`: model files below `layout.folder` that `name.pattern` does not fit. */
+  readonly badNames: readonly string[];
 }
 
 /**
  * Stages files, and deletions of tracked ones. Nothing is staged when one of them fails. Throws USAGE without paths,
  * PATH_NOT_FOUND, PATH_INVALID, UNSAFE_PATH, FILE_UNSUPPORTED, FILE_CHANGED, PERMISSION_DENIED, NAME_COLLISION,
- * NAME_NOT_PORTABLE, ARGUMENT_INVALID for a path that is ignored, DISK_FULL.
+ * NAME_NOT_PORTABLE, ARGUMENT_INVALID for a path that is ignored and for names with `strictNames`, DISK_FULL.
  */
 export async function add(repository: Repository, options: AddOptions, call: Call): Promise<AddResult> {
   const worktree = requireWorktree(repository);
@@ -94,13 +99,16 @@ async function addTo(
   const gone = new Set(deleted);
   const kept = [...stage.entries.keys()].filter((path) => !gone.has(path));
   await assertNames(repository, { added, kept, allowNonportable: options.allowNonportable });
+  const isStrict = options.strictNames === true;
+  const badNames = await findBadNames({ ...repository, worktree }, { paths: added, isStrict });
   if (options.dryRun === true) {
     const modified = files.filter(({ path }) => stage.entries.has(path)).map(({ path }) => path);
-    return { added: added.sort(), modified: modified.sort(), deleted, dryRun: true };
+    return { added: added.sort(), modified: modified.sort(), deleted, dryRun: true, badNames };
   }
   const baseTree = base === undefined ? undefined : (await readCommit(repository.store, base)).tree;
   const trees = [tip.tree, baseTree];
-  return stageFiles(repository, { worktree, stage, files, deleted, trees }, call);
+  const staged = await stageFiles(repository, { worktree, stage, files, deleted, trees }, call);
+  return { ...staged, badNames };
 }
 
 async function stageFiles(
@@ -114,7 +122,7 @@ async function stageFiles(
     trees: readonly (Digest | undefined)[];
   },
   call: Call,
-): Promise<AddResult> {
+): Promise<Omit<AddResult, "badNames">> {
   const { worktree, stage, files, deleted } = input;
   if (files.length + deleted.length === 0) return { added: [], modified: [], deleted: [], dryRun: false };
   await using session: WriteSession = repository.store.write("add");

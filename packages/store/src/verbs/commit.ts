@@ -6,6 +6,7 @@ import type { Digest } from "../objects/digest.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { readCommit } from "../history/graph.ts";
 import { resolveCommit } from "../history/revision.ts";
+import { findBadNames } from "../layout/model-names.ts";
 import { assertMessage, parseIdentity, refName, type RefName } from "../objects/names.ts";
 import { type Commit, type CommitMeta, encodeCommit, type MetaMap } from "../objects/objects.ts";
 import { refPolicy } from "../refs/ref-policy.ts";
@@ -47,6 +48,8 @@ export interface CommitOptions {
   readonly date?: string;
   /** The commit that the model was made from: its lineage, and what `all` compares files with. */
   readonly base?: string;
+  /** Refuses new model files that `name.pattern` does not fit. */
+  readonly strictNames?: boolean;
 }
 
 export interface CommitResult {
@@ -63,6 +66,8 @@ export interface CommitResult {
   readonly files: { readonly added: number; readonly modified: number; readonly deleted: number };
   /** `FILE: NAME` of values in `metricsFiles` that are no finite number. */
   readonly leftOut: readonly string[];
+  /** Of what was added: model files below `layout.folder` that `name.pattern` does not fit. */
+  readonly badNames: readonly string[];
 }
 
 /**
@@ -148,6 +153,10 @@ async function commitStage(repository: Repository, input: Input, call: Call): Pr
   if (isSame && options.allowEmpty !== true && old === undefined) {
     throw new SmcError("NOTHING_TO_COMMIT", "nothing to commit: what is staged is what HEAD has");
   }
+  const changes = compareToTree(await filesOf(repository, before, call), stage.entries);
+  const paths = changes.filter(({ change }) => change === "added").map(({ path }) => path);
+  const isStrict = options.strictNames === true;
+  const badNames = await findBadNames({ ...repository, worktree }, { paths, isStrict });
   const made = makeCommit(repository, { ...input, old, tree, parents, base });
   const digest = await session.putObject("commit", encodeCommit(made));
   stage.base = tree;
@@ -155,7 +164,6 @@ async function commitStage(repository: Repository, input: Input, call: Call): Pr
   await session.finish();
   const ref = await publish(repository, { worktree, tip, digest, tag, options, message: made.message });
   await replaceStage(worktree, stage);
-  const changes = compareToTree(await filesOf(repository, before, call), stage.entries);
   const count = (kind: string): number => changes.filter(({ change }) => change === kind).length;
   return {
     digest,
@@ -167,6 +175,7 @@ async function commitStage(repository: Repository, input: Input, call: Call): Pr
     tag: options.tag ?? null,
     files: { added: count("added"), modified: count("modified"), deleted: count("deleted") },
     leftOut: input.leftOut,
+    badNames,
   };
 }
 

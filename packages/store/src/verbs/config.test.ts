@@ -25,6 +25,7 @@ test("config() gets, sets, unsets and lists with origins", async () => {
       "layout.folder=data/models default",
       "log.level=debug environment",
       "metrics.lower=null default",
+      "name.pattern={model_type}_{version}_{date}.pt default",
       "names.allowNonportable=false default",
       "names.caseConflicts=refuse default",
       "repack.idleMinutes=2 default",

@@ -10,7 +10,7 @@ import { assertMessage, type RefName, refName } from "../objects/names.ts";
 import { encodeTag } from "../objects/objects.ts";
 import { notFound, suggestRefs } from "../refs/ref-find.ts";
 import { createRef } from "../refs/create-ref.ts";
-import { compareVersions, RELEASE } from "../refs/version-order.ts";
+import { compareVersions, nextRelease } from "../refs/version-order.ts";
 import type { RefChange } from "../refs/refs.ts";
 import type { Repository } from "../repository.ts";
 import { resolveRevision } from "../history/revision.ts";
@@ -109,11 +109,10 @@ async function listTags(repository: Repository, pattern: string | undefined, cal
 
 async function nextVersion(repository: Repository, part: "major" | "minor" | "patch"): Promise<string> {
   const refs = await repository.store.refs.list(repository.name, PREFIX);
-  const versions = refs.map((ref) => ref.name.slice(PREFIX.length)).filter((name) => RELEASE.test(name));
-  const highest = versions.sort(compareVersions).at(-1) ?? "v0.0.0";
-  const [major = 0, minor = 0, patch = 0] = highest.slice(1).split(".").map(Number);
-  if (part === "major") return `v${major + 1}.0.0`;
-  return part === "minor" ? `v${major}.${minor + 1}.0` : `v${major}.${minor}.${patch + 1}`;
+  return nextRelease(
+    refs.map((ref) => ref.name.slice(PREFIX.length)),
+    part,
+  );
 }
 
 interface Creation extends TagOptions {
