@@ -33,3 +33,28 @@ test.each([
 ] as const)("smc %j is refused", async (words, exit, code) => {
   expect(await box.refused(...words)).toMatchObject({ exit, code });
 });
+
+test("S4.17 smc note FILE adds to what is known of a file, and show and list tell it", async () => {
+  box.write("data/models/trained/best.pt", "weights");
+  expect(await box.ok("note", "best.pt", "-m", "for site 3")).toMatch(
+    /^Noted about \/.*trained\/best\.pt\n$/,
+  );
+  await box.ok("note", "data/models/trained/best.pt", "-m", "drifts");
+  expect(await box.ok("note", "best.pt")).toMatch(
+    /^note by Ada .*\n {4}for site 3\nnote by Ada .*\n {4}drifts\n$/,
+  );
+  expect(await box.json("show", "best.pt")).toMatchObject({
+    isAsRecorded: true,
+    notes: [{ text: "for site 3", author: "Ada <ada@example.org>" }, { text: "drifts" }],
+  });
+  expect(await box.json("list")).toMatchObject({
+    trained: [{ name: "best.pt", record: { notes: [{}, { text: "drifts" }] } }],
+  });
+  expect(await box.refused("note", "best.pt", "-m", "x", "--metric", "a=1")).toMatchObject({
+    code: "ARGUMENT_INVALID",
+  });
+  box.write("mine.pt", "1");
+  box.write("mine.pt.json", "{}");
+  expect(await box.refused("note", "mine.pt", "-m", "x")).toMatchObject({ code: "WOULD_OVERWRITE", exit: 5 });
+  expect(box.read("mine.pt.json")).toBe("{}");
+});

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { afterAll, expect, test } from "vitest";
 import { safetensorsFile, weights } from "../../packages/store/src/testing/tensors.ts";
 import { createSandbox } from "./sandbox.ts";
@@ -62,4 +63,17 @@ test("smc show --tensors lists the tensors of a file", async () => {
   );
   expect(await box.ok("show", "--tensors", "HEAD:bad.safetensors")).toMatch(/^no tensors: .*header.*\n$/);
   expect(await box.refused("show", "--tensors", "HEAD")).toMatchObject({ exit: 2, code: "REVISION_INVALID" });
+});
+
+test("S4.16 smc show FILE --json has the md5 that md5sum prints, also outside of a worktree", async () => {
+  box.write("runs/best.pt", "weights");
+  const md5 = execFileSync("md5sum", [box.path("runs/best.pt")], { encoding: "utf8" }).slice(0, 32);
+  const sha256 = box.digest("runs/best.pt");
+  const card = { kind: "file", name: "best.pt", sizeBytes: 7, md5, sha256, url: null, isAsRecorded: null };
+  expect(await box.json("show", "runs/best.pt")).toMatchObject(card);
+  const ran = await box.smc(["show", "work/runs/best.pt", "--json"], { in: "." });
+  expect(JSON.parse(ran.stdout)).toMatchObject(card);
+  expect(await box.ok("show", "./runs/best.pt")).toContain(`SHA-256:     ${sha256}\nMD5:         ${md5}\n`);
+  expect(await box.refused("show", "runs/nope.pt")).toMatchObject({ code: "REVISION_NOT_FOUND", exit: 3 });
+  expect(await box.refused("show", "--tensors", "runs/best.pt")).toMatchObject({ code: "ARGUMENT_INVALID" });
 });

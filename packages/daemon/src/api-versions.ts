@@ -23,7 +23,7 @@ export const versionsApi = {
     revision: optional(text),
     since: optional(text),
   }),
-  note: verb("Adds a note about a commit, or lists them", "repository", {
+  note: verb("Adds a note about a commit or a file, or lists them", "store", {
     revision: optional(text),
     message: optional(message),
     metrics: optional(numbers),

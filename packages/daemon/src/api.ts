@@ -155,7 +155,10 @@ export const api = {
     graph: optional(flag),
     sizes: optional(flag),
   }),
-  show: verb("Tells what a revision is", "repository", { revision: optional(text), tensors: optional(flag) }),
+  show: verb("Tells what a revision, or a file, is", "store", {
+    revision: optional(text),
+    tensors: optional(flag),
+  }),
   cat: verb("Finds a file's digest and size; its bytes are at /v1/blobs", "repository", { revision: text }),
   "ls-tree": verb("Lists a tree", "repository", {
     revision: optional(text),

@@ -1,4 +1,5 @@
 export type { Call, Progress } from "./call.ts";
+export type { FileCard } from "./layout/file-card.ts";
 export { type FilesPlace } from "./layout/folders.ts";
 export { breathe } from "./call.ts";
 export { type ConfigKey, parseBranchPatterns, readConfig } from "./config.ts";

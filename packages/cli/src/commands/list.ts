@@ -7,19 +7,22 @@ const HEADINGS = [
   ["Cloud", "cloud"],
   ["Backups", "backups"],
   ["Active", "active"],
+  ["Downloads", "downloads"],
 ] as const;
 
 export const command = defineCommand({
   usage: ["list"],
   description: [
-    "Lists the files of trained/, cloud/, backups/ and active/ below layout.folder (data/models): size, date, name.",
-    'Hidden files are left out, and manifests of backups; "smc backups" tells more of these.',
+    "Lists the files of trained/, cloud/, backups/ and active/ below layout.folder (data/models), and of downloads/ when there are",
+    "some: size, date, name. With --json also what is known of each: where it came from, its description, notes.",
+    'Hidden files are left out, and what smc keeps beside a file; "smc backups" tells more of backups, "smc show FILE" of a file.',
   ],
   options: {},
   examples: [["smc list", "what is there?"]],
   run: (context) => context.call("list", {}),
   print: (data, out) => {
     for (const [heading, key] of HEADINGS) {
+      if (key === "downloads" && data[key].length === 0) continue;
       out.line(`${heading}:`);
       const rows = data[key].map(({ sizeBytes, date, name }) => [
         `  ${formatSize(sizeBytes)}`,

@@ -93,3 +93,13 @@ export async function* readStart(path: string, sizeBytes: number): AsyncIterable
   await using handle = await openFile(path);
   yield* readRange(handle, { path, from: 0, sizeBytes });
 }
+
+/** Size, SHA-256 and MD5 of a file. Throws PATH_NOT_FOUND, FILE_UNSUPPORTED, FILE_CHANGED. */
+export async function digestsOf(path: string, { signal }: Call): Promise<Digests & { sizeBytes: number }> {
+  const quiet: Call = { signal, onProgress: () => undefined };
+  const counter = new DigestCounter();
+  const content = counter.count(readSteady(path, quiet), quiet)[Symbol.asyncIterator]();
+  let isDone = false;
+  while (!isDone) isDone = (await content.next()).done === true;
+  return { sizeBytes: counter.sizeBytes, ...counter.end() };
+}

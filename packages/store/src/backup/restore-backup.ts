@@ -8,7 +8,7 @@ import { kindAt } from "../layout/folders.ts";
 import { besidePath, writeNewFile } from "../new-file.ts";
 import { openStore } from "../open-store.ts";
 import { show } from "../show.ts";
-import { DigestCounter, readSteady } from "./digests.ts";
+import { digestsOf } from "./digests.ts";
 import type { Backup } from "./read-backup.ts";
 
 const FOLDER_MODE = 0o777;
@@ -32,14 +32,8 @@ export async function restoreFile(
 }
 
 /** SHA-256 of a file; undefined where no regular file is. */
-export async function digestOf(path: string, { signal }: Call): Promise<string | undefined> {
-  if ((await kindAt(path)) !== "file") return undefined;
-  const quiet: Call = { signal, onProgress: () => undefined };
-  const counter = new DigestCounter();
-  const content = counter.count(readSteady(path, quiet), quiet)[Symbol.asyncIterator]();
-  let isDone = false;
-  while (!isDone) isDone = (await content.next()).done === true;
-  return counter.end().sha256;
+export async function digestOf(path: string, call: Call): Promise<string | undefined> {
+  return (await kindAt(path)) === "file" ? (await digestsOf(path, call)).sha256 : undefined;
 }
 
 /** All files of a version into a folder that is absent or empty. Throws WOULD_OVERWRITE, OBJECT_CORRUPT. */

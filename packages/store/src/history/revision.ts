@@ -1,7 +1,7 @@
 /** Text that names an object, resolved: refs, digests, reflogs, parents, paths. */
 import { type Call, createPacer } from "../call.ts";
 import { type Digest, isDigest, parseCid } from "../objects/digest.ts";
-import { SmcError } from "../errors.ts";
+import { type ErrorCode, isSmcError, SmcError } from "../errors.ts";
 import { mergeBases, readCommit, readNode, readTag } from "./graph.ts";
 import type { RefName } from "../objects/names.ts";
 import type { EntryMode } from "../objects/objects.ts";
@@ -45,6 +45,21 @@ export interface Resolved {
   /** The path behind `:`, from the root of the tree. */
   readonly path?: string;
   readonly mode?: EntryMode;
+}
+
+const NO_REVISION: readonly ErrorCode[] = [
+  "REVISION_NOT_FOUND",
+  "REVISION_INVALID",
+  "DIGEST_INVALID",
+  "DATE_INVALID",
+  "PATH_NOT_FOUND",
+  "PATH_INVALID",
+  "WORKTREE_NOT_FOUND",
+];
+
+/** True when a text names no revision here, so that it may be something else. */
+export function isNoRevision(error: unknown): boolean {
+  return NO_REVISION.some((code) => isSmcError(error, code));
 }
 
 function digestFault(name: string): string | undefined {

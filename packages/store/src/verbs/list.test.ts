@@ -14,6 +14,7 @@ test("list() tells what lies in the folders, without manifests and hidden files"
       cloud: [],
       backups: [],
       active: [],
+      downloads: [],
     });
     await bench.write({
       "data/models/trained/best.pt": "12345",

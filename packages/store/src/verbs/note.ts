@@ -1,7 +1,10 @@
-/** `smc note`: what is learned about a commit later; notes are added, never changed. */
+/** `smc note`: what is learned about a commit, or a file, later; notes are added, never changed. */
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
-import { resolveCommit } from "../history/revision.ts";
+import { isNoRevision, resolveCommit } from "../history/revision.ts";
+import { addFileNote, findFile, noCommit, readFileNotes } from "../layout/file-card.ts";
+import type { FileNote } from "../layout/file-record.ts";
+import type { FilesPlace } from "../layout/folders.ts";
 import { assertMessage } from "../objects/names.ts";
 import type { Digest } from "../objects/digest.ts";
 import { addNote, type Note, readNotesOf } from "../registry/notes.ts";
@@ -9,7 +12,7 @@ import type { Repository } from "../repository.ts";
 import { show } from "../show.ts";
 
 export interface NoteOptions {
-  /** What it is about; HEAD when left out. */
+  /** What it is about; HEAD when left out. What is no revision may be a file. */
   readonly revision?: string;
   /** Adds a note; lists when neither this nor `metrics` is given. */
   readonly message?: string;
@@ -39,4 +42,32 @@ export async function note(repository: Repository, options: NoteOptions, call: C
   const kind = isEvaluation ? "evaluation" : "text";
   const made = await addNote(repository, { commit, kind, text: message ?? "", metrics }, call);
   return { action: "add", commit, notes: [made] };
+}
+
+export interface FileNoteResult {
+  readonly action: "list" | "add";
+  /** Absolute. */
+  readonly path: string;
+  /** All of them, or the one that was added; oldest first. */
+  readonly notes: readonly FileNote[];
+}
+
+/** A note about a revision as `note` makes it, else about a file of people. Throws as `note` and `addFileNote`. */
+export async function noteHere(
+  place: FilesPlace,
+  options: NoteOptions,
+  call: Call,
+): Promise<NoteResult | FileNoteResult> {
+  try {
+    return await note(await place.openRepository(), options, call);
+  } catch (error) {
+    const { revision, message, metrics = {} } = options;
+    if (revision === undefined || !isNoRevision(error)) throw error;
+    const path = await findFile(place, revision);
+    if (path === undefined) throw error;
+    if (Object.keys(metrics).length > 0) throw noCommit(revision, "--metric");
+    if (message === undefined) return { action: "list", path, notes: await readFileNotes(path) };
+    const made = await addFileNote(path, { text: message, author: place.actor }, call);
+    return { action: "add", path, notes: [made] };
+  }
 }

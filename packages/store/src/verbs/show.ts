@@ -9,16 +9,18 @@ import { ARCHIVE_PREFIX, type ArchivedVersion, findArchived } from "../registry/
 import { readKnown } from "../registry/known.ts";
 import type { Note } from "../registry/notes.ts";
 import type { Repository } from "../repository.ts";
-import { resolveRevision, type RevisionKind } from "../history/revision.ts";
+import { isNoRevision, resolveRevision, type RevisionKind } from "../history/revision.ts";
+import { type FileCard, findFile, noCommit, readCard } from "../layout/file-card.ts";
+import type { FilesPlace } from "../layout/folders.ts";
 import { show as showText } from "../show.ts";
 import { listTensors, type TensorListing } from "../tensors/listing.ts";
 import { diffCommits, type DiffResult } from "./diff.ts";
 import { lsTree, type LsTreeRow } from "./ls-tree.ts";
 
 export interface ShowOptions {
-  /** HEAD when left out. */
+  /** HEAD when left out. What is no revision may be a file. */
   readonly revision?: string;
-  /** Of a file its tensors. */
+  /** Of a file of a revision its tensors. */
   readonly tensors?: boolean;
 }
 
@@ -80,6 +82,24 @@ export async function show(repository: Repository, options: ShowOptions, call: C
   if (options.tensors !== true) return { ...shown, sizeBytes };
   const file = { digest, path: found.path ?? "" };
   return { ...shown, sizeBytes, tensors: await listTensors(store, file, call) };
+}
+
+/** A revision as `show` tells it, else a file of people. Throws as `show`, FILE_CHANGED. */
+export async function showHere(
+  place: FilesPlace,
+  options: ShowOptions,
+  call: Call,
+): Promise<ShowResult | FileCard> {
+  try {
+    return await show(await place.openRepository(), options, call);
+  } catch (error) {
+    const { revision } = options;
+    if (revision === undefined || !isNoRevision(error)) throw error;
+    const path = await findFile(place, revision);
+    if (path === undefined) throw error;
+    if (options.tensors === true) throw noCommit(revision, "--tensors");
+    return readCard(path, call);
+  }
 }
 
 function noFile(text: string, kind: RevisionKind): SmcError {
