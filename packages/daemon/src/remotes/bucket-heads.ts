@@ -5,7 +5,7 @@
  * values stay, one of them under a name that says so. Nobody's change is lost, and nobody is told "done" for what is not there.
  */
 import { randomBytes } from "node:crypto";
-import type { Call, Digest } from "@smc/store";
+import type { Call, Digest, RefChange } from "@smc/store";
 import { isSmcError, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import type { Bucket } from "./bucket.ts";
@@ -20,6 +20,8 @@ import {
 } from "./bucket-refs.ts";
 
 const FOLDER = "heads/";
+/** Between the name of a ref and the digest of a second value. */
+const BESIDE = ".diverged-";
 const SEQ_MAX = 999_999_999_999;
 /** Newest first in a list, as numbers count down. */
 const NAME = /^(\d{12})-[0-9a-f]{32}$/;
@@ -54,7 +56,7 @@ export async function readHeads(bucket: Bucket, call: Call): Promise<Snapshot> {
 
 /**
  * All changes or none. Throws REF_CHANGED when a `from` is not what is there, and when somebody moved one of the refs at the same
- * time: then what this call brought is there too, under the name that the error tells.
+ * time: then what both brought is there, one of them under the name that the error tells.
  */
 export async function updateHeads(
   bucket: Bucket,
@@ -74,24 +76,46 @@ export async function updateHeads(
   });
   await bucket.create(keyOf(name), { bytes: Buffer.from(text) }, call);
   const after = await merge(bucket, [name], call);
-  for (const { name: ref, to } of changes) {
-    const beside = to === "absent" ? undefined : besideName(ref, to);
-    if (beside === undefined || after.refs.get(beside) !== to || refs.has(beside)) continue;
-    throw new SmcError(
-      "REF_CHANGED",
-      `${bucket.url}: '${show(ref)}' was moved by somebody else at the same time; what you pushed is there as '${show(beside)}'`,
-      {
-        hint: `take over both with "smc pull", push again, then remove '${show(beside)}' there`,
-        details: { ref, beside },
-      },
-    );
+  for (const change of changes) {
+    const trouble = toldOf(change, { own: refs, now: after.refs, url: bucket.url });
+    if (trouble !== undefined) throw trouble;
   }
   for (const old of before.names.slice(KEPT)) await bucket.remove(keyOf(old), call);
 }
 
+/**
+ * What is wrong for who made `change`, put together `now` from his own refs and those that others made meanwhile. Of two who
+ * move a ref at the same time the later one sees the other's head, so at most one of them is told that all is well.
+ */
+function toldOf(
+  { name: ref, to }: RefChange,
+  { own, now, url }: { own: Refs; now: Refs; url: string },
+): SmcError | undefined {
+  const fail = (what: string, hint: string, details: object): SmcError => {
+    const message = `${url}: '${show(ref)}' was moved by somebody else at the same time; ${what}`;
+    return new SmcError("REF_CHANGED", message, { hint, details: { ref, ...details } });
+  };
+  if (to === "absent") {
+    return now.has(ref)
+      ? fail("it was not removed", "fetch, look at it, and remove it again", {})
+      : undefined;
+  }
+  const mine = besideName(ref, to);
+  const beside = [...now.keys()].find((each) => each.startsWith(`${ref}${BESIDE}`) && !own.has(each));
+  if (beside === undefined) return undefined;
+  const what =
+    now.get(mine) === to
+      ? `what you pushed is there as '${show(mine)}'`
+      : `theirs is there as '${show(beside)}'`;
+  const there = now.get(mine) === to ? mine : beside;
+  return fail(what, `take over both with "smc pull", push again, then remove '${show(there)}' there`, {
+    beside: there,
+  });
+}
+
 /** Where the second value of a ref is found. */
 function besideName(ref: string, digest: Digest): string {
-  return `${ref}.diverged-${digest.slice(0, 8)}`;
+  return `${ref}${BESIDE}${digest.slice(0, 8)}`;
 }
 
 function keyOf(name: string): string {
