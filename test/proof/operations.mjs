@@ -170,6 +170,23 @@ export const OPERATIONS = [
     },
   },
   {
+    // Champion, challenger and archive in one change.
+    name: "promote",
+    from: "base",
+    async arrange(context) {
+      const { smc } = context;
+      const repository = { ...(await repositoryOf(context)), store: context.store };
+      await smc.promote(repository, { revision: "v1.0.1", reason: "first", answer: "yes" }, CALL);
+      await smc.challenger(repository, { revision: "v1.0.3" }, CALL);
+    },
+    async run(context) {
+      const repository = { ...(await repositoryOf(context)), store: context.store };
+      const options = { revision: "v1.0.3", reason: "better", answer: "yes" };
+      const { moved, to } = await context.smc.promote(repository, options, CALL);
+      return moved ? [to.commit] : [];
+    },
+  },
+  {
     name: "checkout",
     from: "base",
     async run(context) {
