@@ -46,6 +46,12 @@ export const registryApi = {
     revision: text,
     reason: optional(text),
   }),
+  layout: verb(
+    "Writes the champion, the challenger and archived versions as folders of files",
+    "repository",
+    { action: choice("sync"), folder: text, dryRun: optional(flag) },
+    { progress: true },
+  ),
   ref: verb("Protects refs from being deleted and moved", "repository", {
     action: choice("protect", "unprotect", "list"),
     pattern: optional(text),

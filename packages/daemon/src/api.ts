@@ -123,6 +123,7 @@ export const api = {
       branch: optional(text),
       force: optional(flag),
       detach: optional(flag),
+      to: optional(text),
       symlinks: optional(symlinks),
       tensors: optional(texts),
       output: optional(text),

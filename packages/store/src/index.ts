@@ -69,6 +69,7 @@ export * from "./verbs/gc.ts";
 export * from "./verbs/hash-object.ts";
 export * from "./verbs/init.ts";
 export * from "./verbs/inspect.ts";
+export * from "./verbs/layout.ts";
 export * from "./verbs/list.ts";
 export * from "./verbs/log.ts";
 export * from "./verbs/login.ts";

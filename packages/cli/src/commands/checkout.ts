@@ -1,8 +1,9 @@
+import { resolve } from "node:path";
 import type { CheckoutResult } from "@smc/store";
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
-import { formatCount, formatSize } from "../format.ts";
+import { formatCount, formatSize, shortDigest } from "../format.ts";
 import type { Output } from "../output.ts";
 import { printSwitch } from "../switch-text.ts";
 import { hintSkipped, SYMLINKS } from "../symlinks.ts";
@@ -13,11 +14,13 @@ export const command = defineCommand({
     "checkout -b BRANCH [REV]",
     "checkout [REV] -- path ...",
     "checkout --tensors GLOB [-o FILE] [REV] [-- path ...]",
+    "checkout REV --to DIR",
   ],
   description: [
     "Puts a revision into the folder. Only files that differ are touched; local changes and untracked files are",
     "never overwritten without --force. A branch becomes the current one; anything else detaches HEAD.",
     "With --tensors only tensors with such names are taken, into one new safetensors file; all else stays.",
+    "With --to the files of REV are written into another folder, which is replaced whole when smc wrote it; all else stays.",
   ],
   positionals: [
     { name: "REV", summary: "branch, tag, digest, …", completes: "refs" },
@@ -33,6 +36,7 @@ export const command = defineCommand({
     force: { type: "boolean", short: "f", summary: "overwrite local changes and untracked files" },
     detach: { type: "boolean", summary: "detach HEAD even when REV is a branch" },
     symlinks: SYMLINKS,
+    to: { type: "string", value: "DIR", summary: "write the files into this folder; HEAD and worktree stay" },
     tensors: {
       type: "string",
       value: "GLOB",
@@ -52,6 +56,10 @@ export const command = defineCommand({
     ["smc checkout v1.0.0 -- weights/best.pt", "one file of the release"],
     ["smc checkout -b fix v1.0.0", "a branch that starts at the release"],
     ["smc checkout --tensors 'head.*' -o head.safetensors v1.0.0", "some tensors of the release as a file"],
+    [
+      "smc checkout champion --to models/champion",
+      "what is live, as a folder for the program that serves it",
+    ],
   ],
   run: async (context, { words, rest, options }) => {
     const [revision, ...more] = words;
@@ -69,19 +77,31 @@ export const command = defineCommand({
       ...(options.symlinks === undefined ? {} : { symlinks: options.symlinks }),
       ...(hasTensors ? { tensors: [...options.tensors] } : {}),
       ...(options.output === undefined ? {} : { output: options.output }),
+      ...(options.to === undefined ? {} : { to: resolve(context.folder, options.to) }),
       force: options.force,
       detach: options.detach,
     });
   },
   print: (data, out, { words, rest }) => {
     if (data.tensors !== undefined) return printTaken(data.tensors, out);
+    if (data.folder !== undefined) return printFolder(data.folder, out);
     if (words.length + (rest?.length ?? 0) > 1 || rest !== undefined) {
       out.line(`${formatCount(data.restored.length, "file")} restored`);
     } else printSwitch(data, out);
     hintSkipped(data.skippedLinks, out);
   },
-  quiet: (data) => [data.tensors?.path ?? data.digest ?? ""],
+  quiet: (data) => [data.folder?.path ?? data.tensors?.path ?? data.digest ?? ""],
 });
+
+function printFolder(folder: NonNullable<CheckoutResult["folder"]>, out: Output): void {
+  const { path, files, sizeBytes, isNew, commit, skippedLinks } = folder;
+  const what = `${formatCount(files, "file")} of ${shortDigest(commit)}, ${formatSize(sizeBytes)}`;
+  out.line(isNew ? `${what}, written to ${show(path, 1000)}` : `${show(path, 1000)} holds ${what} already`);
+  hintSkipped(
+    skippedLinks.map((link) => ({ path: link, reason: "it is a symbolic link" })),
+    out,
+  );
+}
 
 function printTaken(taken: NonNullable<CheckoutResult["tensors"]>, out: Output): void {
   const { path, tensorCount, sizeBytes, sources, skipped } = taken;

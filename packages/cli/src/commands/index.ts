@@ -131,6 +131,11 @@ export const COMMANDS = {
     summary: "make an archived version a candidate again",
     load: () => import("./unarchive.ts"),
   },
+  layout: {
+    group: "registry",
+    summary: "write champion, challenger, archive as folders",
+    load: () => import("./layout.ts"),
+  },
   ref: {
     group: "registry",
     summary: "protect refs from being lost",

@@ -7,7 +7,7 @@ import { show } from "../show.ts";
 import { readSmall } from "../worktree/head.ts";
 import { lstatOne } from "../worktree/stat.ts";
 
-const FILE_BYTES_MAX = 1024 * 1024;
+export const METADATA_BYTES_MAX = 1024 * 1024;
 const KEY_PARTS_MAX = 16;
 export const METADATA_SCHEMA = "smc-metadata/1";
 const STATUSES = ["champion", "challenger", "archived", "candidate"];
@@ -88,7 +88,7 @@ export function assertMetadata(document: unknown, path: string): asserts documen
 /** Throws FILE_MALFORMED, PATH_NOT_FOUND, LIMIT_EXCEEDED, ARGUMENT_INVALID. */
 export async function readMetadata(path: string): Promise<Metadata> {
   assertPath(path);
-  const text = (await readSmall(path, FILE_BYTES_MAX)).toString("utf8");
+  const text = (await readSmall(path, METADATA_BYTES_MAX)).toString("utf8");
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -108,8 +108,8 @@ export async function writeMetadata(path: string, document: Metadata, isNew: boo
   assertPath(path);
   assertMetadata(document, path);
   const bytes = Buffer.from(`${JSON.stringify(document, null, 2)}\n`);
-  if (bytes.length > FILE_BYTES_MAX)
-    throw new SmcError("LIMIT_EXCEEDED", `'${show(path)}' would be larger than ${FILE_BYTES_MAX} bytes`);
+  if (bytes.length > METADATA_BYTES_MAX)
+    throw new SmcError("LIMIT_EXCEEDED", `'${show(path)}' would be larger than ${METADATA_BYTES_MAX} bytes`);
   if (!isNew) return replaceFile(path, bytes, { mode: 0o644 });
   if ((await lstatOne(path)) !== undefined)
     throw new SmcError("ALREADY_EXISTS", `'${show(path)}' is there already; it was not changed`, {

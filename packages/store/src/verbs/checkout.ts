@@ -1,8 +1,18 @@
 /** `smc checkout`: a branch, a commit, or single files of one. */
+import { isAbsolute } from "node:path";
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
-import { resolveTree } from "../history/revision.ts";
+import { resolveCommit, resolveTree } from "../history/revision.ts";
+import { readFolder } from "../layout/owned-folder.ts";
+import {
+  assertNoConflicts,
+  conflictsOf,
+  filesOfVersion,
+  isCurrent,
+  placeVersion,
+} from "../layout/place-version.ts";
+import type { Digest } from "../objects/digest.ts";
 import type { LinkPolicy } from "../worktree/links.ts";
 import { resolvePaths } from "../worktree/paths.ts";
 import { restoreFiles } from "../worktree/restore-files.ts";
@@ -27,6 +37,8 @@ export interface CheckoutOptions {
   readonly tensors?: readonly string[];
   /** With `tensors`: the file to write. */
   readonly output?: string;
+  /** Absolute path of a folder for the files of the revision; HEAD and the worktree stay as they are. */
+  readonly to?: string;
 }
 
 export interface CheckoutResult extends SwitchResult {
@@ -34,12 +46,25 @@ export interface CheckoutResult extends SwitchResult {
   readonly restored: readonly string[];
   /** With `tensors`: what was written; HEAD and stage are as before. */
   readonly tensors?: WrittenTensors;
+  /** With `to`: what the folder holds now. */
+  readonly folder?: WrittenFolder;
+}
+
+export interface WrittenFolder {
+  readonly path: string;
+  readonly commit: Digest;
+  readonly files: number;
+  readonly sizeBytes: number;
+  /** False: it held them already. */
+  readonly isNew: boolean;
+  /** Symbolic links, which are not made. */
+  readonly skippedLinks: readonly string[];
 }
 
 /**
  * Only files that differ are touched. Throws WOULD_OVERWRITE with nothing changed, REVISION_NOT_FOUND,
  * PATH_NOT_FOUND, ALREADY_EXISTS, BRANCH_IN_USE, UNSAFE_PATH, ARGUMENT_INVALID for options that exclude each other,
- * and as checkoutTensors.
+ * and as checkoutTensors. With `to` WOULD_OVERWRITE for a folder with files that smc did not write, LIMIT_EXCEEDED over 10,000 files.
  */
 export async function checkout(
   repository: Repository,
@@ -49,6 +74,7 @@ export async function checkout(
   const { branch: create, revision, paths, detach, force, symlinks } = options;
   if (create !== undefined && detach === true)
     throw new SmcError("ARGUMENT_INVALID", "-b and --detach do not go together");
+  if (options.to !== undefined) return takeFolder(repository, { ...options, to: options.to }, call);
   if (options.tensors !== undefined) {
     if (create === undefined && detach !== true)
       return takeTensors(repository, { ...options, tensors: options.tensors }, call);
@@ -121,6 +147,30 @@ function unmoved({ head }: Tip): CheckoutResult {
     note: null,
     restored: [],
   };
+}
+
+async function takeFolder(
+  repository: Repository,
+  options: CheckoutOptions & { to: string },
+  call: Call,
+): Promise<CheckoutResult> {
+  const { to: path, revision = "HEAD", ...others } = options;
+  const isMixed = Object.values(others).some((value) => value !== undefined && value !== false);
+  if (isMixed || !isAbsolute(path))
+    throw new SmcError("ARGUMENT_INVALID", "--to takes a revision and a folder, and no other option");
+  const commit = await resolveCommit(repository, revision, call);
+  const wanted = await filesOfVersion(repository, commit, call);
+  const isNew = await exclusively({ root: `layout ${path}` }, call, async () => {
+    const state = await readFolder(path, call);
+    const isThere = isCurrent(state, wanted);
+    assertNoConflicts(conflictsOf(path, state, isThere));
+    if (!isThere) await placeVersion(repository, { folder: path, wanted }, call);
+    return !isThere;
+  });
+  const { files, links } = wanted;
+  const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  const folder = { path, commit, files: files.length, sizeBytes, isNew, skippedLinks: links };
+  return { ...unmoved(await readTip(repository)), folder };
 }
 
 async function takeTensors(

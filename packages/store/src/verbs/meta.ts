@@ -1,23 +1,20 @@
 /** `smc meta`: what is known of a version, key by key; and metadata.json files. */
-import { nowMs } from "../clock.ts";
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
-import { formatMoment, momentAt } from "../history/dates.ts";
+import { formatMoment } from "../history/dates.ts";
 import { formatIdentity } from "../history/log-entry.ts";
 import { resolveCommit } from "../history/revision.ts";
 import { suggest } from "../history/suggest.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { MetaMap, MetaValue } from "../objects/objects.ts";
 import { type Known, readKnown, splitKey } from "../registry/known.ts";
-import { METADATA_SCHEMA, readMetadata, setValue, writeMetadata } from "../registry/metadata-file.ts";
+import { readMetadata, setValue, writeMetadata } from "../registry/metadata-file.ts";
 import { addNote } from "../registry/notes.ts";
-import { listVersions } from "../registry/version-list.ts";
+import { emptyMetadata, versionMetadata } from "../registry/version-metadata.ts";
 import type { Repository } from "../repository.ts";
 import { show } from "../show.ts";
-import { flattenTree } from "../trees/tree-read.ts";
 
 const KEYS_MAX = 1000;
-const FILES_MAX = 10_000;
 
 export interface MetaOptions {
   readonly action: "get" | "set" | "create" | "edit";
@@ -121,55 +118,18 @@ async function writeFile(repository: Repository, options: MetaOptions, call: Cal
   const { file, action } = options;
   if (file === undefined) throw new SmcError("ARGUMENT_INVALID", "name the file");
   const isNew = action === "create";
-  let document = isNew ? await fill(repository, options.revision, call) : await readMetadata(file);
+  let document = isNew ? await newDocument(repository, options.revision, call) : await readMetadata(file);
   for (const [key, value] of Object.entries(options.values ?? {})) document = setValue(document, key, value);
   await writeMetadata(file, document, isNew);
   return { action, commit: null, entries: [], file, document };
 }
 
-/** What a new document starts with: nothing, or what is known of a version. */
-async function fill(repository: Repository, revision: string | undefined, call: Call): Promise<MetaMap> {
-  const [, name = repository.name] = /\/([^/]+)$/.exec(repository.name) ?? [];
-  const empty = {
-    schema: METADATA_SCHEMA,
-    name,
-    version: "",
-    status: "candidate",
-    created: formatMoment(momentAt(nowMs())),
-    model: {},
-    training: {},
-    data: {},
-    metrics: {},
-  };
-  if (revision === undefined) return empty;
-  const digest = await resolveCommit(repository, revision, call);
-  const { meta: known, commit } = await readKnown(repository, digest, call);
-  const { metrics = {}, params = {}, data, ...extra } = known;
-  const row = (await listVersions(repository, {}, call)).find((version) => version.commit === digest);
-  const archived = row?.archived ?? null;
-  return {
-    ...empty,
-    version: row?.version ?? `c-${digest.slice(0, 12)}`,
-    status: row?.status ?? "candidate",
-    created: formatMoment(commit.committed),
-    description: commit.message.trimEnd(),
-    commit: digest,
-    ...(archived === null ? {} : { reason: archived.reason }),
-    training: { ...params },
-    data: isMap(data) ? data : data === undefined ? {} : { value: data },
-    metrics: { ...metrics },
-    ...(Object.keys(extra).length === 0 ? {} : { extra }),
-    files: await filesOf(repository, commit.tree, call),
-  };
-}
-
-function isMap(value: MetaValue | undefined): value is MetaMap {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-async function filesOf(repository: Repository, tree: Digest, call: Call): Promise<MetaMap[]> {
-  const files = await flattenTree(repository.store.objects, tree, call);
-  if (files.size > FILES_MAX)
-    throw new SmcError("LIMIT_EXCEEDED", `more than ${FILES_MAX} files; nothing was written`);
-  return [...files].map(([path, { digest, sizeBytes }]) => ({ path, sha256: digest, sizeBytes }));
+/** Filled with nothing, or with what is known of a version. */
+async function newDocument(
+  repository: Repository,
+  revision: string | undefined,
+  call: Call,
+): Promise<MetaMap> {
+  if (revision === undefined) return emptyMetadata(repository);
+  return versionMetadata(repository, { digest: await resolveCommit(repository, revision, call) }, call);
 }
