@@ -43,3 +43,39 @@ test.each([
 ] as const)("smc %j is refused", async (words, exit, code) => {
   expect(await box.refused(...words)).toMatchObject({ exit, code });
 });
+
+test("S4.25 every command that changed something is one record of smc audit", async () => {
+  const journal = async () => (await box.json<{ entries: { seq: number }[] }>("audit")).entries;
+  const before = new Set((await journal()).map(({ seq }) => seq));
+  box.write("data/models/downloads/best.pt", "weights");
+  const changing = [
+    ["setup"],
+    ["backup", "data/models/downloads/best.pt", "copy.pt"],
+    ["backup", "HEAD", "version"],
+    ["restore-backup", "copy.pt"],
+    ["activate", "best.pt", "--yes"],
+    ["backups", "rm", "version.tar"],
+    ["tag", "v2"],
+    ["promote", "v2", "--reason", "best", "--yes"],
+  ];
+  for (const words of changing) await box.ok(...words);
+  const idle = [
+    ["setup"],
+    ["restore-backup", "copy.pt"],
+    ["activate", "best.pt"],
+    ["backups", "verify"],
+    ["list"],
+  ];
+  for (const words of idle) await box.ok(...words);
+  const records = new Set((await journal()).map(({ seq }) => seq));
+  expect(records.size - before.size).toBe(changing.length);
+  const told = await box.ok("audit", "-n", "20");
+  expect(told).toContain("restore-backup: ");
+  expect(told).toMatch(/activate +work +activate: \S+best\.pt as \S+active\/best\.pt, [0-9a-f]{64}\n/);
+});
+
+test("S4.25 an activation that was declined is in smc audit", async () => {
+  box.write("data/models/trained/other.pt", "other");
+  expect(await box.refused("activate", "other.pt")).toMatchObject({ exit: 8 });
+  expect(await box.ok("audit", "-n", "1")).toMatch(/ activate: declined: \S+other\.pt as /);
+});

@@ -4,6 +4,7 @@ import { show } from "@smc/store/show";
 import type { CommandContext } from "./command.ts";
 import { formatCount, formatSize } from "./format.ts";
 import type { Output } from "./output.ts";
+import { hintUnrecorded } from "./unrecorded.ts";
 
 export interface RestoredBackup extends RestoreBackupResult {
   /** Null unless --activate. */
@@ -36,13 +37,17 @@ export async function restoreBackup(
   return { ...data, activation: await activateAsked(context, { target: data.path, ...as }) };
 }
 
-export function printActivation({ path, backup, activated, old }: ActivateResult, out: Output): void {
+export function printActivation(
+  { path, backup, activated, old, recorded }: ActivateResult,
+  out: Output,
+): void {
   if (!activated) {
     out.line(`${show(path, 1000)} is active already`);
     return;
   }
   if (old !== null && backup !== null) out.line(`Backed up ${show(old, 1000)} as ${show(backup, 1000)}`);
   out.line(`Active: ${show(path, 1000)}`);
+  hintUnrecorded(activated, recorded, out);
 }
 
 export function printRestoredBackup(data: RestoredBackup, out: Output): void {
@@ -53,5 +58,6 @@ export function printRestoredBackup(data: RestoredBackup, out: Output): void {
   else out.line(`Restored ${path}: ${formatCount(data.files, "file")}, ${size}, verified`);
   if (data.kind === "store") out.hint(`check it with "smc --store ${path} fsck --full"`);
   for (const link of data.skippedLinks) out.hint(`symbolic link not restored: ${show(link, 500)}`);
+  hintUnrecorded(data.written, data.recorded, out);
   if (data.activation !== null) printActivation(data.activation, out);
 }

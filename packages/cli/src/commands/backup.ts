@@ -2,6 +2,7 @@ import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
 import { formatCount, formatSize } from "../format.ts";
+import { hintUnrecorded } from "../unrecorded.ts";
 
 const EXIT_PARTLY = 6;
 
@@ -56,6 +57,7 @@ export const command = defineCommand({
     }
     if (data.sha256 !== null) out.line(`SHA-256 ${data.sha256}`);
     if (data.md5 !== null) out.line(`MD5 ${data.md5}`);
+    hintUnrecorded(true, data.recorded, out);
   },
   quiet: (data) => data.places.filter(({ error }) => error === null).map(({ path }) => path),
   exitCode: ({ places }) => (places.some(({ error }) => error !== null) ? EXIT_PARTLY : 0),

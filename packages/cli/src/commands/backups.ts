@@ -2,6 +2,7 @@ import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
 import { formatCount, formatSize, formatTable } from "../format.ts";
+import { hintUnrecorded } from "../unrecorded.ts";
 
 const ACTIONS = ["list", "verify", "rm"] as const;
 const EXIT_DAMAGED = 4;
@@ -45,6 +46,7 @@ export const command = defineCommand({
   print: (data, out) => {
     if (data.action === "rm") {
       for (const { path } of data.backups) out.line(`Removed ${show(path, 1000)}`);
+      hintUnrecorded(true, data.recorded, out);
       return;
     }
     const rows = data.backups.map(({ sizeBytes, date, name, kind, of }) => [

@@ -287,7 +287,7 @@ class JournalRefs implements StoredRefs {
   async note(repository: string, reason: RefReason): Promise<void> {
     assertReason(reason);
     await this.#exclusive(async () => {
-      await this.#assertRepository(repository);
+      if (repository !== "") await this.#assertRepository(repository);
       await this.#commit({ type: "refs", ms: nowMs(), ...pick(reason), repository, changes: [] });
     });
   }

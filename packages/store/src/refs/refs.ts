@@ -95,7 +95,10 @@ export interface RefStore {
     reason: RefReason,
     options?: UpdateOptions,
   ): Promise<void>;
-  /** Writes into the journal that something was asked for and not done; no ref changes. Throws as `update`. */
+  /**
+   * Writes into the journal what moved no ref: work on files, or what was asked for and declined. An empty name of a repository:
+   * it belongs to none. Throws as `update`.
+   */
   note(repository: string, reason: RefReason): Promise<void>;
   /** Newest first. A deleted ref keeps its entries. */
   log(repository: string, name: RefName, limit?: number): Promise<ReflogEntry[]>;

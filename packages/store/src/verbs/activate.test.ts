@@ -75,7 +75,10 @@ function killedAt(root: string, step: number): boolean {
     let left = ${step};
     interceptCalls((what) => { if (/rename|sync/.test(what) && left-- === 0) process.kill(process.pid, "SIGKILL"); });
     const root = ${JSON.stringify(root)};
-    const place = { folder: root, models: root, actor: "Ada <ada@example.org>" };
+    const openRepository = async () => ({ name: "demo" });
+    // Its journal is not what is killed here.
+    const store = { refs: { note: async () => undefined } };
+    const place = { folder: root, models: root, actor: "Ada <ada@example.org>", store, openRepository };
     const call = { signal: new AbortController().signal, onProgress: () => undefined };
     await activate(place, { target: "new.pt", as: "best.pt", answer: "yes" }, call);`;
   const { status, signal, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", code]);

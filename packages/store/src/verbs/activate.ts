@@ -10,6 +10,7 @@ import { readCommit } from "../history/graph.ts";
 import { resolveRevision } from "../history/revision.ts";
 import { activateFile } from "../layout/activate-file.ts";
 import { type FilesPlace, kindAt, listFiles, pathOf } from "../layout/folders.ts";
+import { noteFiles } from "../layout/note-files.ts";
 import { show } from "../show.ts";
 import { flattenTree } from "../trees/tree-read.ts";
 import { exclusively } from "../worktree/worktree.ts";
@@ -21,7 +22,7 @@ export interface ActivateOptions {
   readonly target: string;
   /** Its name in `active/`; its own when left out. */
   readonly as?: string;
-  /** "plan" tells what would be done, "yes" does it, "no" leaves it. */
+  /** "plan" tells what would be done, "yes" does it, "no" writes into the audit log that it was declined. */
   readonly answer?: "plan" | "yes" | "no";
 }
 
@@ -39,6 +40,8 @@ export interface ActivateResult {
   readonly activated: boolean;
   /** The same bytes are active under that name already. */
   readonly isActive: boolean;
+  /** In the audit log; false when it was only planned or is active already, and when the store takes no writes. */
+  readonly recorded: boolean;
 }
 
 interface Source {
@@ -68,14 +71,29 @@ export async function activate(
     const isActive = (await digestOf(path, call)) === source.sha256;
     const old = isActive ? undefined : await oldOf(folder, path, options);
     const { sha256, from } = source;
-    const plan = { path, sha256, from, old: old ?? null, backup: null, activated: false, isActive };
-    if (isActive || options.answer === "plan" || options.answer === "no") return plan;
+    const plan = {
+      path,
+      sha256,
+      from,
+      old: old ?? null,
+      backup: null,
+      activated: false,
+      isActive,
+      recorded: false,
+    };
+    if (isActive || options.answer === "plan") return plan;
+    const what = `${show(from)} as ${show(path)}, ${sha256}`;
+    if (options.answer === "no")
+      return { ...plan, recorded: await noteFiles(place, { op: "activate", what: `declined: ${what}` }) };
     if (options.answer === undefined)
       throw new SmcError("CONFIRMATION_NEEDED", `'${show(path)}' would be replaced; nothing was activated`);
     const { executable, read } = source;
     const { actor } = place;
     const next = { content: read(call), sha256, executable, path, old, backups: backupsFolder(place), actor };
-    return { ...plan, backup: await activateFile(next, call), activated: true };
+    const kept = await activateFile(next, call);
+    const before = old === undefined ? "" : `; before: ${show(old)}, kept as ${show(kept ?? "nothing")}`;
+    const recorded = await noteFiles(place, { op: "activate", what: `${what}${before}` });
+    return { ...plan, backup: kept, activated: true, recorded };
   });
 }
 

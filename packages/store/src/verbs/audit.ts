@@ -27,13 +27,17 @@ export interface AuditOptions {
   readonly verify?: boolean;
 }
 
-/** One change of a ref; or, where `ref` is null, a repository or a worktree that was made known, or a change that was declined. */
+/**
+ * One change of a ref; or, where `ref` is null, a repository or a worktree that was made known, work on files, or a change
+ * that was declined.
+ */
 export interface AuditRow {
   /** Number of the record; the changes that one command made at once share it. */
   readonly seq: number;
   readonly date: string;
   readonly actor: string;
   readonly op: string;
+  /** Empty for work on files outside of any. */
   readonly repository: string;
   readonly ref: string | null;
   /** Null when there was nothing before. */
@@ -151,7 +155,7 @@ function isNamed(name: string, pattern: string): boolean {
 function rowsOf(record: JournalRecord, ref: string | undefined): AuditRow[] {
   const { seq, actor, op, repository, reason } = record;
   const common = { seq, date: formatMoment(momentAt(record.ms)), actor, op, repository, reason };
-  // A record of no change tells what was asked for and not done.
+  // A record of no change tells of work on files, and of what was asked for and declined.
   if (record.type !== "refs" || record.changes.length === 0)
     return [{ ...common, ref: null, from: null, to: null }];
   return record.changes

@@ -8,10 +8,13 @@ import type { Call } from "../call.ts";
 import { nowMs } from "../clock.ts";
 import { type ErrorJson, isSmcError, SmcError } from "../errors.ts";
 import { type FilesPlace, kindAt, pathOf } from "../layout/folders.ts";
+import { noteFiles } from "../layout/note-files.ts";
 import { show } from "../show.ts";
 import { exclusively } from "../worktree/worktree.ts";
 
 const PLACES_MAX = 64;
+/** In the audit log; `show` keeps each short. */
+const PLACES_TOLD_MAX = 8;
 
 export interface BackupOptions {
   /** A file as seen from where the user stands, else a revision. */
@@ -36,6 +39,8 @@ export interface BackupResult {
   readonly md5: string | null;
   /** In the order in which they were named. */
   readonly places: readonly BackupPlace[];
+  /** In the audit log; false when the store takes no writes. */
+  readonly recorded: boolean;
 }
 
 export interface BackupPlace {
@@ -115,13 +120,20 @@ async function save(
 }
 
 async function inPlaces(
-  { actor }: FilesPlace,
+  place: FilesPlace,
   { kind, folders, name }: Asked,
   contents: Contents,
   call: Call,
 ): Promise<BackupResult> {
   const { parts, source, links } = contents;
-  const manifest = { kind, name, created: new Date(nowMs()).toISOString(), createdBy: actor, source, links };
+  const manifest = {
+    kind,
+    name,
+    created: new Date(nowMs()).toISOString(),
+    createdBy: place.actor,
+    source,
+    links,
+  };
   const write = kind === "file" ? writeFileBackup : writeTarBackup;
   const places: BackupPlace[] = [];
   const failures: SmcError[] = [];
@@ -138,6 +150,8 @@ async function inPlaces(
   }
   if (written === undefined) throw failures[0] ?? new SmcError("INTERNAL", "a backup in no place");
   const { files } = written;
+  const made = places.filter(({ error }) => error === null).map(({ path }) => path);
+  const recorded = await noteFiles(place, { op: "backup", what: `${kind} ${name} ${whereText(made)}` });
   return {
     kind,
     name,
@@ -147,5 +161,12 @@ async function inPlaces(
     sha256: kind === "file" ? (files[0]?.sha256 ?? null) : null,
     md5: kind === "file" ? (files[0]?.md5 ?? null) : null,
     places,
+    recorded,
   };
+}
+
+function whereText(paths: readonly string[]): string {
+  const named = paths.slice(0, PLACES_TOLD_MAX).map((path) => show(path));
+  const more = paths.length - named.length;
+  return `at ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }

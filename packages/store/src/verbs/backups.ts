@@ -14,8 +14,12 @@ import type { Call } from "../call.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { removeFile, syncFolder } from "../fs.ts";
 import { type FilesPlace, pathOf } from "../layout/folders.ts";
+import { noteFiles } from "../layout/note-files.ts";
+import { show } from "../show.ts";
 
 const NAMES_MAX = 10_000;
+/** In the audit log. */
+const NAMES_TOLD_MAX = 8;
 
 export interface BackupsOptions {
   readonly action: "list" | "verify" | "rm";
@@ -32,6 +36,8 @@ export interface BackupsResult {
   readonly backups: readonly BackupRow[];
   /** Damaged ones; of `verify` and `list`. */
   readonly broken: readonly BrokenRow[];
+  /** In the audit log; of `rm`, false when the store takes no writes. */
+  readonly recorded: boolean;
 }
 
 /** Throws USAGE, PATH_NOT_FOUND for a name that is none (nothing was removed then), FILE_MALFORMED for what is no backup. */
@@ -46,15 +52,19 @@ export async function backups(
   if (action === "rm" && names.length === 0) throw new SmcError("USAGE", "name the backups to remove");
   if (action === "list" || names.length === 0) {
     const listed = await listBackups(folder, call);
-    if (action === "list") return { action, folder, ...listed };
+    if (action === "list") return { action, folder, ...listed, recorded: false };
     const paths = listed.backups.map(({ path }) => path);
     const { backups: whole, broken } = await verifyAll(paths, call);
-    return { action, folder, backups: whole, broken: [...listed.broken, ...broken] };
+    return { action, folder, backups: whole, broken: [...listed.broken, ...broken], recorded: false };
   }
   const paths: string[] = [];
   for (const name of new Set(names)) paths.push(await findBackup(place, name));
-  if (action === "verify") return { action, folder, ...(await verifyAll(paths, call)) };
-  return { action, folder, backups: await removeAll(paths, call), broken: [] };
+  if (action === "verify") return { action, folder, ...(await verifyAll(paths, call)), recorded: false };
+  const removed = await removeAll(paths, call);
+  const named = paths.slice(0, NAMES_TOLD_MAX).map((path) => show(path));
+  const more = paths.length > named.length ? ` and ${paths.length - named.length} more` : "";
+  const recorded = await noteFiles(place, { op: "backups", what: `removed ${named.join(", ")}${more}` });
+  return { action, folder, backups: removed, broken: [], recorded };
 }
 
 async function verifyAll(

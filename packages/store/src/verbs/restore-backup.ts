@@ -7,6 +7,8 @@ import { restoreFile, restoreFolder, restoreStore } from "../backup/restore-back
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { type FilesPlace, pathOf, targetOf } from "../layout/folders.ts";
+import { noteFiles } from "../layout/note-files.ts";
+import { show } from "../show.ts";
 
 export interface RestoreBackupOptions {
   /** Its name, or its path. */
@@ -35,6 +37,8 @@ export interface RestoreBackupResult {
   readonly written: boolean;
   /** Symbolic links, which are not restored. */
   readonly skippedLinks: readonly string[];
+  /** In the audit log; false when nothing was written, and when the store takes no writes. */
+  readonly recorded: boolean;
 }
 
 /**
@@ -57,6 +61,8 @@ export async function restoreBackup(
       },
     );
   const { path, written } = await bring(place, { backup, options }, call);
+  const what = `${show(backup.path)} restored as ${show(path)}`;
+  const recorded = written && (await noteFiles(place, { op: "restore-backup", what }));
   return {
     kind,
     backup: backup.path,
@@ -68,6 +74,7 @@ export async function restoreBackup(
     originalName: kind === "file" ? (files[0]?.path ?? null) : null,
     written,
     skippedLinks: links.map((link) => link.path),
+    recorded,
   };
 }
 

@@ -4,6 +4,7 @@ import { type Call, throwIfCanceled } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { createFolder, syncFolder } from "../fs.ts";
 import { type FilesPlace, kindAt, MODEL_FOLDERS } from "../layout/folders.ts";
+import { noteFiles } from "../layout/note-files.ts";
 import { show } from "../show.ts";
 import { gitRule, hideFromGit } from "../worktree/hide-from-git.ts";
 
@@ -23,6 +24,8 @@ export interface SetupResult {
   readonly gitignoreChanged: boolean;
   /** The store that answers, and whether it takes writes. */
   readonly store: { readonly path: string; readonly id: string; readonly readOnlyReason: string | null };
+  /** In the audit log; false when nothing was made, and when the store takes no writes. */
+  readonly recorded: boolean;
 }
 
 /** Changes nothing that is there. Throws WOULD_OVERWRITE where a file stands in the way of a folder: nothing was made then. */
@@ -42,14 +45,20 @@ export async function setup(place: FilesPlace, _options: object, call: Call): Pr
   for (const name of made) await createFolder(join(models, name), { mode: 0o777 });
   if (made.length > 0) await syncFolder(models);
   const hidden = await hideModels(place);
+  const gitignoreChanged = hidden?.isNew === true;
+  const what =
+    made.length === 0 ? "hid the model files from git" : `made ${made.join(", ")} in ${show(models)}`;
+  const isChange = made.length > 0 || gitignoreChanged;
+  const recorded = isChange && (await noteFiles(place, { op: "setup", what }));
   const { path, id, readOnlyReason = null } = store;
   return {
     folder: models,
     made,
     kept,
     gitignore: hidden?.path ?? null,
-    gitignoreChanged: hidden?.isNew === true,
+    gitignoreChanged,
     store: { path, id, readOnlyReason },
+    recorded,
   };
 }
 
