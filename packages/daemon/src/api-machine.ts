@@ -1,5 +1,5 @@
 /** Verbs about settings and the machine. Part of the table in `api.ts`. */
-import { choice, optional, text, variables, verb } from "./api-schema.ts";
+import { choice, flag, optional, text, texts, variables, verb } from "./api-schema.ts";
 
 export const machineApi = {
   config: verb("Reads and writes settings", "store", {
@@ -14,8 +14,11 @@ export const machineApi = {
     folder: optional(text),
     environment: optional(variables),
   }),
-  doctor: verb("Looks for what is wrong with store, worktree and machine", "store", {
+  doctor: verb("Looks for what is wrong with store, files, remotes and machine", "store", {
     folder: optional(text),
     environment: optional(variables),
+    files: optional(texts),
+    urls: optional(texts),
+    offline: optional(flag),
   }),
 } as const;

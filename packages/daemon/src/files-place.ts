@@ -1,6 +1,13 @@
 /** For verbs that deal with files of people: where they are, and who acts. */
-import { join, resolve } from "node:path";
-import { backup, type BackupResult, type Call, type FilesPlace, findWorktree, readConfig } from "@smc/store";
+import {
+  backup,
+  type BackupResult,
+  type Call,
+  type FilesPlace,
+  findWorktree,
+  modelsOf,
+  readConfig,
+} from "@smc/store";
 import type { Input } from "./api.ts";
 import { type Context, folderOf, openRepository, readActor } from "./context.ts";
 
@@ -10,9 +17,8 @@ export async function filesPlaceOf(context: Context): Promise<FilesPlace> {
   const folder = folderOf(context);
   const worktree = await findWorktree(folder, store);
   const { entries } = await readConfig({ storePath: store.path, worktreeRoot: worktree?.root });
-  const wish = entries.get("layout.folder")?.value;
   const root = worktree?.root ?? folder;
-  const models = resolve(root, typeof wish === "string" ? wish : join("data", "models"));
+  const models = modelsOf(root, entries);
   const { name, email } = await readActor(context);
   const actor = `${name} <${email}>`;
   const open: FilesPlace["openRepository"] = async () => ({ ...(await openRepository(context)), store });

@@ -3,6 +3,7 @@ import * as store from "@smc/store";
 import type { Call, OwnedRepository, OwnedStore, Repository } from "@smc/store";
 import type { Input, VerbName } from "./api.ts";
 import { type Context, folderOf, openRepository, readActor } from "./context.ts";
+import { doctorIn } from "./doctor.ts";
 import { backupIn, onFiles } from "./files-place.ts";
 import { loginIn, logoutIn } from "./remotes/login.ts";
 import {
@@ -158,7 +159,7 @@ export const handlers = {
   token: onStore(store.token),
   config: inFolder(store.config),
   env: inFolder(store.env),
-  doctor: inFolder(store.doctor),
+  doctor: doctorIn,
   name: onFiles(store.name),
   setup: onFiles(store.setup),
   list: onFiles(store.list),

@@ -1,6 +1,6 @@
 export type { Call, Progress } from "./call.ts";
 export type { FileCard } from "./layout/file-card.ts";
-export { type FilesPlace } from "./layout/folders.ts";
+export { type FilesPlace, modelsOf } from "./layout/folders.ts";
 export { breathe } from "./call.ts";
 export { type ConfigKey, parseBranchPatterns, readConfig } from "./config.ts";
 export { scrubNext } from "./check/scrub.ts";
@@ -61,6 +61,7 @@ export * from "./verbs/compare.ts";
 export * from "./verbs/config.ts";
 export * from "./verbs/diff.ts";
 export * from "./verbs/doctor.ts";
+export { fail, type Finding, pass, runCheck, warn } from "./doctor/row.ts";
 export * from "./verbs/du.ts";
 export * from "./verbs/env.ts";
 export * from "./verbs/fetch.ts";

@@ -16,6 +16,7 @@ import {
   troubleOfAnswer,
   troubleOfRequest,
 } from "./http-trouble.ts";
+import { headOf } from "./outside.ts";
 import { backOff, type Limits, LIMITS } from "./retry.ts";
 
 /** The version of the protocol of docs/design/protocol.md. */
@@ -201,15 +202,6 @@ export class HttpConnection implements AsyncDisposable {
     }
     return new AnswerError(troubleOfAnswer({ status, headers, body, clean: (text) => this.clean(text) }));
   }
-}
-
-/** Until the head of the answer is there. */
-function headOf(stream: Request): Promise<Response> {
-  return new Promise((resolve, reject) => {
-    stream.once("response", resolve);
-    // Also for errors that come when nobody waits any more.
-    stream.on("error", reject);
-  });
 }
 
 async function* touching(stream: Readable, now: Attempt): AsyncGenerator<Buffer> {

@@ -54,7 +54,7 @@ test("scrubNext() finds a flipped byte and remembers it; status and doctor say s
     expect(await row()).toMatchObject({ state: "fail", hint: expect.stringContaining("smc fsck --repair") });
     expect((await fsck(store, { repair: true }, QUIET)).ok).toBe(true);
     expect(await bench.status()).toMatchObject({ damage: null });
-    expect(await row()).toMatchObject({ state: "ok" });
+    expect(await row()).toMatchObject({ state: "pass" });
   });
 });
 

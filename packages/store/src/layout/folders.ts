@@ -24,6 +24,15 @@ export interface FilesPlace {
   readonly openRepository: () => Promise<OwnedRepository>;
 }
 
+/** Absolute path of the folder with the five, by the settings of a place. */
+export function modelsOf(
+  root: string,
+  settings: ReadonlyMap<string, { readonly value: unknown }> = new Map(),
+): string {
+  const wish = settings.get("layout.folder")?.value;
+  return resolve(root, typeof wish === "string" ? wish : join("data", "models"));
+}
+
 /** A path that the user gave, made absolute. Throws PATH_INVALID. */
 export function pathOf({ folder }: Pick<FilesPlace, "folder">, text: string): string {
   if (text === "" || text.includes("\0"))

@@ -1,0 +1,78 @@
+/** One request to a server that is none of smc: a receiver of events, an address that is looked at. */
+import { got, type Request, type Response } from "got";
+import type { Call } from "@smc/store";
+import { SmcError } from "@smc/store/errors";
+import { VERSION } from "../protocol.ts";
+import { attempt } from "./attempt.ts";
+import { assertUrlText, isLoopback } from "./http-url.ts";
+import { parseRetryAfter } from "./retry.ts";
+
+export interface OutsideRequest {
+  readonly method: "HEAD" | "POST";
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+}
+
+/** The head of an answer; nobody reads its body. */
+export interface OutsideAnswer {
+  readonly status: number;
+  /** Where a redirection would lead; nobody follows it. */
+  readonly location: string | undefined;
+  readonly retryAfterMs: number;
+}
+
+/**
+ * Throws URL_INVALID for what is no address of the web or has a user and password in it; unless `isPlain`, also for plain HTTP
+ * to another machine. The address is not repeated: it may hold a secret.
+ */
+export function parseOutsideUrl(text: string, { isPlain = false } = {}): URL {
+  assertUrlText(text);
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const scheme = url?.protocol;
+  if (url === undefined || (scheme !== "https:" && scheme !== "http:"))
+    throw new SmcError("URL_INVALID", "this is not an address that begins with https://");
+  if (url.username !== "" || url.password !== "")
+    throw new SmcError("URL_INVALID", "a user or password stands in the address", { hint: "take it out" });
+  if (scheme === "http:" && !isPlain && !isLoopback(url.hostname))
+    throw new SmcError("URL_INVALID", `anyone can read what goes to http://${url.host}`, {
+      hint: "use https",
+    });
+  return url;
+}
+
+/** Ends within `wholeMs`. Throws CANCELED, and what `troubleOfRequest` understands. */
+export function askOutside(
+  { method, url, headers = {}, body }: OutsideRequest,
+  wholeMs: number,
+  call: Call,
+): Promise<OutsideAnswer> {
+  return attempt({ call, idleMs: wholeMs }, async ({ signal }) => {
+    const stream = got.stream(url, {
+      method,
+      headers: { ...headers, "user-agent": `smc/${VERSION}` },
+      ...(body === undefined ? {} : { body }),
+      followRedirect: false,
+      throwHttpErrors: false,
+      decompress: false,
+      retry: { limit: 0 },
+      https: { rejectUnauthorized: true },
+      signal,
+    });
+    try {
+      const { statusCode: status, headers: got } = await headOf(stream);
+      return { status, location: got.location, retryAfterMs: parseRetryAfter(got["retry-after"]) };
+    } finally {
+      stream.destroy();
+    }
+  });
+}
+
+/** Until the head of the answer is there. */
+export function headOf(stream: Request): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    stream.once("response", resolve);
+    // Also for errors that come when nobody waits any more.
+    stream.on("error", reject);
+  });
+}
