@@ -19,6 +19,7 @@ const QUESTIONS = [
   "series",
   "models",
   "large-model",
+  "train",
 ];
 const LONG_QUESTIONS = ["soak"];
 const { values, positionals } = parseArgs({

@@ -1,0 +1,6 @@
+/** Folder in, folder out: trains models. Knows nothing of repositories. */
+export type { Prediction, TrainContext, TrainEvent, TrainResult } from "./events.ts";
+export type { Metrics } from "./callbacks/watch.ts";
+export type { EpochRow } from "./state.ts";
+export { resolveSpec, type SpecFault, type TrainSpec, TrainSpecSchema } from "./spec.ts";
+export { train } from "./train.ts";

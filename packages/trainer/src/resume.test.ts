@@ -1,0 +1,192 @@
+/** A run that is interrupted ends with the weights of one that was not. */
+import { spawn } from "node:child_process";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import type { TrainEvent } from "./events.ts";
+import { BARS, bars, refusal, type Scene, trainIn, withScene } from "./testing/scene.ts";
+
+const BUILT = new URL("../dist/index.js", import.meta.url).href;
+/** Everything that could go on differently: dropout, changed copies, running moments, a schedule, an optimiser's means. */
+const SPEC = {
+  data: BARS,
+  epochs: 5,
+  batch: 8,
+  lr: 0.01,
+  backbone: { name: "mobilenet-tiny", layers: 2, width: 0.25, dropout: 0.2 },
+  schedule: { name: "cosine", warmupEpochs: 1 },
+  augment: { flip: true, cropPixels: 1 },
+  plateau: { patience: 1 },
+  earlyStop: { patience: 5 },
+};
+const EPOCHS = [1, 2, 3, 4, 5];
+let whole: { digest: string | undefined; history: unknown };
+
+/** History without the seconds, which no two runs share. */
+function curve(history: readonly { epoch: number; metrics: unknown; lr: number }[]): unknown {
+  return history.map(({ epoch, metrics, lr }) => ({ epoch, metrics, lr }));
+}
+
+beforeAll(async () => {
+  await withScene(async (scene) => {
+    await scene.write("bars.npz", bars(48, 8));
+    const { result } = await trainIn(scene, SPEC);
+    whole = { digest: result.modelDigest, history: curve(result.history) };
+  });
+});
+
+async function expectSameEnd(scene: Scene, spec: unknown = SPEC): Promise<TrainEvent[]> {
+  const { result, events } = await trainIn(scene, spec, { resume: true });
+  expect(curve(result.history)).toEqual(whole.history);
+  expect(result.modelDigest).toBe(whole.digest);
+  const rows = readFileSync(join(scene.outputDir, "history.csv"), "utf8").trimEnd().split("\n").slice(1);
+  expect(rows.map((row) => Number(row.split(",")[0]))).toEqual(EPOCHS);
+  return events;
+}
+
+function epochsOf(events: readonly TrainEvent[]): number[] {
+  return events.filter((event) => event.type === "epoch").map(({ epoch }) => epoch);
+}
+
+/** A run in a process of its own that is killed when it tells of `epoch`. */
+async function trainAndKill(scene: Scene, epoch: number): Promise<void> {
+  const program = `
+    import { train } from ${JSON.stringify(BUILT)};
+    const [spec, inputDir, outputDir] = JSON.parse(process.argv[1]);
+    const onEvent = (event) => process.stdout.write(JSON.stringify(event) + "\\n");
+    await train(spec, { inputDir, outputDir, signal: new AbortController().signal, onEvent });`;
+  const given = JSON.stringify([SPEC, scene.inputDir, scene.outputDir]);
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program, given], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = new Promise<NodeJS.Signals | null>((resolve) => {
+    child.on("exit", (_, signal) => resolve(signal));
+  });
+  let rest = "";
+  for await (const text of child.stdout.setEncoding("utf8") as AsyncIterable<string>) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      const event = JSON.parse(line) as TrainEvent;
+      if (event.type === "checkpoint" && event.epoch === epoch) child.kill("SIGKILL");
+    }
+  }
+  expect(await ended).toBe("SIGKILL");
+}
+
+test("S1.5 a run that was killed goes on at the next epoch and ends with the same weights", async () => {
+  await withScene(async (scene) => {
+    await scene.write("bars.npz", bars(48, 8));
+    await trainAndKill(scene, 2);
+    // What a kill in the middle of a write leaves behind.
+    writeFileSync(join(scene.outputDir, "checkpoints", "epoch-0003.safetensors.0123456789ab.tmp"), "half");
+    const events = await expectSameEnd(scene);
+    // The kill may come a little late, never early.
+    expect(epochsOf(events)[0]).toBeGreaterThan(2);
+    expect(readdirSync(join(scene.outputDir, "checkpoints")).filter((name) => name.endsWith(".tmp"))).toEqual(
+      [],
+    );
+  });
+});
+
+test("ask 7: a run that is stopped inside of an epoch saves its state and goes on with the next batch", async () => {
+  await withScene(async (scene) => {
+    await scene.write("bars.npz", bars(48, 8));
+    // The signal comes between two epochs, then once more in the middle of the next one.
+    const { result } = await trainIn(scene, SPEC, {
+      onEvent: (event, controller) => {
+        if (event.type === "epoch" && event.epoch === 2)
+          setImmediate(() => setImmediate(() => controller.abort()));
+      },
+    });
+    expect(result).toMatchObject({ status: "stopped", epochs: 2, reason: "the run was stopped" });
+    const saved = readdirSync(join(scene.outputDir, "checkpoints")).sort().at(-1);
+    expect(saved).toMatch(/^epoch-0002(-batch-\d{6})?\.safetensors$/);
+    expect(epochsOf(await expectSameEnd(scene))).toEqual([3, 4, 5]);
+  });
+});
+
+test("a run that reached its time limit has a checkpoint in the middle of an epoch, and goes on", async () => {
+  await withScene(async (scene) => {
+    await scene.write("bars.npz", bars(48, 8));
+    const { result } = await trainIn(scene, { ...SPEC, timeLimitMs: 1 });
+    expect(result.status).toBe("stopped");
+    expect(result.reason).toBe("the time limit of 1 ms is reached");
+    await expectSameEnd(scene);
+  });
+});
+
+test("ask 6: a finished run is extended, and its curve has no gap", async () => {
+  await withScene(async (scene) => {
+    await scene.write("bars.npz", bars(48, 8));
+    const steady = { ...SPEC, schedule: {} };
+    const long = await withScene(async (other) => {
+      await other.write("bars.npz", bars(48, 8));
+      return (await trainIn(other, steady)).result;
+    });
+    await trainIn(scene, { ...steady, epochs: 3 });
+    const { result, events } = await trainIn(scene, steady, { resume: true });
+    expect(epochsOf(events)).toEqual([4, 5]);
+    expect(curve(result.history)).toEqual(curve(long.history));
+    expect(result.modelDigest).toBe(long.modelDigest);
+  });
+});
+
+test("S1.7 exactly the best and the last checkpoints stay", async () => {
+  await withScene(async (scene) => {
+    await scene.write("bars.npz", bars(48, 8));
+    const checkpoint = { keepBest: 2, keepLast: 1, metric: "val_loss" };
+    const { result } = await trainIn(scene, { ...SPEC, checkpoint });
+    const ranked = result.history.toSorted((a, b) => (a.metrics.val_loss ?? 0) - (b.metrics.val_loss ?? 0));
+    const kept = new Set([...ranked.slice(0, 2).map(({ epoch }) => epoch), 5]);
+    const names = [...kept].sort().map((epoch) => `epoch-000${epoch}.safetensors`);
+    expect(readdirSync(join(scene.outputDir, "checkpoints")).sort()).toEqual(names);
+  });
+});
+
+test("a damaged checkpoint is told, and the one before it is used", async () => {
+  await withScene(async (scene) => {
+    await scene.write("bars.npz", bars(48, 8));
+    const spec = { ...SPEC, checkpoint: { keepLast: 2 } };
+    await trainIn(scene, { ...spec, epochs: 3 });
+    const path = join(scene.outputDir, "checkpoints", "epoch-0003.safetensors");
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 5] = (bytes.at(-5) ?? 0) ^ 1;
+    writeFileSync(path, bytes);
+    const { events } = await trainIn(scene, spec, { resume: true });
+    expect(epochsOf(events)).toEqual([3, 4, 5]);
+    const messages = events.filter((event) => event.type === "message").map(({ text }) => text);
+    expect(messages[0]).toContain(
+      "'epoch-0003.safetensors' is damaged: its bytes are not those that were written",
+    );
+    writeFileSync(path, bytes.subarray(0, 100));
+    expect((await trainIn(scene, { ...spec, epochs: 6 }, { resume: true })).result.epochs).toBe(6);
+  });
+});
+
+test("a run is not continued with other settings or data, nor silently begun anew", async () => {
+  await withScene(async (scene) => {
+    await scene.write("bars.npz", bars(48, 8));
+    const short = { ...SPEC, epochs: 1, schedule: {} };
+    await trainIn(scene, short);
+    expect((await refusal(() => trainIn(scene, short))).code).toBe("ALREADY_EXISTS");
+    const changed = { ...short, lr: 0.02, epochs: 2 };
+    const error = await refusal(() => trainIn(scene, changed, { resume: true }));
+    expect(error.code).toBe("CONFIG_INVALID");
+    expect(error.message).toContain("lr was 0.01 and is now 0.02");
+    await scene.write("bars.npz", bars(50, 8));
+    const other = await refusal(() => trainIn(scene, { ...short, epochs: 2 }, { resume: true }));
+    expect(other.message).toContain("the data are not the same");
+  });
+});
+
+test("a signal that comes before the first step cancels", async () => {
+  await withScene(async (scene) => {
+    await scene.write("bars.npz", bars(48, 8));
+    const onEvent = (event: TrainEvent, controller: AbortController): void => {
+      if (event.type === "step" && event.step === "model") controller.abort();
+    };
+    expect((await refusal(() => trainIn(scene, SPEC, { onEvent }))).code).toBe("CANCELED");
+    expect(readdirSync(scene.outputDir)).toEqual([]);
+  });
+});
