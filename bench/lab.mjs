@@ -115,6 +115,43 @@ export function writeRandom(path, sizeBytes) {
   closeSync(fd);
 }
 
+const TENSOR_BYTES = 32 * MIB;
+
+/** The head of a safetensors file of bytes without a pattern; of the same length for notes of the same length. */
+function modelHead(sizeBytes, note) {
+  const head = { __metadata__: { note } };
+  for (let at = 0; at < sizeBytes; at += TENSOR_BYTES) {
+    const end = Math.min(at + TENSOR_BYTES, sizeBytes);
+    head[`layer.${at / TENSOR_BYTES}`] = { dtype: "U8", shape: [end - at], data_offsets: [at, end] };
+  }
+  const text = JSON.stringify(head);
+  const padded = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8, " "));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(padded.length));
+  return Buffer.concat([length, padded]);
+}
+
+/** A safetensors file of random bytes. */
+export function writeRandomModel(path, sizeBytes) {
+  const head = modelHead(sizeBytes, "made 00");
+  const fd = openSync(path, "w");
+  writeSync(fd, head);
+  const piece = Buffer.alloc(Math.min(PIECE_BYTES, sizeBytes));
+  for (let done = 0; done < sizeBytes; done += piece.length) {
+    randomFillSync(piece);
+    writeSync(fd, piece, 0, Math.min(piece.length, sizeBytes - done));
+  }
+  closeSync(fd);
+}
+
+/** Another note in the head of such a file; its tensors stay where they are. */
+export function editModelHead(path, sizeBytes, round) {
+  const fd = openSync(path, "r+");
+  writeSync(fd, modelHead(sizeBytes, `made ${String(round + 1).padStart(2, "0")}`), null, null, 0);
+  fsyncSync(fd);
+  closeSync(fd);
+}
+
 /** Other bytes in the first 4 KiB, as an edit of a header leaves them. */
 export function editHead(path, round) {
   const fd = openSync(path, "r+");

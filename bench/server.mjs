@@ -2,10 +2,10 @@
 import { spawn, spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { editHead, inRepository, Lab, median, MIB, seconds, spread, writeRandom } from "./lab.mjs";
+import { editModelHead, inRepository, Lab, median, MIB, seconds, spread, writeRandomModel } from "./lab.mjs";
 import { folderBytes } from "./sizes.mjs";
 
-const NAME = "weights.bin";
+const NAME = "model.safetensors";
 const SMC = join(import.meta.dirname, "..", "bin", "smc");
 const SINK = join(import.meta.dirname, "upload-sink.mjs");
 const READY_MS_MAX = 20_000;
@@ -70,7 +70,7 @@ function measureRound(lab, { round, sizeMib }) {
   try {
     const file = join(lab.work, NAME);
     rmSync(file, { force: true });
-    writeRandom(file, sizeMib * MIB);
+    writeRandomModel(file, sizeMib * MIB);
     const upload = uploadTime(lab, file);
     lab.smc("add", NAME);
     lab.smc("commit", "-q", "-m", "one");
@@ -96,7 +96,7 @@ function measureRound(lab, { round, sizeMib }) {
     const cloneMemoryMib = lab.memoryPeakMib(lab.daemonPid());
     lab.smc("daemon", "stop");
     lab.env.SMC_HOME = home;
-    editHead(file, round);
+    editModelHead(file, sizeMib * MIB, round);
     lab.smc("add", NAME);
     lab.smc("commit", "-q", "-m", "two");
     const before = folderBytes(join(server.env.SMC_HOME, "packs"));
@@ -121,13 +121,17 @@ export function run({ rounds, sizeMib }) {
   const row = (what, name, more) => [what, seconds(median(of(name))), `${spread(of(name))}${more}`];
   const most = (name) => `${Math.round(Math.max(...of(name)))} MiB`;
   return {
-    title: `A new file of ${sizeMib} MiB of random bytes to a server on this machine and back, ${rounds} rounds`,
+    title: `A new model of ${sizeMib} MiB without a pattern to a server on this machine and back, ${rounds} rounds`,
     rows: [
       row("curl -T, and its fsync", "upload", ""),
       row("push", "push", `; ${ratio("push")} (0.6 × wanted)`),
       row("clone without checkout", "clone", `; ${ratio("clone")} (0.6 × wanted)`),
       row("push of nothing", "nothing", " (0.3 s wanted)"),
-      row("push after an edit of 4 KiB", "edit", `; ${Math.round(median(of("editBytes")) / 1024)} KiB moved`),
+      row(
+        "push after an edit of the header",
+        "edit",
+        `; ${Math.round(median(of("editBytes")) / 1024)} KiB moved (300 KB wanted)`,
+      ),
       ["most memory of a client's daemon", most("memoryMib"), "at most 512 MiB"],
       ["most memory of the server", most("serverMemoryMib"), "at most 512 MiB"],
     ],

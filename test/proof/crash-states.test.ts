@@ -8,8 +8,10 @@ import { findStrace } from "./strace.ts";
 import { OPERATIONS } from "./table.ts";
 
 const SEED = Number(process.env.PROOF_SEED ?? randomInt(2 ** 31));
-/** States of one operation and model: CI takes other ones of 21,000 each time, which is what it has the time for. */
-const STATES_MAX = IS_LONG ? Infinity : Number(process.env.PROOF_STATES ?? 400);
+/** States of one operation and model: where there are more, CI takes other ones each time. */
+const STATES_MAX = IS_LONG ? Infinity : Number(process.env.PROOF_STATES ?? 2500);
+/** Of all operations together. */
+const STATES_MIN = 20_000;
 /** Its store is damaged before, so each state is mended and read whole. */
 const REPAIR = "fsck --repair";
 const REPAIRS_MAX = IS_LONG ? Infinity : 200;
@@ -60,3 +62,9 @@ for (const name of OPERATIONS) {
     });
   }
 }
+
+test(`at least ${STATES_MIN} states were opened`, ({ skip }) => {
+  if (strace.path === undefined) return skip(strace.why);
+  if (process.env.PROOF_STATES !== undefined) return skip("PROOF_STATES asks for so many states");
+  expect(total).toBeGreaterThanOrEqual(STATES_MIN);
+});
