@@ -164,7 +164,7 @@ function decodeCheckpoint(bytes: Uint8Array, { name, run }: { name: string; run:
   if (metadata["smc.data"] !== run.dataDigest) changed.push("the data are not the same");
   if (changed.length > 0) {
     throw new SmcError("CONFIG_INVALID", `the run cannot be continued: ${show(changed.join("; "), 2000)}`, {
-      hint: "start a new run for new settings; epochs, earlyStop, checkpoint and timeLimitMs may change",
+      hint: "start a new run for new settings; epochs, checkpoint, earlyStop.patience and timeLimitMs may change",
       details: { changed },
     });
   }

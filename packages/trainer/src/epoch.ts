@@ -7,7 +7,7 @@ import type { Split } from "./data/load.ts";
 import type { Model } from "./engine/model.ts";
 import { learningRateAt } from "./engine/schedule.ts";
 import type { Prediction, TrainEvent } from "./events.ts";
-import { randomOf, shuffle } from "./random.ts";
+import { type Random, randomOf, shuffle } from "./random.ts";
 import type { TrainSpec } from "./spec.ts";
 import type { RunState } from "./state.ts";
 
@@ -35,8 +35,7 @@ export type EpochEnd =
 /** Learns the batches of the epoch that are not done, from where `state` says; changes model and state. */
 export async function learnEpoch(session: Session): Promise<EpochEnd> {
   const { spec, data, split, scaling, model, state, onEvent } = session;
-  const order = split.train.slice();
-  shuffle(order, randomOf(spec.seed, "order", state.epoch));
+  const order = orderOf({ spec, split }, state.epoch);
   const batches = Math.ceil(order.length / spec.batch);
   const { sums } = state;
   let told = performance.now();
@@ -47,7 +46,7 @@ export async function learnEpoch(session: Session): Promise<EpochEnd> {
     const started = performance.now();
     const step = state.step + 1;
     const indices = order.subarray(state.batch * spec.batch, (state.batch + 1) * spec.batch);
-    const batch = makeBatch(data, indices, { spec, scaling, random: randomOf(spec.seed, "batch", step) });
+    const batch = makeBatch(data, indices, { spec, scaling, random: chanceOf(spec, step) });
     // Counted to the end of the batch, so that a warm-up does not begin with a rate of nothing.
     const place = state.epoch + (state.batch + 1) / batches;
     const learningRate = learningRateAt(place, spec) * state.plateau.scale;
@@ -68,6 +67,27 @@ export async function learnEpoch(session: Session): Promise<EpochEnd> {
     onEvent({ type: "batch", epoch: state.epoch + 1, batch: state.batch, batches, loss });
   }
   return { end: "whole" };
+}
+
+/** The samples of an epoch, counted from 0, in the order in which they are learned. */
+function orderOf({ spec, split }: Pick<Session, "spec" | "split">, epoch: number): Uint32Array {
+  const order = split.train.slice();
+  shuffle(order, randomOf(spec.seed, "order", epoch));
+  return order;
+}
+
+/** What decides how the samples of a step are changed. */
+function chanceOf({ seed }: TrainSpec, step: number): Random {
+  return randomOf(seed, "batch", step);
+}
+
+/** What the first step of a run learns. */
+export function firstBatch(session: Pick<Session, "spec" | "split">): {
+  indices: Uint32Array;
+  random: Random;
+} {
+  const { spec } = session;
+  return { indices: orderOf(session, 0).subarray(0, spec.batch), random: chanceOf(spec, 1) };
 }
 
 function lostReason(loss: number, { epoch, batch }: RunState): string {

@@ -1,6 +1,7 @@
 /** What a training tells while it runs, and what it ends with. Plain JSON data. */
 import type { BackendName } from "./engine/backend.ts";
 import type { Metrics } from "./callbacks/watch.ts";
+import type { LayerRow } from "./engine/network.ts";
 import type { EpochRow } from "./state.ts";
 
 /** What the network makes of a sample that it does not learn from. */
@@ -21,6 +22,7 @@ export type TrainEvent =
       readonly samples: { readonly train: number; readonly validation: number };
       readonly classes: number;
       readonly weights: number;
+      readonly layers: readonly LayerRow[];
       readonly backend: BackendName;
       /** Whole epochs that a checkpoint brought along. */
       readonly epochsDone: number;

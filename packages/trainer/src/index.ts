@@ -2,5 +2,7 @@
 export type { Prediction, TrainContext, TrainEvent, TrainResult } from "./events.ts";
 export type { Metrics } from "./callbacks/watch.ts";
 export type { EpochRow } from "./state.ts";
+export type { LayerRow } from "./engine/network.ts";
+export { type BackbonePreview, previewBackbone, previewBatch, type PreviewedSample } from "./preview.ts";
 export { resolveSpec, type SpecFault, type TrainSpec, TrainSpecSchema } from "./spec.ts";
 export { train } from "./train.ts";

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { interceptCalls } from "@smc/store/fs";
 import { beforeAll, expect, test } from "vitest";
 import type { TrainEvent } from "./events.ts";
 import { BARS, bars, refusal, type Scene, trainIn, withScene } from "./testing/scene.ts";
@@ -177,6 +178,51 @@ test("a run is not continued with other settings or data, nor silently begun ane
     await scene.write("bars.npz", bars(50, 8));
     const other = await refusal(() => trainIn(scene, { ...short, epochs: 2 }, { resume: true }));
     expect(other.message).toContain("the data are not the same");
+  });
+});
+
+test("an early stop is lengthened by more patience, and not measured otherwise", async () => {
+  await withScene(async (scene) => {
+    await scene.write("bars.npz", bars(48, 8));
+    const still = {
+      ...SPEC,
+      lr: 1e-12,
+      schedule: {},
+      plateau: undefined,
+      earlyStop: { patience: 1, minDelta: 0.01 },
+    };
+    const { result } = await trainIn(scene, { ...still, backbone: { name: "mlp", layers: 1 } });
+    expect(result).toMatchObject({ status: "finished", epochs: 2, modelEpoch: 1 });
+    const again = { ...still, backbone: { name: "mlp", layers: 1 } };
+    expect((await trainIn(scene, again, { resume: true })).result).toMatchObject({
+      epochs: 2,
+      reason: result.reason,
+    });
+    const patient = { ...again, earlyStop: { patience: 3, minDelta: 0.01 } };
+    const longer = await trainIn(scene, patient, { resume: true });
+    expect(epochsOf(longer.events)).toEqual([3, 4]);
+    expect(longer.result).toMatchObject({ modelEpoch: 1, modelDigest: result.modelDigest });
+    const other = { ...again, earlyStop: { patience: 3, minDelta: 0.01, metric: "val_acc" } };
+    const { message } = await refusal(() => trainIn(scene, other, { resume: true }));
+    expect(message).toContain('earlyStop.metric was "val_loss" and is now "val_acc"');
+  });
+});
+
+test("a full disk at a checkpoint ends the run; the checkpoint before it is whole, and it goes on from there", async () => {
+  await withScene(async (scene) => {
+    await scene.write("bars.npz", bars(48, 8));
+    const full = Object.assign(new Error("no space"), { code: "ENOSPC", syscall: "write" });
+    interceptCalls((what, path) => {
+      if (what === "write" && path.includes("epoch-0003")) throw full;
+    });
+    try {
+      expect((await refusal(() => trainIn(scene, SPEC))).code).toBe("DISK_FULL");
+    } finally {
+      interceptCalls(undefined);
+    }
+    const left = readdirSync(join(scene.outputDir, "checkpoints"));
+    expect(left).toContain("epoch-0002.safetensors");
+    expect(epochsOf(await expectSameEnd(scene))).toEqual([3, 4, 5]);
   });
 });
 

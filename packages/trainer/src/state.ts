@@ -21,7 +21,7 @@ export interface RunState {
   /** Of the batches of the epoch that is not whole. */
   sums: { loss: number; hits: number; samples: number; seconds: number; lr: number };
   history: EpochRow[];
-  /** Of the early stop's metric, or of the checkpoints' where there is no early stop. */
+  /** Of the early stop's metric; nothing is counted where there is no early stop. */
   progress: Progress;
   plateau: PlateauState;
 }
@@ -41,11 +41,14 @@ export function startState(): RunState {
 }
 
 /** Fields that may differ between a run and the one that continues it: they decide when it ends and what is kept. */
-const FREE_FIELDS = ["epochs", "earlyStop", "checkpoint", "timeLimitMs", "terminateOnNan"];
+const FREE_FIELDS = ["epochs", "checkpoint", "timeLimitMs", "terminateOnNan"];
 
-/** What of the spec decides about the weights; a run may only be continued where this is the same. */
+/** What of the spec a run may not be continued without: it decides about the weights, or about which are best. */
 export function fixedPart(spec: TrainSpec): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(spec).filter(([name]) => !FREE_FIELDS.includes(name)));
+  const { earlyStop } = spec;
+  const fixed = Object.entries(spec).filter(([name]) => !FREE_FIELDS.includes(name));
+  // Only its patience is free: a best epoch by another measure would have no weights any more.
+  return { ...Object.fromEntries(fixed), earlyStop: earlyStop && { ...earlyStop, patience: undefined } };
 }
 
 /** Dotted names of the fields that differ, with both values. */

@@ -96,7 +96,16 @@ test("train() learns numbers from a CSV file, and classes that are rare", async 
     const numbers = rows.map(([a, b]) => `${a},${b},${2 * a - b + 1}`);
     await scene.write("n.csv", ["a,b,y", ...numbers].join("\n"));
     const data = { kind: "csv", path: "n.csv", label: "y", task: "regress" };
-    const spec = { data, epochs: 40, batch: 12, lr: 0.02, backbone: { layers: 1 }, loss: "huber" };
+    const checkpoint = { everyEpochs: 40 };
+    const spec = {
+      checkpoint,
+      data,
+      epochs: 40,
+      batch: 12,
+      lr: 0.02,
+      backbone: { layers: 1 },
+      loss: "huber",
+    };
     const { result } = await trainIn(scene, spec);
     expect(Object.keys(result.metrics)).toEqual(["loss", "mae", "val_loss", "val_mae"]);
     expect(result.metrics.val_mae).toBeLessThan(0.5);
@@ -168,6 +177,11 @@ test("a spec that does not fit the data is refused before anything is written", 
     );
     const tooWide = { ...QUICK, backbone: { name: "mlp", layers: 64, width: 16 } };
     expect((await refusal(() => trainIn(scene, tooWide))).message).toContain("more than 100000000");
+    await scene.write("large.npz", bars(60, 256));
+    const tooMuch = { data: { ...BARS, path: "large.npz" }, batch: 48, backbone: { name: "resnet-tiny" } };
+    const error = await refusal(() => trainIn(scene, tooMuch));
+    expect(error.code).toBe("LIMIT_EXCEEDED");
+    expect(error.hint).toMatch(/^use a batch of \d+ at most, or smaller images$/);
     expect(readdirSync(scene.outputDir)).toEqual([]);
   });
 });

@@ -9,7 +9,7 @@ import { loadData, splitData } from "./data/load.ts";
 import { type BackendName, chooseBackend } from "./engine/backend.ts";
 import { backbone } from "./engine/backbones.ts";
 import { Model, type NamedTensors } from "./engine/model.ts";
-import { sizeOf } from "./engine/network.ts";
+import { assertStepFits, learnedCount } from "./engine/network.ts";
 import { type EpochEnd, judgeEpoch, learnEpoch, type Session } from "./epoch.ts";
 import type { Prediction, TrainContext, TrainResult } from "./events.ts";
 import { writeHistory, writeOutput } from "./output.ts";
@@ -67,18 +67,19 @@ async function trainOn(prepared: Prepared, context: TrainContext): Promise<Train
   const split = splitData(data, spec);
   assertClassesKnown(spec, data);
   const network = backbone(spec.backbone, data.shape, Math.max(1, data.classes.length));
+  assertStepFits(network, Math.min(spec.batch, split.train.length));
   const classWeights = classWeightsOf(data, split.train, spec);
   const { seed, loss, optimizer } = spec;
   using model = new Model({ network, seed, loss, optimizer, classWeights });
   const scaling = scalingOf(data, split.train, spec.data.normalize);
   const run = new Run({ spec, data, split, scaling, model }, { ...context, dataDigest });
   if (context.resume === true) await run.resume();
-  const learned = network.weights.filter((weight) => weight.learned);
   onEvent({
     type: "ready",
     samples: { train: split.train.length, validation: split.validation.length },
     classes: data.classes.length,
-    weights: learned.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+    weights: learnedCount(network),
+    layers: network.rows,
     backend,
     epochsDone: run.session.state.epoch,
   });
@@ -122,7 +123,6 @@ type RunContext = TrainContext & { readonly dataDigest: string };
 class Run {
   readonly session: Session;
   private readonly context: RunContext;
-  private readonly watch: Watched;
   /** Weights of the best epoch, where they are to be restored. */
   private best: NamedTensors | undefined;
   /** The step of the newest checkpoint. */
@@ -138,7 +138,6 @@ class Run {
     };
     this.session = { ...session, state: startState(), onEvent: context.onEvent, stopReason };
     this.context = context;
-    this.watch = session.spec.earlyStop ?? session.spec.checkpoint;
   }
 
   /** Goes back to the newest checkpoint, where there is one. */
@@ -202,10 +201,11 @@ class Run {
     const { spec, state } = this.session;
     const { epoch } = state;
     const valueOf = ({ metric }: Watched): number => metrics[metric] ?? Number.NaN;
-    if (epoch > (spec.earlyStop?.startFrom ?? 0)) {
-      const { minDelta = 0, baseline } = spec.earlyStop ?? {};
-      const options = { watch: this.watch, minDelta, baseline };
-      state.progress = progressed(state.progress, { value: valueOf(this.watch), epoch }, options);
+    const { earlyStop } = spec;
+    if (earlyStop !== undefined && epoch > earlyStop.startFrom) {
+      const { minDelta, baseline } = earlyStop;
+      const value = valueOf(earlyStop);
+      state.progress = progressed(state.progress, { value, epoch }, { watch: earlyStop, minDelta, baseline });
     }
     if (spec.plateau === undefined) return;
     const before = state.plateau.scale;

@@ -48,11 +48,30 @@ interface Weight {
   readonly learned: boolean;
 }
 
+/** One line of a table of the network. */
+export interface LayerRow {
+  readonly kind: Layer["kind"];
+  /** Empty where it has no weights. */
+  readonly name: string;
+  /** What comes out of it. */
+  readonly shape: readonly number[];
+  /** Numbers that are learned. */
+  readonly weights: number;
+}
+
 export interface Network {
   readonly inputShape: readonly number[];
   readonly outputs: number;
   readonly layers: readonly Layer[];
   readonly weights: readonly Weight[];
+  /** The layers in the order in which they compute; a short way stands behind what it is beside. */
+  readonly rows: readonly LayerRow[];
+}
+
+/** What is gathered while the layers are walked. */
+interface Plan {
+  readonly weights: Weight[];
+  readonly rows: LayerRow[];
 }
 
 /** More weights than this are a mistake in a number: they take 4 bytes each, several times over. */
@@ -60,29 +79,57 @@ const WEIGHTS_MAX = 100_000_000;
 
 /** Throws CONFIG_INVALID when the input is too small for the layers, or the network too large. */
 export function planNetwork(layers: readonly Layer[], inputShape: readonly number[]): Network {
-  const weights: Weight[] = [];
-  const shape = planLayers(layers, inputShape, weights);
+  const plan: Plan = { weights: [], rows: [] };
+  const shape = planLayers(layers, inputShape, plan);
+  const { weights, rows } = plan;
   const count = weights.reduce((sum, weight) => sum + sizeOf(weight.shape), 0);
   if (count > WEIGHTS_MAX) {
     throw new SmcError("CONFIG_INVALID", `the network has ${count} weights, more than ${WEIGHTS_MAX}`, {
       hint: "choose a smaller inputSize, width or number of layers",
     });
   }
-  return { inputShape, outputs: shape[0] ?? 1, layers, weights };
+  return { inputShape, outputs: shape[0] ?? 1, layers, weights, rows };
+}
+
+/** How many numbers are learned. */
+export function learnedCount({ rows }: Network): number {
+  return rows.reduce((sum, { weights }) => sum + weights, 0);
 }
 
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, length) => product * length, 1);
 }
 
-function planLayers(
-  layers: readonly Layer[],
-  input: readonly number[],
-  weights: Weight[],
-): readonly number[] {
+/** What one step may take; the memory of WASM ends at 2 GiB, and it cannot go on once it is full. */
+const STEP_BYTES_MAX = 1.5 * 2 ** 30;
+/** What each layer keeps of a sample: its output, the gradient of it, and something to compute them with. */
+const COPIES = 3;
+
+/** Throws LIMIT_EXCEEDED when the values of a batch do not fit into memory together. */
+export function assertStepFits({ inputShape, rows }: Network, batch: number): void {
+  const values = rows.reduce((sum, { shape }) => sum + sizeOf(shape), sizeOf(inputShape));
+  const sampleBytes = values * COPIES * Float32Array.BYTES_PER_ELEMENT;
+  if (sampleBytes * batch <= STEP_BYTES_MAX) return;
+  const fits = Math.floor(STEP_BYTES_MAX / sampleBytes);
+  throw new SmcError(
+    "LIMIT_EXCEEDED",
+    `a batch of ${batch} samples takes about ${Math.round((sampleBytes * batch) / 2 ** 20)} MiB, more than ` +
+      `${STEP_BYTES_MAX / 2 ** 20}; nothing was trained`,
+    { hint: fits < 1 ? "use smaller images" : `use a batch of ${fits} at most, or smaller images` },
+  );
+}
+
+function planLayers(layers: readonly Layer[], input: readonly number[], plan: Plan): readonly number[] {
   let shape = input;
   for (const layer of layers) {
-    shape = planLayer(layer, shape, weights);
+    const before = plan.weights.length;
+    shape = planLayer(layer, shape, plan);
+    if (layer.kind !== "residual") {
+      const learned = plan.weights.slice(before).filter((weight) => weight.learned);
+      const count = learned.reduce((sum, weight) => sum + sizeOf(weight.shape), 0);
+      const name = "name" in layer ? layer.name : "";
+      plan.rows.push({ kind: layer.kind, name, shape, weights: count });
+    }
     if (shape.every((length) => length >= 1)) continue;
     throw new SmcError(
       "CONFIG_INVALID",
@@ -93,10 +140,10 @@ function planLayers(
   return shape;
 }
 
-function planLayer(layer: Layer, shape: readonly number[], weights: Weight[]): readonly number[] {
+function planLayer(layer: Layer, shape: readonly number[], plan: Plan): readonly number[] {
   const [height = 1, width = 1, channels = shape[0] ?? 1] = shape;
   const add = (name: string, size: readonly number[], start: Start, learned = true): void => {
-    weights.push({ name, shape: size, start, learned });
+    plan.weights.push({ name, shape: size, start, learned });
   };
   switch (layer.kind) {
     case "flatten":
@@ -148,9 +195,11 @@ function planLayer(layer: Layer, shape: readonly number[], weights: Weight[]): r
       add(`${name}.up.bias`, [channels], "zeros");
       return shape;
     }
-    case "residual":
-      planLayers(layer.shortcut, shape, weights);
-      return planLayers(layer.body, shape, weights);
+    case "residual": {
+      const result = planLayers(layer.body, shape, plan);
+      planLayers(layer.shortcut, shape, plan);
+      return result;
+    }
     default: {
       const unknown: never = layer;
       throw new SmcError("INTERNAL", `no layer ${JSON.stringify(unknown)}`);
