@@ -63,7 +63,7 @@ test("cli.md has every verb and no other", () => {
 /** Option names in a piece of a page: words that start with two dashes, inside backquotes or code blocks. */
 function optionsIn(text: string): string[] {
   const code = [...text.matchAll(/```[\s\S]*?```|`[^`]+`/g)].map((match) => match[0]).join("\n");
-  return sorted([...code.matchAll(/(?<![\w-])--([a-z][a-z-]*)/g)].map((match) => match[1] ?? ""));
+  return sorted([...code.matchAll(/(?<![\w-])--([a-z][a-z0-9-]*)/g)].map((match) => match[1] ?? ""));
 }
 
 const globals = Object.keys(GLOBAL_OPTIONS);

@@ -2,6 +2,7 @@
 import * as store from "@smc/store";
 import type { Call, OwnedRepository, OwnedStore, Repository } from "@smc/store";
 import type { Input, VerbName } from "./api.ts";
+import { withWeb } from "./catalog/with-web.ts";
 import { type Context, folderOf, openRepository, readActor } from "./context.ts";
 import { doctorIn } from "./doctor.ts";
 import { backupIn, onFiles } from "./files-place.ts";
@@ -161,8 +162,9 @@ export const handlers = {
   env: inFolder(store.env),
   doctor: doctorIn,
   name: onFiles(store.name),
-  setup: onFiles(store.setup),
+  setup: withWeb(store.setup),
   list: onFiles(store.list),
+  catalog: withWeb(store.catalog),
   backup: backupIn,
   "restore-backup": onFiles(store.restoreBackup),
   backups: onFiles(store.backups),

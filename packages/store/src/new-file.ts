@@ -32,7 +32,7 @@ export async function writeNewFile<T>(
     try {
       filled = await fill(file);
       await file.sync();
-      await place(temporary, path, force);
+      await giveName(temporary, path, force);
     } catch (error) {
       // What failed first is what is told.
       await removeFile(temporary).catch(() => undefined);
@@ -68,8 +68,11 @@ function inTheWay(path: string, isFolder: boolean): SmcError {
   });
 }
 
-/** Not by a link, which file systems of sticks do not have: the name is taken, then replaced. */
-async function place(temporary: string, path: string, force: boolean): Promise<void> {
+/**
+ * Moves a whole file to its name; durable after `syncFolder`. Not by a link, which file systems of sticks do not have: the
+ * name is taken, then replaced. Throws WOULD_OVERWRITE unless `force`.
+ */
+export async function giveName(temporary: string, path: string, force: boolean): Promise<void> {
   if (force) return renamePath(temporary, path);
   try {
     await createFile(path, "", { durable: false });

@@ -183,6 +183,11 @@ export const COMMANDS = {
   },
   setup: { group: "backups", summary: "make folders for model files", load: () => import("./setup.ts") },
   list: { group: "backups", summary: "list the files in these folders", load: () => import("./list.ts") },
+  catalog: {
+    group: "backups",
+    summary: "models of the web: add, list, download",
+    load: () => import("./catalog.ts"),
+  },
   backup: {
     group: "backups",
     summary: "copy a file, a version or the store",

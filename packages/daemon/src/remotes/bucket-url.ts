@@ -1,10 +1,11 @@
 /** Addresses of folders and object stores: `file:///folder` and `s3://bucket/prefix?endpoint=…&region=…`. */
 import { fileURLToPath } from "node:url";
+import { isLoopback } from "@smc/store";
 import { SmcError } from "@smc/store/errors";
 import { isHidden, show } from "@smc/store/show";
 import type { Bucket } from "./bucket.ts";
 import { assertBucketPrefix } from "./bucket-key.ts";
-import { assertUrlText, invalidUrl as invalid, isLoopback } from "./http-url.ts";
+import { assertUrlText, invalidUrl as invalid } from "./http-url.ts";
 
 const FILE = /^file:\/\/(\/[^?#]*)$/i;
 const S3 = /^s3:\/\/([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i;

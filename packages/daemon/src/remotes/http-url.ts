@@ -1,12 +1,11 @@
 /** Addresses of servers of smc: `https://host:port/repository`. */
-import { assertRepositoryName } from "@smc/store";
+import { assertRepositoryName, isLoopback } from "@smc/store";
 import { isSmcError, SmcError } from "@smc/store/errors";
 import { isHidden, show } from "@smc/store/show";
 
 const URL_LENGTH_MAX = 2000;
 const HTTP = /^https?:\/\/([^/?#]*)(?:\/([^?#]*))?$/i;
 const HOST = /^(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\.?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
-const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 export interface HttpUrl {
   readonly kind: "http";
@@ -27,11 +26,6 @@ export function invalidUrl(why: string, hint?: string): SmcError {
 export function assertUrlText(text: string): void {
   if (text.length > URL_LENGTH_MAX) throw invalidUrl(`it has more than ${URL_LENGTH_MAX} characters`);
   if (isHidden(text) || text.includes("\\")) throw invalidUrl("it has a control character or a backslash");
-}
-
-/** True for plain HTTP to this machine, which nobody else reads. */
-export function isLoopback(hostname: string): boolean {
-  return LOOPBACK.test(hostname);
 }
 
 /**

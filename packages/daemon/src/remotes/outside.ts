@@ -1,10 +1,10 @@
 /** One request to a server that is none of smc: a receiver of events, an address that is looked at. */
 import { got, type Request, type Response } from "got";
-import type { Call } from "@smc/store";
+import { type Call, isLoopback } from "@smc/store";
 import { SmcError } from "@smc/store/errors";
 import { VERSION } from "../protocol.ts";
 import { attempt } from "./attempt.ts";
-import { assertUrlText, isLoopback } from "./http-url.ts";
+import { assertUrlText } from "./http-url.ts";
 import { parseRetryAfter } from "./retry.ts";
 
 export interface OutsideRequest {

@@ -25,13 +25,17 @@ export class DigestCounter {
     for await (const bytes of content) {
       for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
         const piece = bytes.subarray(at, at + PIECE_BYTES);
-        this.#sha256.update(piece);
-        this.#md5.update(piece);
-        this.sizeBytes += piece.length;
+        this.add(piece);
         yield piece;
         await pace();
       }
     }
+  }
+
+  add(piece: Uint8Array): void {
+    this.#sha256.update(piece);
+    this.#md5.update(piece);
+    this.sizeBytes += piece.length;
   }
 
   /** Of everything; once. */

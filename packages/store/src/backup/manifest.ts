@@ -1,5 +1,6 @@
 /** What a backup says of itself: the first entry of a tar file, or a file `.json` beside the copy of a file. Pure. */
 import { SmcError } from "../errors.ts";
+import { parseJson } from "../json.ts";
 import { assertPath } from "../objects/names.ts";
 import { show } from "../show.ts";
 
@@ -61,13 +62,7 @@ export function encodeManifest(manifest: BackupManifest): Buffer {
 
 /** Undefined for what is no manifest of a backup. Throws FORMAT_UNSUPPORTED for a newer one. */
 export function parseManifest(bytes: Buffer): BackupManifest | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString("utf8"));
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const value = parseJson(bytes);
   if (!isRecord(value) || value["format"] !== FORMAT) return undefined;
   const { version, kind, name, created, createdBy, source, files, links } = value;
   if (version !== VERSION)

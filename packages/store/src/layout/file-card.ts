@@ -5,7 +5,9 @@ import { digestsOf } from "../backup/digests.ts";
 import type { Call } from "../call.ts";
 import { nowMs } from "../clock.ts";
 import { fromErrno, SmcError } from "../errors.ts";
+import { isNoRevision } from "../history/revision.ts";
 import { assertMessage } from "../objects/names.ts";
+import type { OwnedRepository } from "../repository.ts";
 import { show } from "../show.ts";
 import { exclusively } from "../worktree/worktree.ts";
 import { type FileNote, type FileOrigin, NO_ORIGIN, readRecord, writeRecord } from "./file-record.ts";
@@ -31,7 +33,7 @@ export interface FileCard extends FileOrigin {
 }
 
 /** A path as seen from where the user stands, else a name in the folders of model files; undefined where no file is. */
-export async function findFile(place: FilesPlace, word: string): Promise<string | undefined> {
+async function findFile(place: FilesPlace, word: string): Promise<string | undefined> {
   if (word === "" || word.includes("\0")) return undefined;
   const isName = !/[/\\]/.test(word) && word !== "." && word !== "..";
   const named = isName ? NAMED_IN.map((folder) => join(place.models, folder, word)) : [];
@@ -84,6 +86,27 @@ export async function addFileNote(
     await writeRecord(path, { ...record, notes: [...record.notes, note] });
     return note;
   });
+}
+
+interface RevisionOrFile<T, U> {
+  /** What the user named; undefined is never a file. */
+  readonly word: string | undefined;
+  readonly asRevision: (repository: OwnedRepository) => Promise<T>;
+  readonly asFile: (path: string) => Promise<U>;
+}
+
+/** A word as a revision; where it is none, as a file. Throws what `asRevision` threw when it is neither. */
+export async function revisionOrFile<T, U>(
+  place: FilesPlace,
+  { word, asRevision, asFile }: RevisionOrFile<T, U>,
+): Promise<T | U> {
+  try {
+    return await asRevision(await place.openRepository());
+  } catch (error) {
+    const path = word === undefined || !isNoRevision(error) ? undefined : await findFile(place, word);
+    if (path === undefined) throw error;
+    return asFile(path);
+  }
 }
 
 /** Of an option that is about commits alone. */

@@ -6,6 +6,7 @@ import { type BackupManifest, parseManifest } from "../backup/manifest.ts";
 import { besideOf } from "../backup/write-backup.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { replaceFile } from "../fs.ts";
+import { parseJson } from "../json.ts";
 import { show } from "../show.ts";
 import { readSmall } from "../worktree/head.ts";
 import { lstatOne } from "../worktree/stat.ts";
@@ -133,13 +134,7 @@ function recordOfBackup({ kind, source, created, files }: BackupManifest): FileR
 
 /** Undefined for what is no record. Throws FORMAT_UNSUPPORTED for a newer one. */
 function parseRecord(bytes: Buffer): FileRecord | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString("utf8"));
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const value = parseJson(bytes);
   if (!isMap(value) || value["format"] !== FORMAT) return undefined;
   if (value["version"] !== VERSION)
     throw new SmcError(

@@ -1,4 +1,5 @@
 /** What tests of other packages use. */
+export { PartFile } from "../catalog/part-file.ts";
 export { damageRow, flip } from "./damage.ts";
 export type { RemotePlace } from "./remote-scene.ts";
 export { remoteSuite, type RemoteSuiteOptions } from "./remote-suite.ts";

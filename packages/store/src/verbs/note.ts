@@ -1,8 +1,8 @@
 /** `smc note`: what is learned about a commit, or a file, later; notes are added, never changed. */
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
-import { isNoRevision, resolveCommit } from "../history/revision.ts";
-import { addFileNote, findFile, noCommit, readFileNotes } from "../layout/file-card.ts";
+import { resolveCommit } from "../history/revision.ts";
+import { addFileNote, noCommit, readFileNotes, revisionOrFile } from "../layout/file-card.ts";
 import type { FileNote } from "../layout/file-record.ts";
 import type { FilesPlace } from "../layout/folders.ts";
 import { assertMessage } from "../objects/names.ts";
@@ -58,16 +58,15 @@ export async function noteHere(
   options: NoteOptions,
   call: Call,
 ): Promise<NoteResult | FileNoteResult> {
-  try {
-    return await note(await place.openRepository(), options, call);
-  } catch (error) {
-    const { revision, message, metrics = {} } = options;
-    if (revision === undefined || !isNoRevision(error)) throw error;
-    const path = await findFile(place, revision);
-    if (path === undefined) throw error;
-    if (Object.keys(metrics).length > 0) throw noCommit(revision, "--metric");
-    if (message === undefined) return { action: "list", path, notes: await readFileNotes(path) };
-    const made = await addFileNote(path, { text: message, author: place.actor }, call);
-    return { action: "add", path, notes: [made] };
-  }
+  const { revision, message, metrics = {} } = options;
+  return revisionOrFile(place, {
+    word: revision,
+    asRevision: (repository) => note(repository, options, call),
+    asFile: async (path): Promise<FileNoteResult> => {
+      if (Object.keys(metrics).length > 0) throw noCommit(revision ?? "", "--metric");
+      if (message === undefined) return { action: "list", path, notes: await readFileNotes(path) };
+      const made = await addFileNote(path, { text: message, author: place.actor }, call);
+      return { action: "add", path, notes: [made] };
+    },
+  });
 }

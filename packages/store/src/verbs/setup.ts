@@ -6,10 +6,16 @@ import { createFolder, syncFolder } from "../fs.ts";
 import { type FilesPlace, kindAt, MODEL_FOLDERS } from "../layout/folders.ts";
 import { noteFiles } from "../layout/note-files.ts";
 import { show } from "../show.ts";
+import { downloadedText, pullAll, type PulledModel, readDefaults, type WebPlace } from "./catalog.ts";
 import { gitRule, hideFromGit } from "../worktree/hide-from-git.ts";
 
 /** What files of weights end with. */
 const WEIGHTS = ["pt", "pth", "ckpt", "safetensors", "gguf", "onnx", "h5", "keras"];
+
+export interface SetupOptions {
+  /** Downloads the models that `smc.models.json` marks as default into `trained/`. */
+  readonly withDefaults?: boolean;
+}
 
 export interface SetupResult {
   /** Absolute path of the folder with the five. */
@@ -22,15 +28,21 @@ export interface SetupResult {
   readonly gitignore: string | null;
   /** True when the block was written now. */
   readonly gitignoreChanged: boolean;
+  /** What became of the default models; empty without `withDefaults`. */
+  readonly pulled: readonly PulledModel[];
   /** The store that answers, and whether it takes writes. */
   readonly store: { readonly path: string; readonly id: string; readonly readOnlyReason: string | null };
   /** In the audit log; false when nothing was made, and when the store takes no writes. */
   readonly recorded: boolean;
 }
 
-/** Changes nothing that is there. Throws WOULD_OVERWRITE where a file stands in the way of a folder: nothing was made then. */
-export async function setup(place: FilesPlace, _options: object, call: Call): Promise<SetupResult> {
+/**
+ * Changes nothing that is there. Throws WOULD_OVERWRITE where a file stands in the way of a folder: nothing was made then; with
+ * `withDefaults` also as `readDefaults`, before anything is made, and as `pullAll`.
+ */
+export async function setup(place: WebPlace, options: SetupOptions, call: Call): Promise<SetupResult> {
   const { models, store } = place;
+  const defaults = options.withDefaults === true ? await readDefaults(place) : [];
   const made: string[] = [];
   const kept: string[] = [];
   for (const name of MODEL_FOLDERS) {
@@ -46,10 +58,15 @@ export async function setup(place: FilesPlace, _options: object, call: Call): Pr
   if (made.length > 0) await syncFolder(models);
   const hidden = await hideModels(place);
   const gitignoreChanged = hidden?.isNew === true;
-  const what =
-    made.length === 0 ? "hid the model files from git" : `made ${made.join(", ")} in ${show(models)}`;
-  const isChange = made.length > 0 || gitignoreChanged;
-  const recorded = isChange && (await noteFiles(place, { op: "setup", what }));
+  const plan = { models: defaults, folder: join(models, "trained"), force: false };
+  const pulled = await pullAll(place, plan, call);
+  const downloaded = downloadedText(pulled);
+  const done = [
+    ...(made.length === 0 ? [] : [`made ${made.join(", ")} in ${show(models)}`]),
+    ...(gitignoreChanged ? ["hid the model files from git"] : []),
+    ...(downloaded === undefined ? [] : [`downloaded ${downloaded}`]),
+  ];
+  const recorded = done.length > 0 && (await noteFiles(place, { op: "setup", what: done.join(", ") }));
   const { path, id, readOnlyReason = null } = store;
   return {
     folder: models,
@@ -57,6 +74,7 @@ export async function setup(place: FilesPlace, _options: object, call: Call): Pr
     kept,
     gitignore: hidden?.path ?? null,
     gitignoreChanged,
+    pulled,
     store: { path, id, readOnlyReason },
     recorded,
   };

@@ -9,8 +9,8 @@ import { ARCHIVE_PREFIX, type ArchivedVersion, findArchived } from "../registry/
 import { readKnown } from "../registry/known.ts";
 import type { Note } from "../registry/notes.ts";
 import type { Repository } from "../repository.ts";
-import { isNoRevision, resolveRevision, type RevisionKind } from "../history/revision.ts";
-import { type FileCard, findFile, noCommit, readCard } from "../layout/file-card.ts";
+import { resolveRevision, type RevisionKind } from "../history/revision.ts";
+import { type FileCard, noCommit, readCard, revisionOrFile } from "../layout/file-card.ts";
 import type { FilesPlace } from "../layout/folders.ts";
 import { show as showText } from "../show.ts";
 import { listTensors, type TensorListing } from "../tensors/listing.ts";
@@ -90,16 +90,15 @@ export async function showHere(
   options: ShowOptions,
   call: Call,
 ): Promise<ShowResult | FileCard> {
-  try {
-    return await show(await place.openRepository(), options, call);
-  } catch (error) {
-    const { revision } = options;
-    if (revision === undefined || !isNoRevision(error)) throw error;
-    const path = await findFile(place, revision);
-    if (path === undefined) throw error;
-    if (options.tensors === true) throw noCommit(revision, "--tensors");
-    return readCard(path, call);
-  }
+  const { revision, tensors } = options;
+  return revisionOrFile(place, {
+    word: revision,
+    asRevision: (repository) => show(repository, options, call),
+    asFile: async (path) => {
+      if (tensors === true) throw noCommit(revision ?? "", "--tensors");
+      return readCard(path, call);
+    },
+  });
 }
 
 function noFile(text: string, kind: RevisionKind): SmcError {

@@ -26,9 +26,12 @@ export const NO_RULES: IgnoreRules = { prefix: "", own: undefined, parent: undef
 /** What a killed `init` or checkout can leave: a folder, or a file beside its target. */
 export const LEFTOVER = /^\.smc[.-]tmp-[0-9a-f]{12}$/;
 
+/** Files that are not yet downloaded whole begin so. */
+export const PART_PREFIX = ".smc-part-";
+
 /** Never tracked, wherever it is. */
 export function isAlwaysIgnored(name: string): boolean {
-  return name === ".smc" || name === ".git" || LEFTOVER.test(name);
+  return name === ".smc" || name === ".git" || LEFTOVER.test(name) || name.startsWith(PART_PREFIX);
 }
 
 /** Rules of a folder whose `.smcignore` is there. Throws CONFIG_INVALID naming the line, LIMIT_EXCEEDED. */
