@@ -47,6 +47,18 @@ export const filesApi = {
     },
     progress,
   ),
+  upload: verb(
+    "Sends a file to a remote under a name",
+    "repository",
+    { file: text, name: optional(text), description: optional(text), remote: optional(text) },
+    progress,
+  ),
+  download: verb(
+    "Brings an uploaded file from a remote",
+    "repository",
+    { name: text, destination: optional(text), force: optional(flag), remote: optional(text) },
+    progress,
+  ),
   backup: verb(
     "Copies a file, a version or the whole store into folders for backups",
     "store",

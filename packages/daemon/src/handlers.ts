@@ -16,6 +16,7 @@ import {
   remoteIn,
   verifyIn,
   withRemote,
+  withRemoteFor,
 } from "./remotes/with-remote.ts";
 
 type Handler<V extends VerbName> = (context: Context, input: Input<V>, call: Call) => Promise<unknown>;
@@ -133,6 +134,8 @@ export const handlers = {
   push: withRemote(store.push),
   sync: withRemote(store.sync),
   "ls-remote": lsRemoteIn,
+  upload: withRemoteFor(store.upload),
+  download: withRemoteFor(store.download),
   outdated: outdatedIn,
   bundle: bundleIn,
   champion: onRepository(store.champion),

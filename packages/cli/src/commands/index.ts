@@ -183,6 +183,12 @@ export const COMMANDS = {
   },
   setup: { group: "backups", summary: "make folders for model files", load: () => import("./setup.ts") },
   list: { group: "backups", summary: "list the files in these folders", load: () => import("./list.ts") },
+  upload: { group: "backups", summary: "send a file to a remote", load: () => import("./upload.ts") },
+  download: {
+    group: "backups",
+    summary: "bring an uploaded file",
+    load: () => import("./download.ts"),
+  },
   catalog: {
     group: "backups",
     summary: "models of the web: add, list, download",

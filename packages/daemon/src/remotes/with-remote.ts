@@ -1,9 +1,10 @@
 /** Verbs that need a remote: the store knows what to do there, this finds and opens it. */
 import * as store from "@smc/store";
-import type { Call, OwnedRepository, Remote, RemoteAccess } from "@smc/store";
+import type { Call, FilesPlace, OwnedRepository, Remote, RemoteAccess } from "@smc/store";
 import { SmcError } from "@smc/store/errors";
 import type { Input } from "../api.ts";
 import { type Context, folderOf, openRepository, readActor, readDefaultBranch } from "../context.ts";
+import { filesPlaceOf } from "../files-place.ts";
 import { openRemote, probeRemote } from "./open-remote.ts";
 import { parseRemoteUrl } from "./remote-url.ts";
 
@@ -38,6 +39,21 @@ export function withRemote<Options extends OpenedRemote, Result>(
     // TypeScript cannot see that an Omit put together again is the whole.
     const options = { ...input, remote, remoteName: record.name } as unknown as Options;
     return await verb({ ...repository, store: context.store }, options, call);
+  };
+}
+
+/** As `withRemote`, for verbs that deal with files of people. */
+export function withRemoteFor<Options extends OpenedRemote, Result>(
+  verb: (place: FilesPlace, options: Options, call: Call) => Promise<Result>,
+): (
+  context: Context,
+  input: Omit<Options, keyof OpenedRemote> & { readonly remote?: string },
+  call: Call,
+) => Promise<Result> {
+  return async (context, input, call) => {
+    const place = await filesPlaceOf(context);
+    const run = withRemote<Options, Result>((_, options, now) => verb(place, options, now));
+    return run(context, input, call);
   };
 }
 

@@ -12,6 +12,7 @@ import { show } from "../show.ts";
 import { exclusively } from "../worktree/worktree.ts";
 import { type FileNote, type FileOrigin, NO_ORIGIN, readRecord, writeRecord } from "./file-record.ts";
 import { type FilesPlace, kindAt, pathOf } from "./folders.ts";
+import { uploadsHere } from "./uploads.ts";
 
 /** Where a bare name is looked for, in this order. */
 const NAMED_IN = ["trained", "downloads", "active", "cloud", "backups"];
@@ -66,6 +67,22 @@ async function modifiedAt(path: string): Promise<string> {
   } catch (error) {
     throw fromErrno(error, `cannot look at '${show(path)}'`);
   }
+}
+
+/** A card with what is known of an upload of the same bytes, where nothing is recorded. Asks no remote. */
+export async function withUpload(place: FilesPlace, card: FileCard, call: Call): Promise<FileCard> {
+  if (card.uploaded !== null) return card;
+  const same = (await uploadsHere(place, call)).find(({ sha256 }) => sha256 === card.sha256);
+  if (same === undefined) return card;
+  const { remote, commit, uploaded, originalPath, description } = same;
+  return {
+    ...card,
+    remote,
+    commit,
+    uploaded,
+    originalPath: card.originalPath ?? originalPath,
+    description: card.description ?? description,
+  };
 }
 
 /** Notes about a file, oldest first. */

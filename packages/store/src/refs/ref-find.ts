@@ -42,6 +42,9 @@ export function tryRefName(text: string): RefName | undefined {
 /** Notes about commits: each on a ref that is named by the digest of its commit. */
 export const NOTES_PREFIX = "refs/notes/";
 
+/** Branches of uploaded files: `files/NAME`. */
+export const FILES_PREFIX = "refs/heads/files/";
+
 /** Refs that smc makes for itself and does not list: where worktrees are, what was pruned, what is protected. */
 export function isOwnRef(name: string): boolean {
   return [WORKTREES_PREFIX, PRUNED_PREFIX, PROTECTED_PREFIX].some((prefix) => name.startsWith(prefix));

@@ -5,7 +5,7 @@ import { isAncestor } from "../history/graph.ts";
 import { resolveRevision } from "../history/revision.ts";
 import type { Digest } from "../objects/digest.ts";
 import { parseRefName, refName, type RefName } from "../objects/names.ts";
-import { findRef, shortRefName } from "../refs/ref-find.ts";
+import { FILES_PREFIX, findRef, shortRefName } from "../refs/ref-find.ts";
 import type { Repository } from "../repository.ts";
 import { show } from "../show.ts";
 import { readHead } from "../worktree/head.ts";
@@ -62,7 +62,9 @@ export async function readTargets(
   if (words.mirror === true) {
     const names = new Set<string>(here.map(({ name }) => name));
     for (const { name } of there)
-      if (!names.has(name)) targets.push({ name: parseRefName(name), to: "absent", force: true });
+      // What was uploaded is on no branch here, also where it was uploaded from.
+      if (!names.has(name) && !name.startsWith(FILES_PREFIX))
+        targets.push({ name: parseRefName(name), to: "absent", force: true });
   }
   const named = (words.refs ?? []).length > 0 || words.all === true || words.tags === true;
   if (!named && words.mirror !== true) targets.push(await currentBranch(repository, force));

@@ -32,9 +32,14 @@ export interface FetchResult {
 }
 
 /** Throws REMOTE_UNREACHABLE, REMOTE_FAILED, REMOTE_INCOMPLETE, OBJECT_CORRUPT; no ref was moved then. */
-export async function fetch(
+export function fetch(repository: OwnedRepository, options: FetchOptions, call: Call): Promise<FetchResult> {
+  return fetchAs(repository, { ...options, op: "fetch" }, call);
+}
+
+/** As `fetch`, under the name of another verb in the audit log. */
+export async function fetchAs(
   repository: OwnedRepository,
-  options: FetchOptions,
+  options: FetchOptions & { readonly op: string },
   call: Call,
 ): Promise<FetchResult> {
   const { remote, remoteName } = options;
@@ -60,7 +65,7 @@ export async function fetch(
   const lost = options.prune === true && isAll ? gone(remoteName, here, wanted) : [];
   const taken = await takeNotes(repository, notes, call);
   const followed = {
-    op: "fetch",
+    op: options.op,
     remoteName,
     here,
     wanted: [...wanted, ...taken],

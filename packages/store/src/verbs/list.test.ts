@@ -12,6 +12,7 @@ test("list() tells what lies in the folders, without manifests and hidden files"
       folder: place.models,
       trained: [],
       cloud: [],
+      uploads: [],
       backups: [],
       active: [],
       downloads: [],

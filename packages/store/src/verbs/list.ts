@@ -4,6 +4,7 @@ import { type Call, createPacer } from "../call.ts";
 import { isSmcError } from "../errors.ts";
 import { type FileRecord, readRecord } from "../layout/file-record.ts";
 import { type FilesPlace, type LayoutFile, listFiles } from "../layout/folders.ts";
+import { type KnownUpload, uploadsHere } from "../layout/uploads.ts";
 
 const FILES_MAX = 100_000;
 
@@ -17,13 +18,16 @@ export interface ListResult {
   readonly folder: string;
   readonly trained: readonly ListedFile[];
   readonly cloud: readonly ListedFile[];
+  /** Files that were uploaded, as far as it is known here. */
+  readonly uploads: readonly KnownUpload[];
   readonly backups: readonly ListedFile[];
   readonly active: readonly ListedFile[];
   readonly downloads: readonly ListedFile[];
 }
 
-/** Without records and manifests of other files. A folder that is not there is empty. Throws LIMIT_EXCEEDED, PERMISSION_DENIED. */
-export async function list({ models }: FilesPlace, _options: object, call: Call): Promise<ListResult> {
+/** Asks no remote. Without records and manifests of other files. A folder that is not there is empty. Throws LIMIT_EXCEEDED, PERMISSION_DENIED. */
+export async function list(place: FilesPlace, _options: object, call: Call): Promise<ListResult> {
+  const { models } = place;
   const pace = createPacer(call);
   const filesOf = async (folder: string): Promise<ListedFile[]> => {
     const listed: ListedFile[] = [];
@@ -40,6 +44,7 @@ export async function list({ models }: FilesPlace, _options: object, call: Call)
     folder: models,
     trained: await filesOf("trained"),
     cloud: await filesOf("cloud"),
+    uploads: await uploadsHere(place, call),
     backups: await filesOf("backups"),
     active: await filesOf("active"),
     downloads: await filesOf("downloads"),

@@ -61,9 +61,14 @@ const JOBS = 4;
 const JOBS_MAX = 16;
 
 /** Throws NOT_FAST_FORWARD, REF_CHANGED, REMOTE_UNREACHABLE, REMOTE_FAILED; no ref was moved there then. */
-export async function push(
+export function push(repository: OwnedRepository, options: PushOptions, call: Call): Promise<PushResult> {
+  return pushAs(repository, { ...options, op: "push" }, call);
+}
+
+/** As `push`, under the name of another verb in the audit log here. */
+export async function pushAs(
   repository: OwnedRepository,
-  options: PushOptions,
+  options: PushOptions & { readonly op: string },
   call: Call,
 ): Promise<PushResult> {
   const { remote, remoteName, jobs = JOBS } = options;
@@ -77,7 +82,7 @@ export async function push(
   const changes = await planChanges(repository, { targets, there, lease }, call);
   const isDry = options.dryRun === true;
   const moved = await bring(repository, { ...options, jobs, changes, there, isDry }, call);
-  if (!isDry) await track(repository, remoteName, targets);
+  if (!isDry) await track(repository, { remoteName, targets, op: options.op });
   const refs = changes.map(({ name, from, to, fastForward }) => ({
     name,
     from: from === "absent" ? null : from,
@@ -150,8 +155,7 @@ async function readLease(repository: Repository, remoteName: string): Promise<Le
 /** What is there now, of the branches that were pushed. */
 async function track(
   repository: OwnedRepository,
-  remoteName: string,
-  targets: readonly PushTarget[],
+  { remoteName, targets, op }: { remoteName: string; targets: readonly PushTarget[]; op: string },
 ): Promise<void> {
   const { store, name: own, actor } = repository;
   const changes: RefChange[] = [];
@@ -162,6 +166,6 @@ async function track(
     if (known !== to) changes.push({ name: tracking, from: known, to });
   }
   if (changes.length === 0) return;
-  const reason = { op: "push", reason: `push: ${remoteName}`, actor: formatIdentity(actor) };
+  const reason = { op, reason: `${op}: ${remoteName}`, actor: formatIdentity(actor) };
   await store.refs.update(own, changes, reason, { caseConflicts: "allow" });
 }

@@ -10,7 +10,7 @@ import { readKnown } from "../registry/known.ts";
 import type { Note } from "../registry/notes.ts";
 import type { Repository } from "../repository.ts";
 import { resolveRevision, type RevisionKind } from "../history/revision.ts";
-import { type FileCard, noCommit, readCard, revisionOrFile } from "../layout/file-card.ts";
+import { type FileCard, noCommit, readCard, revisionOrFile, withUpload } from "../layout/file-card.ts";
 import type { FilesPlace } from "../layout/folders.ts";
 import { show as showText } from "../show.ts";
 import { listTensors, type TensorListing } from "../tensors/listing.ts";
@@ -96,7 +96,7 @@ export async function showHere(
     asRevision: (repository) => show(repository, options, call),
     asFile: async (path) => {
       if (tensors === true) throw noCommit(revision ?? "", "--tensors");
-      return readCard(path, call);
+      return withUpload(place, await readCard(path, call), call);
     },
   });
 }
