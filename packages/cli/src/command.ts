@@ -1,5 +1,6 @@
 /** What a command is: data that help, completion and the docs test read, and three functions. */
 import type { Client, VerbInput, VerbName, VerbResult } from "@smc/daemon/client";
+import type { StoreEvent } from "@smc/store";
 import type { Output } from "./output.ts";
 import type { OptionSpec, OptionSpecs, Words } from "./words.ts";
 
@@ -35,8 +36,12 @@ export interface CommandContext {
    * no, that is written into the audit log. Throws CONFIRMATION_NEEDED, CONFIRMATION_DECLINED, CANCELED.
    */
   confirm<Data>(change: Change<Data>): Promise<Data>;
-  /** Asks the daemon; starts it when none runs. Progress is printed. */
-  call<V extends VerbName>(verb: V, input: VerbInput<V>): Promise<VerbResult<V>>;
+  /** Asks the daemon; starts it when none runs. Progress is printed; events come one by one. */
+  call<V extends VerbName>(
+    verb: V,
+    input: VerbInput<V>,
+    onEvent?: (event: StoreEvent) => Promise<void>,
+  ): Promise<VerbResult<V>>;
 }
 
 /** What was asked, for the functions that print the answer. */
@@ -57,13 +62,13 @@ export interface CommandSpec<S extends OptionSpecs, Data> {
   readonly digits?: string;
   /** The command ends by itself after Ctrl-C. */
   readonly foreground?: boolean;
-  readonly run: (context: CommandContext, words: Words<S>) => Promise<Data>;
+  readonly run: (context: CommandContext, words: Words<S>, mode: ExecuteMode) => Promise<Data>;
   /** The answer for people. */
   readonly print: (data: Data, out: Output, asked: Asked<S>) => void | Promise<void>;
   /** The answer with `-q`: names and digests only. */
   readonly quiet: (data: Data) => readonly string[];
-  /** What `--json` prints, where it is not the data itself. */
-  readonly json?: (data: Data) => unknown;
+  /** What `--json` prints, where it is not the data itself; nothing for undefined. */
+  readonly json?: (data: Data, asked: Asked<S>) => unknown;
   /** Exit status of a command that did what it was asked: 1 when the answer is "no", 4 when it is "damaged". */
   readonly exitCode?: (data: Data, asked: Asked<S>) => number;
 }
@@ -99,9 +104,11 @@ export function defineCommand<const S extends OptionSpecs, Data>(spec: CommandSp
     execute: async (context, untyped, mode) => {
       const words = untyped as Words<S>;
       const asked = { ...words, context };
-      const data = await spec.run(context, words);
-      if (mode.json) mode.out.json(spec.json === undefined ? data : spec.json(data));
-      else if (mode.quiet) for (const line of spec.quiet(data)) mode.out.line(line);
+      const data = await spec.run(context, words, mode);
+      const json = spec.json === undefined ? data : spec.json(data, asked);
+      if (mode.json) {
+        if (json !== undefined) mode.out.json(json);
+      } else if (mode.quiet) for (const line of spec.quiet(data)) mode.out.line(line);
       else await spec.print(data, mode.out, asked);
       return spec.exitCode?.(data, asked) ?? 0;
     },

@@ -11,7 +11,7 @@ import {
   type VerbName,
   type VerbResult,
 } from "@smc/daemon/client";
-import type { Progress } from "@smc/store";
+import type { Progress, StoreEvent } from "@smc/store";
 import type { CommandContext } from "./command.ts";
 import type { GLOBAL_OPTIONS } from "./global-options.ts";
 import type { Printer } from "./output.ts";
@@ -123,7 +123,11 @@ export function createContext(settings: ContextSettings): CommandContext {
       const { confirmed } = await import("./confirm.ts");
       return confirmed(change, { signal, prompt: (text) => printer.prompt(text) });
     },
-    call: async <V extends VerbName>(verb: V, input: VerbInput<V>): Promise<VerbResult<V>> => {
+    call: async <V extends VerbName>(
+      verb: V,
+      input: VerbInput<V>,
+      onEvent?: (event: StoreEvent) => Promise<void>,
+    ): Promise<VerbResult<V>> => {
       const author = process.env["SMC_AUTHOR"];
       const at = {
         folder: context.folder,
@@ -131,7 +135,8 @@ export function createContext(settings: ContextSettings): CommandContext {
         ...(author === undefined || author === "" ? {} : { author }),
       };
       const onProgress = (progress: Progress): void => printer.progress(progress);
-      return context.client.call(verb, { at, input }, { signal, onProgress });
+      const options = { signal, onProgress, ...(onEvent === undefined ? {} : { onEvent }) };
+      return context.client.call(verb, { at, input }, options);
     },
   };
   return context;

@@ -64,3 +64,28 @@ test("quiet work starts after quiet time, is told to stop by a request, and drai
   end();
   await draining;
 });
+
+test("who only watches keeps the daemon, not its quiet work, and goes as soon as it leaves", async () => {
+  let quiet = 0;
+  let idle = 0;
+  const activity = new Activity({
+    idleMs: 20,
+    onIdle: () => (idle += 1),
+    quiet: { ms: 5, run: async () => void (quiet += 1) },
+  });
+  const watching = activity.watch();
+  if (watching === undefined) throw new Error("it may not watch");
+  activity.start();
+  await until(() => quiet === 1);
+  activity.enter()?.leave();
+  await until(() => quiet === 2);
+  expect(activity.count).toBe(0);
+  watching.leave();
+  await until(() => idle === 1);
+  const second = activity.watch();
+  second?.controller.signal.addEventListener("abort", () => second.leave());
+  // Far longer than the test may take.
+  await activity.drain(600_000, 600_000);
+  expect(second?.controller.signal.aborted).toBe(true);
+  expect(activity.watch()).toBeUndefined();
+});

@@ -13,9 +13,12 @@ export interface ActivityOptions {
   readonly quiet?: { readonly ms: number; readonly run: (signal: AbortSignal) => Promise<void> };
 }
 
+const LEAVING = new SmcError("DAEMON_STOPPING", "the daemon is leaving");
+
 /** Counts requests, tells once when there was none for `idleMs`, and lets other work run in between. */
 export class Activity {
   readonly #active = new Set<AbortController>();
+  readonly #watching = new Set<AbortController>();
   readonly #options: ActivityOptions;
   #timer: NodeJS.Timeout | undefined;
   #quietTimer: NodeJS.Timeout | undefined;
@@ -49,8 +52,28 @@ export class Activity {
       leave: () => {
         this.#active.delete(controller);
         if (this.#active.size > 0) return;
-        this.#drained?.();
+        if (this.#watching.size === 0) this.#drained?.();
         this.#arm();
+      },
+    };
+  }
+
+  /**
+   * As `enter`, for a request that only waits for what others do: quiet work goes on beside it and leaving does not wait for it,
+   * but as long as it is there the daemon is not idle.
+   */
+  watch(): { controller: AbortController; leave: () => void } | undefined {
+    if (this.#leaving) return undefined;
+    const controller = new AbortController();
+    setMaxListeners(LISTENERS_MAX, controller.signal);
+    this.#watching.add(controller);
+    clearTimeout(this.#timer);
+    return {
+      controller,
+      leave: () => {
+        this.#watching.delete(controller);
+        if (this.#active.size === 0) this.#armIdle();
+        if (this.#active.size + this.#watching.size === 0) this.#drained?.();
       },
     };
   }
@@ -61,6 +84,7 @@ export class Activity {
     clearTimeout(this.#timer);
     this.#stopQuiet();
     await this.#quiet?.done;
+    for (const controller of this.#watching) controller.abort(LEAVING);
     if (await this.#empty(patienceMs)) return;
     this.abort();
     await this.#empty(abortedMs);
@@ -68,18 +92,23 @@ export class Activity {
 
   /** Aborts every request. */
   abort(): void {
-    const reason = new SmcError("DAEMON_STOPPING", "the daemon is leaving");
-    for (const controller of this.#active) controller.abort(reason);
+    for (const controller of this.#active) controller.abort(LEAVING);
   }
 
   #arm(): void {
     if (this.#leaving) return;
-    const { idleMs, onIdle, quiet } = this.#options;
-    clearTimeout(this.#timer);
+    const { quiet } = this.#options;
     clearTimeout(this.#quietTimer);
     if (quiet !== undefined && quiet.ms > 0)
       this.#quietTimer = setTimeout(() => this.#startQuiet(quiet.run), quiet.ms).unref();
-    if (idleMs > 0) this.#timer = setTimeout(() => onIdle(), idleMs).unref();
+    this.#armIdle();
+  }
+
+  #armIdle(): void {
+    if (this.#leaving) return;
+    const { idleMs, onIdle } = this.#options;
+    clearTimeout(this.#timer);
+    if (idleMs > 0 && this.#watching.size === 0) this.#timer = setTimeout(() => onIdle(), idleMs).unref();
   }
 
   #startQuiet(run: (signal: AbortSignal) => Promise<void>): void {
@@ -96,7 +125,7 @@ export class Activity {
   }
 
   #empty(patienceMs: number): Promise<boolean> {
-    if (this.#active.size === 0) return Promise.resolve(true);
+    if (this.#active.size + this.#watching.size === 0) return Promise.resolve(true);
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), patienceMs);
       this.#drained = () => {

@@ -1,7 +1,7 @@
 /** How a verb's answer goes out: plain JSON, or lines of progress that end with the result or the error. */
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
-import { breathe, type Call, type Progress } from "@smc/store";
+import { breathe, type Call, type Progress, type StoreEvent } from "@smc/store";
 import { type ErrorJson, SmcError } from "@smc/store/errors";
 import { jsonPieces } from "./json.ts";
 import { JSON_TYPE, NDJSON_TYPE, PROTOCOL, PROTOCOL_HEADER } from "./protocol.ts";
@@ -47,7 +47,11 @@ export async function answerVerb(
   let envelope: { result: unknown } | { error: ErrorJson };
   try {
     envelope = {
-      result: await run({ signal: controller.signal, onProgress: (progress) => lines.tell(progress) }),
+      result: await run({
+        signal: controller.signal,
+        onProgress: (progress) => lines.tell(progress),
+        onEvent: (event) => lines.event(event),
+      }),
     };
   } catch (error) {
     failure = describe(error);
@@ -95,6 +99,12 @@ class Lines {
     this.#lastMs = now;
     if (!this.#response.headersSent) this.#head(200, NDJSON_TYPE);
     this.#flush();
+  }
+
+  /** Waits for a reader who is behind, as long as it takes: it holds one event, and the others wait where they came from. */
+  async event(event: StoreEvent): Promise<void> {
+    if (!this.#response.headersSent) this.#head(200, NDJSON_TYPE);
+    await writeAll(this.#response, `${JSON.stringify({ event })}\n`, Number.POSITIVE_INFINITY);
   }
 
   #flush(): void {

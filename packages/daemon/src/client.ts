@@ -2,7 +2,7 @@
  * The daemon as the command line sees it. Light on purpose: no schemas and no server are loaded here,
  * and starting a daemon is loaded when it is needed.
  */
-import type { Progress } from "@smc/store";
+import type { Progress, StoreEvent } from "@smc/store";
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import type { Input, Result, VerbName } from "./api.ts";
@@ -29,6 +29,8 @@ export interface ClientOptions {
 export interface CallOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
+  /** For verbs that tell events; the next is read when it returns. */
+  readonly onEvent?: (event: StoreEvent) => Promise<void>;
 }
 
 /** A blob on its way: read `bytes` to the end, each piece is verified. */
@@ -71,13 +73,13 @@ export function createClient({ storePath, autostart = true }: ClientOptions): Cl
 
   return {
     async call<V extends VerbName>(verb: V, request: { at: At; input: Input<V> }, options: CallOptions = {}) {
-      const { signal = never(), onProgress } = options;
+      const { signal = never(), onProgress, onEvent } = options;
       const repeatable = READING_VERBS.has(verb);
       const path = `/v1/verbs/${verb}`;
       return withDaemon(link, signal, async (socket) => {
         try {
           const answer = await send(socket, { method: "POST", path, body: request, signal });
-          return (await readAnswer(answer, onProgress)) as Result<V>;
+          return (await readAnswer(answer, onProgress, onEvent)) as Result<V>;
         } catch (error) {
           throw explainBroken(error, repeatable);
         }

@@ -17,6 +17,8 @@ import type { At } from "./protocol.ts";
 export interface Context {
   readonly store: OwnedStore;
   readonly at: At;
+  /** Hooks were added or removed. */
+  readonly onHooksChanged?: () => void;
 }
 
 /**

@@ -6,6 +6,7 @@ import { withWeb } from "./catalog/with-web.ts";
 import { type Context, folderOf, openRepository, readActor } from "./context.ts";
 import { doctorIn } from "./doctor.ts";
 import { backupIn, onFiles } from "./files-place.ts";
+import { hookIn } from "./hooks/hook.ts";
 import { loginIn, logoutIn } from "./remotes/login.ts";
 import {
   cloneIn,
@@ -164,6 +165,8 @@ export const handlers = {
   config: inFolder(store.config),
   env: inFolder(store.env),
   doctor: doctorIn,
+  events: onStore(store.events),
+  hook: hookIn,
   name: onFiles(store.name),
   setup: withWeb(store.setup),
   list: onFiles(store.list),

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type OwnedStore, scrubNext } from "@smc/store";
 import { isSmcError } from "@smc/store/errors";
+import { tellDamage } from "./integrity.ts";
 import type { Logger } from "./logger.ts";
 
 export interface ScrubSettings {
@@ -30,8 +31,10 @@ export function idleScrub(
         if (checked === undefined) break;
         packs += 1;
         const { pack, problems, message, sizeBytes } = checked;
-        if (problems > 0)
+        if (problems > 0) {
           logger.warn({ pack, problems, message }, "a pack is damaged; run: smc fsck --repair");
+          await tellDamage({ store, logger }, `pack ${pack}: ${problems} problems: ${message}`);
+        }
         const dueMs = (sizeBytes / (mibPerSecond * MIB)) * 1000;
         await sleep(Math.max(0, dueMs - (performance.now() - startMs)), undefined, { signal });
       }

@@ -15,6 +15,7 @@ export const READING_VERBS: ReadonlySet<string> = new Set([
   "doctor",
   "du",
   "env",
+  "events",
   "hash-object",
   "inspect",
   "list",

@@ -1,6 +1,6 @@
 /** One request on the daemon's socket, and its answer. Imports only what the command line can load at once. */
 import { type IncomingMessage, request as httpRequest } from "node:http";
-import type { Progress } from "@smc/store";
+import type { Progress, StoreEvent } from "@smc/store";
 import { type ErrorJson, isSmcError, SmcError } from "@smc/store/errors";
 import { JSON_TYPE, NDJSON_TYPE, PROTOCOL, PROTOCOL_HEADER } from "./protocol.ts";
 
@@ -90,12 +90,13 @@ export function canceled(): SmcError {
 }
 
 /**
- * Reads an answer to its end: progress as it comes, then the result. Throws what the daemon answered,
+ * Reads an answer to its end: progress and events as they come, then the result. Throws what the daemon answered,
  * DAEMON_INCOMPATIBLE for an answer of another protocol, Broken when it ends too early.
  */
 export async function readAnswer(
   answer: IncomingMessage,
   onProgress: (progress: Progress) => void = () => {},
+  onEvent: (event: StoreEvent) => Promise<void> = async () => {},
 ): Promise<unknown> {
   assertProtocol(answer);
   if (answer.headers["content-type"]?.startsWith(NDJSON_TYPE) !== true) {
@@ -104,6 +105,7 @@ export async function readAnswer(
   for await (const line of readLines(answer)) {
     const message = parse(line);
     if (isObject(message) && "progress" in message) onProgress(message.progress as Progress);
+    else if (isObject(message) && "event" in message) await onEvent(message.event as StoreEvent);
     else return openEnvelope(message);
   }
   throw new Broken(new Error("the answer has no last line"));

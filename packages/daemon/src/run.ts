@@ -3,14 +3,16 @@ import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openStore, type OwnedStore, readConfig } from "@smc/store";
+import { type DamagedRecord, openStore, type OwnedStore, readConfig } from "@smc/store";
 import { isSmcError } from "@smc/store/errors";
 import { Activity } from "./activity.ts";
 import { assertListening, clearSocket, removeRecord, storeIdentity, writeRecord } from "./claim.ts";
 import { answers } from "./connect.ts";
+import { HookDispatcher } from "./hooks/dispatcher.ts";
 import { isLogLevel, type Logger, type LogLevel } from "./logger.ts";
 import { idleRepack } from "./idle-repack.ts";
 import { idleScrub, type ScrubSettings } from "./idle-scrub.ts";
+import { tellDamage } from "./integrity.ts";
 import { type LoopDelay, watchLoopDelay } from "./loop-delay.ts";
 import { type Presence, presenceOf } from "./presence.ts";
 import { type DaemonStatus, PROTOCOL, VERSION } from "./protocol.ts";
@@ -106,12 +108,16 @@ async function ownAndListen(starting: Starting): Promise<RunningDaemon> {
 /** Waits for an owner that answers no more, and for nobody else. */
 async function ownStore(presence: Presence, logger: Logger): Promise<OwnedStore> {
   const deadline = performance.now() + OWNER_MS_MAX;
+  let opened: OwnedStore | undefined;
+  const onDamage = (record: DamagedRecord): void => {
+    logger.warn({ ...record }, "a damaged record was met");
+    if (opened !== undefined)
+      void tellDamage({ store: opened, logger }, `a read met damage: ${record.message}`);
+  };
   for (;;) {
     try {
-      return await openStore(presence.storePath, {
-        create: true,
-        onDamage: (record) => logger.warn({ ...record }, "a damaged record was met"),
-      });
+      opened = await openStore(presence.storePath, { create: true, onDamage });
+      return opened;
     } catch (error) {
       if (!isSmcError(error, "STORE_LOCKED") || performance.now() > deadline || (await answers(presence)))
         throw error;
@@ -185,6 +191,7 @@ function quietWork({ store, logger, isRepacking, scrub }: Parts): (signal: Abort
 class RunningDaemon implements Daemon {
   readonly #parts: Parts;
   readonly #server: Server;
+  readonly #hooks: HookDispatcher;
   readonly #listener: Listener | undefined;
   readonly #activity: Activity;
   readonly #loopDelay: LoopDelay = watchLoopDelay();
@@ -207,13 +214,16 @@ class RunningDaemon implements Daemon {
       onIdle: () => void this.stop("idle"),
       quiet: { ms: parts.quietMs, run: quietWork(parts) },
     });
+    this.#hooks = new HookDispatcher(parts.store, parts.logger);
     this.#server = createDaemonServer({
+      onHooksChanged: () => this.#hooks.refresh(),
       store: parts.store,
       logger: parts.logger,
       status: this.status,
       resetLoopDelay: () => this.#loopDelay.reset(),
       stop: () => void this.stop("asked for"),
       enter: () => this.#activity.enter(),
+      watch: () => this.#activity.watch(),
     });
     const { store, logger, prepared } = parts;
     const enter = () => this.#activity.enter();
@@ -245,6 +255,7 @@ class RunningDaemon implements Daemon {
     this.#watch = setInterval(() => this.#checkStore(), WATCH_MS);
     this.#watch.unref();
     this.#activity.start();
+    this.#hooks.refresh();
     this.#loopDelay.reset();
     const { socket, storePath } = presence;
     logger.info({ store: storePath, socket, url: this.#listener?.url, version: VERSION }, "daemon started");
@@ -296,6 +307,7 @@ class RunningDaemon implements Daemon {
     const closed = this.#server.close();
     this.#listener?.stopListening();
     await this.#activity.drain(now ? 0 : FINISH_MS, ABORTED_MS);
+    await this.#hooks.stop();
     this.#listener?.closeAll();
     this.#server.server.closeAllConnections();
     const outcomes = await Promise.allSettled([closed, removeRecord(presence)]);

@@ -33,12 +33,15 @@ const BODY_TYPE = /^application\/json(?:\s*;\s*charset="?utf-8"?)?$/i;
 export interface Host {
   readonly store: OwnedStore;
   readonly logger: Logger;
+  readonly onHooksChanged: () => void;
   readonly status: () => DaemonStatus;
   readonly resetLoopDelay: () => void;
   /** Begins to leave; the answer to this request still goes out. */
   readonly stop: () => void;
   /** Registers a request that counts as work; undefined when the daemon is leaving. */
   readonly enter: () => Entered | undefined;
+  /** The same for one that only waits for what others do. */
+  readonly watch: () => Entered | undefined;
 }
 
 export interface Entered {
@@ -123,10 +126,11 @@ function addRoutes(server: FastifyInstance, host: Host): void {
     const { verb } = request.params;
     if (!isVerbName(verb)) throw new SmcError("ROUTE_NOT_FOUND", `there is no verb '${show(verb, 80)}'`);
     assertValid(api[verb].request, request.body);
-    const entered = enter(host);
+    const body = request.body as { at: At; input: never };
+    const entered = isWatching(verb, body.input) ? orLeaving(host.watch()) : enter(host);
     reply.hijack();
     try {
-      await runVerb(host, { verb, reply, entered, body: request.body as { at: At; input: never } });
+      await runVerb(host, { verb, reply, entered, body });
     } finally {
       entered.leave();
     }
@@ -141,13 +145,15 @@ interface VerbRun {
 }
 
 async function runVerb(host: Host, { verb, reply, entered, body }: VerbRun): Promise<void> {
-  const { store, logger } = host;
+  const { store, logger, onHooksChanged } = host;
   const startMs = performance.now();
   const isReading = READING_VERBS.has(verb);
   const failure = await answerVerb(reply.raw, {
     controller: entered.controller,
     run: (call) =>
-      healing(host, { isReading }, async () => handlers[verb]({ store, at: body.at }, body.input, call)),
+      healing(host, { isReading }, async () =>
+        handlers[verb]({ store, at: body.at, onHooksChanged }, body.input, call),
+      ),
     describe: (error) => describeFailure(error, logger, { verb }),
   });
   const fields = { verb, ms: Math.round(performance.now() - startMs), code: failure?.json.code };
@@ -155,8 +161,15 @@ async function runVerb(host: Host, { verb, reply, entered, body }: VerbRun): Pro
   else logger.debug(fields, "verb done");
 }
 
+function isWatching(verb: string, input: { readonly follow?: boolean }): boolean {
+  return verb === "events" && input.follow === true;
+}
+
 function enter(host: Host): Entered {
-  const entered = host.enter();
+  return orLeaving(host.enter());
+}
+
+function orLeaving(entered: Entered | undefined): Entered {
   if (entered === undefined)
     throw new SmcError("DAEMON_STOPPING", "the daemon is leaving; nothing was changed");
   return entered;

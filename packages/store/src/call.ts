@@ -1,5 +1,6 @@
 /** What every verb gets besides its options: a way to stop it and a way to tell how far it is. */
 import { SmcError } from "./errors.ts";
+import type { StoreEvent } from "./events.ts";
 
 export interface Progress {
   /** What is being done, one word for people: "add", "checkout", "check". */
@@ -12,6 +13,8 @@ export interface Progress {
 export interface Call {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
+  /** Tells the caller of an event before the verb ends; returns when the caller has room for more. Throws CANCELED. */
+  readonly onEvent?: (event: StoreEvent) => Promise<void>;
 }
 
 /** Lets other requests have the event loop. Await it every few thousand steps of a long loop. */

@@ -64,6 +64,11 @@ export const COMMANDS = {
     load: () => import("./inspect.ts"),
   },
   audit: { group: "history", summary: "list what was done and by whom", load: () => import("./audit.ts") },
+  events: {
+    group: "history",
+    summary: "tell what happens, as it happens",
+    load: () => import("./events.ts"),
+  },
   reflog: { group: "history", summary: "list where a ref has been", load: () => import("./reflog.ts") },
   revert: { group: "history", summary: "commit the undoing of a commit", load: () => import("./revert.ts") },
   versions: { group: "versions", summary: "list versions", load: () => import("./versions.ts") },
@@ -228,6 +233,11 @@ export const COMMANDS = {
   fsck: { group: "care", summary: "check the store", load: () => import("./fsck.ts") },
   verify: { group: "care", summary: "prove that a version is whole", load: () => import("./verify.ts") },
   doctor: { group: "care", summary: "look for problems of this machine", load: () => import("./doctor.ts") },
+  hook: {
+    group: "care",
+    summary: "have a server or a program told of events",
+    load: () => import("./hook.ts"),
+  },
   daemon: { group: "care", summary: "start, stop and watch the daemon", load: () => import("./daemon.ts") },
   token: { group: "sharing", summary: "let other machines use this store", load: () => import("./token.ts") },
   env: { group: "help", summary: "print what to paste in a report", load: () => import("./env.ts") },

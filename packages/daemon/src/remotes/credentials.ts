@@ -1,9 +1,7 @@
 /** Tokens for servers of smc: `credentials.json` of the store, which nobody else may read. Each is for one exact origin. */
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { type Call, exclusively, isTokenSecret, type OwnedStore } from "@smc/store";
-import { fromErrno, isSmcError, SmcError } from "@smc/store/errors";
+import { type Call, exclusively, isTokenSecret, type OwnedStore, readPrivate } from "@smc/store";
+import { isSmcError, SmcError } from "@smc/store/errors";
 import { replaceFile } from "@smc/store/fs";
 import { show } from "@smc/store/show";
 import type { Credential } from "./http-connection.ts";
@@ -56,7 +54,8 @@ function pathOf({ path }: Place): string {
 }
 
 async function readAll(path: string): Promise<Map<string, Credential>> {
-  const text = await readPrivate(path);
+  const hint = `make new tokens, take the old ones back, and run "chmod 600 '${show(path)}'"`;
+  const text = await readPrivate(path, { bytesMax: FILE_BYTES_MAX, hint });
   if (text === undefined) return new Map();
   let value: unknown;
   try {
@@ -93,29 +92,6 @@ function isOrigin(text: string): boolean {
   } catch (error) {
     if (isSmcError(error, "URL_INVALID")) return false;
     throw error;
-  }
-}
-
-/** Undefined when it is absent. What others could have read or written is not used. */
-async function readPrivate(path: string): Promise<string | undefined> {
-  try {
-    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-    await using file = await open(path, flags);
-    const stat = await file.stat();
-    if (!stat.isFile()) throw new SmcError("UNSAFE_PATH", `'${show(path)}' is not a file`);
-    const uid = process.getuid?.();
-    if (uid !== undefined && (stat.uid !== uid || (stat.mode & 0o077) !== 0)) {
-      const why = stat.uid === uid ? "can be read by others" : `is owned by uid ${stat.uid}`;
-      throw new SmcError("UNSAFE_OWNER", `'${show(path)}' ${why}; no token of it is used`, {
-        hint: `make new tokens, take the old ones back, and run "chmod 600 '${show(path)}'"`,
-      });
-    }
-    if (stat.size > FILE_BYTES_MAX) throw damaged(path, "it is too large");
-    return (await file.readFile()).toString("utf8");
-  } catch (error) {
-    const known = fromErrno(error, `cannot read '${show(path)}'`);
-    if (isSmcError(known, "PATH_NOT_FOUND")) return undefined;
-    throw known;
   }
 }
 

@@ -131,7 +131,14 @@ export async function fsckIn(
   { remote: named, ...options }: Input<"fsck">,
   call: Call,
 ): Promise<store.FsckResult> {
-  if (named === undefined) return store.fsck(context.store, options, call);
+  if (named === undefined) {
+    const result = await store.fsck(context.store, options, call);
+    const [first] = result.problems;
+    const count = result.problems.length;
+    if (first !== undefined)
+      await store.noteIntegrity(context.store, `fsck: ${count} problems: ${first.message}`);
+    return result;
+  }
   const record = await recordOf(context, named === "" ? undefined : named);
   await using remote = await openRemote(record.url, context, { fresh: options.full === true });
   return await store.fsck(context.store, { ...options, remote, remoteName: record.name }, call);

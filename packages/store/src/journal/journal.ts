@@ -25,6 +25,7 @@ import {
   type ScanOptions,
 } from "./journal-read.ts";
 import { type JournalSummary, verifyFiles } from "./journal-verify.ts";
+import { RecentRecords } from "./recent.ts";
 
 export type { JournalChange, JournalEntry, JournalRecord } from "./journal-format.ts";
 export { type JournalPosition, scanJournal } from "./journal-read.ts";
@@ -57,6 +58,11 @@ export interface Journal extends AsyncDisposable {
   append(entry: JournalEntry): Promise<{ record: JournalRecord; position: JournalPosition }>;
   /** The records from a number on, as they were at the call. Throws JOURNAL_CORRUPT. */
   records(fromSeq: number): AsyncIterable<{ record: JournalRecord; position: JournalPosition }>;
+  /**
+   * The records from a number on, and each further one as soon as it is durable, until the signal fires; never waits for the
+   * reader. Throws JOURNAL_CORRUPT.
+   */
+  follow(fromSeq: number, signal: AbortSignal): AsyncIterable<JournalRecord>;
   /** The first record of each file, oldest first: where `records` starts to read without going over what is before. */
   fileStarts(): readonly number[];
   /** Its files, each with the bytes that it has, and the last record: between two records. */
@@ -126,6 +132,7 @@ class FileJournal implements Journal {
   failure: string | undefined;
   #file: AppendFile;
   #queue: Promise<unknown> = Promise.resolve();
+  readonly #recent = new RecentRecords();
 
   constructor(folder: string, state: OpenJournalState) {
     this.#folder = folder;
@@ -144,6 +151,23 @@ class FileJournal implements Journal {
 
   async *records(fromSeq: number): AsyncIterable<{ record: JournalRecord; position: JournalPosition }> {
     yield* readRecords([...this.#files], fromSeq);
+  }
+
+  async *follow(fromSeq: number, signal: AbortSignal): AsyncIterable<JournalRecord> {
+    let next = fromSeq;
+    while (!signal.aborted) {
+      const held = next > this.position.seq ? [] : this.#recent.from(next);
+      if (held?.length === 0) await this.#recent.grown(signal);
+      for await (const record of held ?? this.#read(next)) {
+        if (signal.aborted) return;
+        next = record.seq + 1;
+        yield record;
+      }
+    }
+  }
+
+  async *#read(fromSeq: number): AsyncIterable<JournalRecord> {
+    for await (const { record } of this.records(fromSeq)) yield record;
   }
 
   fileStarts(): readonly number[] {
@@ -173,6 +197,7 @@ class FileJournal implements Journal {
     await this.#write(file, bytes);
     this.#files[this.#files.length - 1] = { ...file, sizeBytes: file.sizeBytes + bytes.length };
     this.position = { seq: record.seq, hash };
+    this.#recent.add(record, bytes.length);
     return { record, position: this.position };
   }
 
