@@ -15,6 +15,7 @@ import {
   type RecordRow,
   TRAILER_BYTES,
 } from "../pack/format.ts";
+import { inBlocks } from "./blocks.ts";
 import type { PackSource, RemoteRow } from "./remote.ts";
 
 /** Bytes between two records that are fetched rather than asked for in two requests. */
@@ -98,7 +99,7 @@ export class Downloads implements AsyncDisposable {
     { from, to, at }: { from: number; to: number; at: number },
   ): Promise<void> {
     let done = 0;
-    for await (const bytes of this.#remote.readPack(pack, { from, to }, this.#call)) {
+    for await (const bytes of inBlocks(this.#remote.readPack(pack, { from, to }, this.#call))) {
       throwIfCanceled(this.#call);
       if (done + bytes.length > to - from)
         throw new SmcError("REMOTE_FAILED", `${this.#remote.url}: more bytes of pack ${pack} than asked for`);

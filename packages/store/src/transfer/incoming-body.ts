@@ -4,6 +4,7 @@ import { type Call, orCanceled } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { AppendFile } from "../fs.ts";
 import type { Digest } from "../objects/digest.ts";
+import { inBlocks } from "./blocks.ts";
 import type { Reserved } from "./quarantine-room.ts";
 
 /** The largest pack that is taken: four times what packs are made to be. */
@@ -40,8 +41,7 @@ export async function writeBody(
   await using file = await AppendFile.create(path);
   const hash = createHash("sha256");
   let done = 0;
-  for await (const bytes of untilCanceled(body, call)) {
-    if (done + bytes.length > sizeBytes) throw invalid(`it has more than the ${sizeBytes} bytes announced`);
+  for await (const bytes of inBlocks(piecesOf(body, sizeBytes, call))) {
     hash.update(bytes);
     await file.write(bytes, done);
     done += bytes.length;
@@ -54,15 +54,22 @@ export async function writeBody(
   await file.sync();
 }
 
-/** Ends at once with CANCELED, also while the other side says nothing. */
-async function* untilCanceled(body: AsyncIterable<Uint8Array>, call: Call): AsyncIterable<Uint8Array> {
+/** Ends at the first piece too many, and at once with CANCELED, also while the other side says nothing. */
+async function* piecesOf(
+  body: AsyncIterable<Uint8Array>,
+  sizeBytes: number,
+  call: Call,
+): AsyncIterable<Uint8Array> {
   const pieces = body[Symbol.asyncIterator]();
   let isOver = false;
+  let seenBytes = 0;
   try {
     for (;;) {
       const next = await orCanceled(pieces.next(), call);
       isOver = next.done === true;
       if (next.done === true) return;
+      seenBytes += next.value.length;
+      if (seenBytes > sizeBytes) throw invalid(`it has more than the ${sizeBytes} bytes announced`);
       yield next.value;
     }
   } finally {
