@@ -7,7 +7,7 @@ import type { Output } from "../output.ts";
 
 const ACTIONS = ["add", "list", "rm", "test"] as const;
 const USAGES = {
-  add: "add EVENT URL, or: smc hook add EVENT --exec PROGRAM [ARG ...]",
+  add: "add EVENT URL, or: smc hook add EVENT --exec PROGRAM [--] [ARG ...]",
   list: "list",
   rm: "rm ID",
   test: "test ID",
@@ -16,16 +16,16 @@ const USAGES = {
 export const command = defineCommand({
   usage: [
     "hook add EVENT URL",
-    "hook add EVENT --exec PROGRAM [ARG ...]",
+    "hook add EVENT --exec PROGRAM [--] [ARG ...]",
     "hook list",
     "hook rm ID",
     "hook test ID",
   ],
   description: [
-    "Tells a server or a program of an event: ref.updated, champion.changed, integrity.failed. URL gets a POST with JSON, signed",
-    "with a secret that is shown once, when the hook is added; it is asked again for half a minute while its trouble is short.",
-    "PROGRAM is run without a shell, with JSON on its standard input. Commands never wait for hooks. Hooks are yours, in the store,",
-    "never a repository's: what is cloned brings none.",
+    "Tells a server or a program of an event: ref.updated, champion.changed or integrity.failed.",
+    "URL gets a signed POST with JSON, again for half a minute while its trouble is short. The secret is shown once, by add.",
+    "PROGRAM is run without a shell, with JSON on its standard input; arguments that begin with - stand behind --.",
+    "Commands never wait for hooks. Hooks are yours, in the store: what is cloned brings none.",
   ],
   positionals: [
     { name: "action", summary: ACTIONS.join(", "), required: true, completes: ACTIONS },
