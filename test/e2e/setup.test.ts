@@ -10,10 +10,14 @@ test("S4.7 S4.8 smc setup makes the five folders and says so; a second run chang
   const text = await box.ok("setup");
   expect(text.match(/^Made /gm)).toHaveLength(5);
   expect(text).toContain(`Store ${box.home}: the daemon answers\n`);
-  const names = ["active", "backups", "cloud", "downloads", "trained"];
+  const names = [".smcignore", "active", "backups", "cloud", "downloads", "trained"];
   expect(readdirSync(box.path("data/models"))).toEqual(names);
   expect(await box.json("setup")).toMatchObject({ made: [] });
-  expect(readdirSync(box.path("data/models"))).toEqual(names);
+  box.write("data/models/trained/m_1.0.0_20260101.pt", "weights");
+  box.write("data/models/downloads/m_1.0.0_20260101.pt", "weights");
+  await box.ok("add", "-A");
+  const rows = (await box.ok("ls-files", "-q")).trim().split("\n");
+  expect(rows).toEqual(["data/models/.smcignore", "data/models/trained/m_1.0.0_20260101.pt"]);
   await box.ok("config", "set", "layout.folder", "models");
   expect(await box.ok("setup", "-q")).toMatch(/work\/models\/trained\n/);
 });

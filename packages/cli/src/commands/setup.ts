@@ -21,11 +21,12 @@ export const command = defineCommand({
   ],
   run: (context, { options }) => context.call("setup", { withDefaults: options["with-defaults"] }),
   print: (data, out, { options }) => {
-    const { folder, made, kept, gitignore, gitignoreChanged, pulled, store } = data;
+    const { folder, made, kept, gitignore, gitignoreChanged, smcignore, pulled, store } = data;
     for (const name of made) out.line(`Made ${show(folder, 1000)}/${name}`);
     if (made.length === 0) out.line(`${show(folder, 1000)} has ${kept.join(", ")} already`);
     if (gitignore !== null && gitignoreChanged)
       out.line(`Hid model files from git in ${show(gitignore, 1000)}`);
+    if (smcignore !== null) out.line(`Hid copies from smc in ${show(smcignore, 1000)}`);
     printPulled(pulled, out);
     if (options["with-defaults"] && pulled.length === 0)
       out.hint('no model of smc.models.json is a default; make one with "smc catalog add --default"');

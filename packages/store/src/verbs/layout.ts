@@ -2,7 +2,7 @@
 import { isAbsolute, join, sep } from "node:path";
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
-import { createFile, createFolder, syncFolder } from "../fs.ts";
+import { createFolder } from "../fs.ts";
 import { kindAt } from "../layout/folders.ts";
 import { type FolderState, findOwned, readFolder, removeLeftovers } from "../layout/owned-folder.ts";
 import {
@@ -20,15 +20,13 @@ import { listArchived } from "../registry/archive-refs.ts";
 import { listVersions, type VersionRow } from "../registry/version-list.ts";
 import type { Repository } from "../repository.ts";
 import { show } from "../show.ts";
-import { IGNORE_FILE } from "../worktree/ignore.ts";
-import { lstatOne } from "../worktree/stat.ts";
-import { exclusively, findRoot } from "../worktree/worktree.ts";
+import { ignoreIn } from "../worktree/ignore-in.ts";
+import { exclusively } from "../worktree/worktree.ts";
 
 const ROLES = ["champion", "challenger"] as const;
 const ARCHIVE = "archive";
 const VERSIONS_MAX = 10_000;
 const FOLDER_MODE = 0o777;
-const IGNORED = `# Written by smc: copies of versions.\n${[...ROLES, ARCHIVE].map((name) => `/${name}/\n`).join("")}`;
 
 export interface LayoutOptions {
   readonly action: "sync";
@@ -159,18 +157,10 @@ async function carryOut(
 ): Promise<void> {
   await createFolder(folder, { mode: FOLDER_MODE });
   for (const place of [folder, join(folder, ARCHIVE)]) await removeLeftovers(place, call);
-  await writeIgnoreFile(folder);
+  await ignoreIn(folder, { names: [...ROLES, ARCHIVE], why: "copies of versions" });
   for (const { row, folder: target, wanted } of steps) {
     if (row.action === "removed") await removeVersion(target, call);
     else if (row.action === "written" && wanted !== undefined)
       await placeVersion(repository, { folder: target, wanted }, call);
   }
-}
-
-/** In a worktree the copies are not for committing. What is there stays. */
-async function writeIgnoreFile(folder: string): Promise<void> {
-  const path = join(folder, IGNORE_FILE);
-  if ((await findRoot(folder)) === undefined || (await lstatOne(path)) !== undefined) return;
-  await createFile(path, IGNORED, { mode: 0o666 });
-  await syncFolder(folder);
 }

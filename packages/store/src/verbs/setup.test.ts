@@ -18,9 +18,12 @@ test("setup() makes the five folders, and nothing the second time", async () => 
       kept: [],
       store: { id: bench.store.id },
     });
-    expect(readdirSync(place.models).sort()).toEqual([...names].sort());
+    expect(readdirSync(place.models).sort()).toEqual([".smcignore", ...names].sort());
+    expect(readFileSync(join(place.models, ".smcignore"), "utf8")).toMatch(
+      /^#.*\n\/cloud\/\n\/backups\/\n\/active\/\n/,
+    );
     writeFileSync(join(place.models, "active", "a.pt"), "1");
-    expect(await setup(place, {}, QUIET)).toMatchObject({ made: [], kept: names });
+    expect(await setup(place, {}, QUIET)).toMatchObject({ made: [], kept: names, smcignore: null });
   });
 });
 

@@ -8,6 +8,7 @@ import { noteFiles } from "../layout/note-files.ts";
 import { show } from "../show.ts";
 import { downloadedText, pullAll, type PulledModel, readDefaults, type WebPlace } from "./catalog.ts";
 import { gitRule, hideFromGit } from "../worktree/hide-from-git.ts";
+import { ignoreIn } from "../worktree/ignore-in.ts";
 
 /** What files of weights end with. */
 const WEIGHTS = ["pt", "pth", "ckpt", "safetensors", "gguf", "onnx", "h5", "keras"];
@@ -28,6 +29,8 @@ export interface SetupResult {
   readonly gitignore: string | null;
   /** True when the block was written now. */
   readonly gitignoreChanged: boolean;
+  /** The `.smcignore` that was written now, so that no copy is committed; null where there is one, and outside of a worktree. */
+  readonly smcignore: string | null;
   /** What became of the default models; empty without `withDefaults`. */
   readonly pulled: readonly PulledModel[];
   /** The store that answers, and whether it takes writes. */
@@ -58,12 +61,15 @@ export async function setup(place: WebPlace, options: SetupOptions, call: Call):
   if (made.length > 0) await syncFolder(models);
   const hidden = await hideModels(place);
   const gitignoreChanged = hidden?.isNew === true;
+  const copies = MODEL_FOLDERS.filter((name) => name !== "trained");
+  const smcignore = await ignoreIn(models, { names: copies, why: "copies of what is kept elsewhere" });
   const plan = { models: defaults, folder: join(models, "trained"), force: false };
   const pulled = await pullAll(place, plan, call);
   const downloaded = downloadedText(pulled);
   const done = [
     ...(made.length === 0 ? [] : [`made ${made.join(", ")} in ${show(models)}`]),
     ...(gitignoreChanged ? ["hid the model files from git"] : []),
+    ...(smcignore === undefined ? [] : ["hid the copies from smc"]),
     ...(downloaded === undefined ? [] : [`downloaded ${downloaded}`]),
   ];
   const recorded = done.length > 0 && (await noteFiles(place, { op: "setup", what: done.join(", ") }));
@@ -74,6 +80,7 @@ export async function setup(place: WebPlace, options: SetupOptions, call: Call):
     kept,
     gitignore: hidden?.path ?? null,
     gitignoreChanged,
+    smcignore: smcignore ?? null,
     pulled,
     store: { path, id, readOnlyReason },
     recorded,

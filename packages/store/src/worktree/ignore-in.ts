@@ -1,0 +1,22 @@
+/** Folders of copies that smc makes in a worktree, and that are not for committing. */
+import { join } from "node:path";
+import { createFile, syncFolder } from "../fs.ts";
+import { IGNORE_FILE } from "./ignore.ts";
+import { lstatOne } from "./stat.ts";
+import { findRoot } from "./worktree.ts";
+
+/**
+ * Writes a `.smcignore` into `folder` that names these folders in it, and answers with its path; undefined where the folder is in no
+ * worktree, or has such a file already, which stays as it is.
+ */
+export async function ignoreIn(
+  folder: string,
+  { names, why }: { readonly names: readonly string[]; readonly why: string },
+): Promise<string | undefined> {
+  const path = join(folder, IGNORE_FILE);
+  if ((await findRoot(folder)) === undefined || (await lstatOne(path)) !== undefined) return undefined;
+  const text = `# Written by smc: ${why}.\n${names.map((name) => `/${name}/\n`).join("")}`;
+  await createFile(path, text, { mode: 0o666 });
+  await syncFolder(folder);
+  return path;
+}
