@@ -59,7 +59,9 @@ export interface TrainResult {
   readonly epochs: number;
   /** The epoch of the weights in model.safetensors; absent when there is no such file. */
   readonly modelEpoch?: number;
-  /** Numbers of that epoch. */
+  /** More than 0 where the run was stopped inside of the next epoch: so many batches were learned after `modelEpoch`. */
+  readonly modelBatch?: number;
+  /** Numbers of that epoch; none where the weights are of the middle of one, which nobody has measured. */
   readonly metrics: Metrics;
   readonly history: readonly EpochRow[];
   /** SHA-256 of model.safetensors: the same for the same spec, data and machine. */

@@ -29,13 +29,20 @@ export async function writeHistory(
   return HISTORY;
 }
 
+export interface ChosenModel {
+  readonly weights: NamedTensors;
+  readonly epoch: number;
+  /** Batches that were learned after that epoch. */
+  readonly batch: number;
+}
+
 export interface Outcome {
   readonly spec: TrainSpec;
   readonly network: Network;
   readonly classes: readonly string[];
   readonly scaling: Scaling;
   /** Absent where no epoch was whole, or where the loss was no number. */
-  readonly model: { readonly weights: NamedTensors; readonly epoch: number } | undefined;
+  readonly model: ChosenModel | undefined;
   readonly history: readonly EpochRow[];
   readonly dataDigest: string;
   readonly backend: BackendName;
@@ -53,10 +60,10 @@ export async function writeOutput(
     files.push(name);
   };
   const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
-  const row = history[(model?.epoch ?? history.length) - 1];
-  const metrics = row?.metrics ?? {};
+  const { epoch, batch } = model ?? { epoch: history.length, batch: 0 };
+  const metrics = (batch === 0 ? history[epoch - 1]?.metrics : undefined) ?? {};
   await write("params.json", json(spec));
-  await write("metrics.json", json({ ...metrics, epoch: row?.epoch ?? 0, epochs: history.length }));
+  await write("metrics.json", json({ ...metrics, epoch, batch, epochs: history.length }));
   await write("environment.json", json(environment(outcome)));
   if (model === undefined) return { files, metrics };
   const { inputShape, layers } = network;

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { interceptCalls } from "@smc/store/fs";
 import { beforeAll, expect, test } from "vitest";
-import type { TrainEvent } from "./events.ts";
+import type { TrainEvent, TrainResult } from "./events.ts";
 import { BARS, bars, refusal, type Scene, trainIn, withScene } from "./testing/scene.ts";
 
 const BUILT = new URL("../dist/index.js", import.meta.url).href;
@@ -90,24 +90,40 @@ test("S1.5 a run that was killed goes on at the next epoch and ends with the sam
   });
 });
 
+/** A run that is stopped in the third epoch. Each batch takes one turn of the event loop, and an epoch has 5. */
+async function stopInside(scene: Scene, spec: unknown): Promise<TrainResult> {
+  const { result } = await trainIn(scene, spec, {
+    onEvent: (event, controller) => {
+      if (event.type !== "checkpoint" || event.epoch !== 2) return;
+      setImmediate(() => setImmediate(() => setImmediate(() => controller.abort())));
+    },
+  });
+  expect(result).toMatchObject({ status: "stopped", epochs: 2, reason: "the run was stopped" });
+  const saved = readdirSync(join(scene.outputDir, "checkpoints")).sort().at(-1);
+  expect(saved).toMatch(/^epoch-0002-batch-00000[1-4]\.safetensors$/);
+  return result;
+}
+
 test("ask 7: a run that is stopped inside of an epoch saves its state and goes on with the next batch", async () => {
   await withScene(async (scene) => {
     await scene.write("bars.npz", bars(48, 8));
-    // The signal comes between two epochs, then once more in the middle of the next one.
-    const { result } = await trainIn(scene, SPEC, {
-      onEvent: (event, controller) => {
-        if (event.type === "epoch" && event.epoch === 2)
-          setImmediate(() => setImmediate(() => controller.abort()));
-      },
-    });
-    expect(result).toMatchObject({ status: "stopped", epochs: 2, reason: "the run was stopped" });
-    const saved = readdirSync(join(scene.outputDir, "checkpoints")).sort().at(-1);
-    expect(saved).toMatch(/^epoch-0002(-batch-\d{6})?\.safetensors$/);
+    await stopInside(scene, SPEC);
     expect(epochsOf(await expectSameEnd(scene))).toEqual([3, 4, 5]);
   });
 });
 
-test("a run that reached its time limit has a checkpoint in the middle of an epoch, and goes on", async () => {
+test("weights of the middle of an epoch have no metrics, which nobody has measured", async () => {
+  await withScene(async (scene) => {
+    await scene.write("bars.npz", bars(48, 8));
+    const result = await stopInside(scene, { ...SPEC, earlyStop: undefined });
+    expect(result).toMatchObject({ modelEpoch: 2, metrics: {} });
+    expect(result.modelBatch).toBeGreaterThan(0);
+    const written = JSON.parse(readFileSync(join(scene.outputDir, "metrics.json"), "utf8")) as unknown;
+    expect(written).toEqual({ epoch: 2, batch: result.modelBatch, epochs: 2 });
+  });
+});
+
+test("a run that reached its time limit is stopped, and goes on when it is asked to", async () => {
   await withScene(async (scene) => {
     await scene.write("bars.npz", bars(48, 8));
     const { result } = await trainIn(scene, { ...SPEC, timeLimitMs: 1 });

@@ -19,7 +19,13 @@ test("train() learns, tells of every epoch, and leaves model, history, metrics, 
   await withScene(async (scene) => {
     await scene.write("bars.npz", bars(80, 8));
     const { result, events } = await trainIn(scene, { ...QUICK, epochs: 6 });
-    expect(result).toMatchObject({ status: "finished", epochs: 6, modelEpoch: 6, backend: "wasm" });
+    expect(result).toMatchObject({
+      status: "finished",
+      epochs: 6,
+      modelEpoch: 6,
+      modelBatch: 0,
+      backend: "wasm",
+    });
     expect(result.data).toMatchObject({ train: 64, validation: 16, classes: ["0", "1"] });
     expect(result.metrics.val_acc).toBeGreaterThan(0.8);
     const epochs = events.filter((event) => event.type === "epoch");
@@ -30,7 +36,12 @@ test("train() learns, tells of every epoch, and leaves model, history, metrics, 
     const [head, ...rows] = read("history.csv").trimEnd().split("\n");
     expect(head).toBe("epoch,loss,acc,val_loss,val_acc,lr,seconds");
     expect(rows.map((row) => row.split(",")[0])).toEqual(["1", "2", "3", "4", "5", "6"]);
-    expect(JSON.parse(read("metrics.json"))).toMatchObject({ ...result.metrics, epoch: 6, epochs: 6 });
+    expect(JSON.parse(read("metrics.json"))).toMatchObject({
+      ...result.metrics,
+      epoch: 6,
+      batch: 0,
+      epochs: 6,
+    });
     expect(JSON.parse(read("params.json"))).toMatchObject({ seed: 1, lr: 0.01, optimizer: { name: "adam" } });
     expect(JSON.parse(read("environment.json"))).toMatchObject({ backend: "wasm", node: process.version });
     expect(JSON.parse(read("architecture.json"))).toMatchObject({

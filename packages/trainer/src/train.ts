@@ -12,7 +12,7 @@ import { Model, type NamedTensors } from "./engine/model.ts";
 import { assertStepFits, learnedCount } from "./engine/network.ts";
 import { type EpochEnd, judgeEpoch, learnEpoch, type Session } from "./epoch.ts";
 import type { Prediction, TrainContext, TrainResult } from "./events.ts";
-import { writeHistory, writeOutput } from "./output.ts";
+import { type ChosenModel, writeHistory, writeOutput } from "./output.ts";
 import { resolveSpec, type TrainSpec, type Watched } from "./spec.ts";
 import { NO_SUMS, startState } from "./state.ts";
 
@@ -95,7 +95,7 @@ async function trainOn(prepared: Prepared, context: TrainContext): Promise<Train
     status,
     ...(reason === undefined ? {} : { reason }),
     epochs: history.length,
-    ...(chosen === undefined ? {} : { modelEpoch: chosen.epoch }),
+    ...(chosen === undefined ? {} : { modelEpoch: chosen.epoch, modelBatch: chosen.batch }),
     metrics,
     history,
     ...(modelDigest === undefined ? {} : { modelDigest }),
@@ -229,16 +229,15 @@ class Run {
     onEvent({ type: "checkpoint", epoch: state.epoch, path });
   }
 
-  /** Of the best epoch where that is asked for, else of the last whole one; undefined before the first. */
-  chosenWeights(): { weights: NamedTensors; epoch: number } | undefined {
+  /** Of the best epoch where that is asked for, else as they are now; undefined before the first whole epoch. */
+  chosenWeights(): ChosenModel | undefined {
     const { spec, state, model } = this.session;
     if (state.epoch === 0) return undefined;
     const { bestEpoch } = state.progress;
     if (spec.earlyStop?.restoreBest === true && this.best !== undefined && bestEpoch !== undefined) {
-      return { weights: this.best, epoch: bestEpoch };
+      return { weights: this.best, epoch: bestEpoch, batch: 0 };
     }
-    // A run that was stopped inside of an epoch gives what it has: it is more than the last whole epoch.
-    return { weights: model.weights(), epoch: state.epoch };
+    return { weights: model.weights(), epoch: state.epoch, batch: state.batch };
   }
 }
 
