@@ -3,7 +3,7 @@
  * of S3 (see s3-servers.mjs), and Python libraries that write files: a virtual environment with
  * test/engines/requirements.txt, and torch. Debian's torch is unpacked where there is one: it is a ninth of
  * what the package of PyPI brings with CUDA (630 MB and 25 s against 5.4 GB and 90 s). `--torch=pip`, and any
- * other system, takes that of PyPI. Quick when nothing changed. Fails when anything cannot be had.
+ * other system, takes that of PyPI. And DVC, which keeps histories to import. Quick when nothing changed. Fails when anything cannot be had.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -18,6 +18,7 @@ const record = join(folder, "engines.json");
 const requirements = join(root, "test", "engines", "requirements.txt");
 const isPip = process.argv.includes("--torch=pip");
 const TORCH = "torch==2.15.0";
+const DVC = "dvc==3.67.1";
 
 function say(text) {
   process.stderr.write(`engines: ${text}\n`);
@@ -120,10 +121,11 @@ if (installed(stamp)) {
   const torch = timed(`torch of ${from}`, () =>
     from === "Debian" ? debianTorch() : environment("torch", [TORCH, "numpy"]),
   );
+  const dvc = timed("DVC", () => environment("dvc", [DVC]));
   const version = run(torch.command, ["-c", "import torch, numpy; print(torch.__version__)"], {
     env: torch.env,
   });
   say(`torch ${version.trim()}`);
-  writeFileSync(record, JSON.stringify({ stamp, files, torch }, undefined, 2));
+  writeFileSync(record, JSON.stringify({ stamp, files, torch, dvc }, undefined, 2));
 }
 installServers({ folder, run, has, say, fail, timed });

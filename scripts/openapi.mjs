@@ -30,7 +30,7 @@ function resultTypeOf(verb) {
   const text = readFileSync(join(STORE, "src/verbs", `${verb}.ts`), "utf8");
   const name = verb.replace(/-(\w)/g, (_, letter) => letter.toUpperCase());
   const own = new RegExp(
-    String.raw`^export (?:async )?function ${name}(?:Branch)?\([\s\S]*?\): Promise<([^{]+)> \{$`,
+    String.raw`^export (?:async )?function ${name}(?:Branch|History)?\([\s\S]*?\): Promise<([^{]+)> \{$`,
     "m",
   );
   const found = own.exec(text)?.[1];

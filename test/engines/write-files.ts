@@ -41,11 +41,16 @@ export function writeFiles(folder: string): ExpectedFile[] {
   });
 }
 
+/** The Python that has some of the libraries. Throws when scripts/engines.mjs has not run. */
+export function engineOf(name: "files" | "torch" | "dvc"): Engine {
+  if (!existsSync(RECORD)) throw new Error('the libraries are not there; run "node scripts/engines.mjs"');
+  const engines = JSON.parse(readFileSync(RECORD, "utf8")) as Record<typeof name, Engine>;
+  return engines[name];
+}
+
 /** Runs a program of this folder with the libraries. Throws when it fails, or when scripts/engines.mjs has not run. */
 export function runEngine(name: "files" | "torch", [script = "", ...words]: readonly string[]): void {
-  if (!existsSync(RECORD)) throw new Error('the libraries are not there; run "node scripts/engines.mjs"');
-  const engines = JSON.parse(readFileSync(RECORD, "utf8")) as Record<"files" | "torch", Engine>;
-  const { command, env } = engines[name];
+  const { command, env } = engineOf(name);
   const args = [join(import.meta.dirname, script), ...words];
   const { status, error, stdout, stderr } = spawnSync(command, args, {
     encoding: "utf8",

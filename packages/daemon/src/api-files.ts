@@ -18,6 +18,19 @@ export const filesApi = {
     },
     progress,
   ),
+  import: verb(
+    "Brings the history of a folder, of DVC or of Git LFS in",
+    "repository",
+    {
+      kind: choice("folder", "dvc", "git-lfs"),
+      folder: text,
+      branch: optional(text),
+      revision: optional(text),
+      dryRun: optional(flag),
+      allowMissing: optional(flag),
+    },
+    progress,
+  ),
   name: verb("Suggests names for model files, and tells which do not fit", "store", {
     action: choice("suggest", "check"),
     names: optional(texts),

@@ -7,6 +7,7 @@ import { type Context, folderOf, openRepository, readActor } from "./context.ts"
 import { doctorIn } from "./doctor.ts";
 import { backupIn, onFiles } from "./files-place.ts";
 import { hookIn } from "./hooks/hook.ts";
+import { openGit } from "./imports/open-git.ts";
 import { loginIn, logoutIn } from "./remotes/login.ts";
 import {
   cloneIn,
@@ -98,6 +99,12 @@ async function bundleIn(context: Context, input: Input<"bundle">, call: Call): P
   return await store.bundle(place, input, call);
 }
 
+async function importIn(context: Context, input: Input<"import">, call: Call): Promise<store.ImportResult> {
+  using _ = context.store.calls.enter();
+  const repository = await openRepository(context);
+  return await store.importHistory({ repository, openGit }, input, call);
+}
+
 export const handlers = {
   init: initIn,
   add: onRepository(store.add),
@@ -167,6 +174,7 @@ export const handlers = {
   doctor: doctorIn,
   events: onStore(store.events),
   hook: hookIn,
+  import: importIn,
   name: onFiles(store.name),
   setup: withWeb(store.setup),
   list: onFiles(store.list),

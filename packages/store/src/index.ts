@@ -6,6 +6,7 @@ export { assertSafe, isLoopback, parseWebUrl, shownUrl } from "./catalog/web-url
 export type { WebAccess, WebFile } from "./catalog/pull-model.ts";
 export { type ConfigKey, parseBranchPatterns, readConfig } from "./config.ts";
 export { scrubNext } from "./check/scrub.ts";
+export type { GitSource } from "./imports/git-source.ts";
 export { inLanes } from "./lanes.ts";
 export { type Digest, hashBytes, isDigest, parseDigest } from "./objects/digest.ts";
 export { assertRepositoryName, parseIdentity, parseRefName } from "./objects/names.ts";
@@ -78,6 +79,7 @@ export * from "./verbs/fetch.ts";
 export * from "./verbs/fsck.ts";
 export * from "./verbs/gc.ts";
 export * from "./verbs/hash-object.ts";
+export * from "./verbs/import.ts";
 export * from "./verbs/init.ts";
 export * from "./verbs/inspect.ts";
 export * from "./verbs/layout.ts";

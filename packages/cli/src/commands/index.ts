@@ -181,6 +181,11 @@ export const COMMANDS = {
     summary: "one file of branches and tags, for a stick",
     load: () => import("./bundle.ts"),
   },
+  import: {
+    group: "sharing",
+    summary: "bring in what DVC, Git LFS or a folder kept",
+    load: () => import("./import.ts"),
+  },
   name: {
     group: "backups",
     summary: "suggest and check names of model files",

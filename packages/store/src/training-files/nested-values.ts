@@ -13,7 +13,7 @@ const EXPLAINED_BYTES_MAX = 64 * 1024;
 const LIST_LENGTH_MAX = 4096;
 
 export function readNested(text: string, isJson: boolean, refuse: Refuse): FileValues {
-  const root = isJson ? parseJson(text, refuse) : parseYaml(text, refuse);
+  const root = isJson ? parseJson(text, refuse) : readYaml(text, refuse);
   if (!isMap(root)) refuse("the outermost value is not a map of names to values");
   const values = new Map<string, ParamValue>();
   flatten(root, { prefix: "", depth: 0, values, refuse });
@@ -31,7 +31,8 @@ function parseJson(text: string, refuse: Refuse): unknown {
   }
 }
 
-function parseYaml(text: string, refuse: Refuse): unknown {
+/** What YAML says, as JSON would. The caller limits the length of the text. */
+export function readYaml(text: string, refuse: Refuse): unknown {
   const parsed = document(text, "core", refuse);
   const [first] = parsed.errors;
   if (first !== undefined) refuse(`not YAML: ${faultOf(first.message)}`, first.linePos?.[0].line);
