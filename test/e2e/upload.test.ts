@@ -24,6 +24,16 @@ test("S4.1 smc upload pushes a file under a name that ls-remote shows, from deep
   });
 });
 
+test("S4.19 a model that is uploaded by a bad name is told", async () => {
+  const ran = await a.smc(["upload", "runs/train/exp/weights/best.pt", "my_model.pt"]);
+  expect(ran).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining("warning: 'my_model.pt' is not named"),
+  });
+  const { badNames } = await a.json<{ badNames: string[] }>("upload", "a.txt");
+  expect(badNames).toEqual([]);
+});
+
 test("S4.17 smc show tells when a file was uploaded, from where, and what it is", async () => {
   const md5 = execFileSync("md5sum", [a.path("runs/train/exp/weights/best.pt")], { encoding: "utf8" }).slice(
     0,

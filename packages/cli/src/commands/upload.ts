@@ -1,5 +1,6 @@
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
+import { warnOfNames } from "../bad-names.ts";
 import { defineCommand } from "../command.ts";
 import { formatSize } from "../format.ts";
 
@@ -43,6 +44,7 @@ export const command = defineCommand({
         `Uploaded ${name} to ${where}, ${formatSize(data.sizeBytes)}, ${formatSize(data.sentBytes)} sent`,
       );
     out.line(`SHA-256 ${data.sha256}`);
+    warnOfNames(data.badNames, out);
     if (data.isNew && data.before !== null)
       out.hint(`the version before stays: smc log ${show(data.remote, 100)}/files/${name}`);
   },

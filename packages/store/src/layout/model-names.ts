@@ -65,7 +65,17 @@ export async function findBadNames(
   );
 }
 
+/** The name under which a file is kept elsewhere, when it is a model's and does not fit. Throws CONFIG_INVALID. */
+export async function findBadName(place: Place, name: string): Promise<string[]> {
+  const pattern = await readNamePattern(place);
+  return pattern !== undefined && isMisnamed(pattern, name) ? [name] : [];
+}
+
+function isMisnamed(pattern: NamePattern, path: string): boolean {
+  return MODEL_FILE.test(path) && nameFault(pattern, posix.basename(path)) !== undefined;
+}
+
 function isBad({ pattern, prefix }: NameRule, path: string): boolean {
-  if (!path.startsWith(prefix) || path.startsWith(prefix + BACKUPS) || !MODEL_FILE.test(path)) return false;
-  return nameFault(pattern, posix.basename(path)) !== undefined;
+  if (!path.startsWith(prefix) || path.startsWith(prefix + BACKUPS)) return false;
+  return isMisnamed(pattern, path);
 }

@@ -6,6 +6,7 @@ import { nowMs } from "../clock.ts";
 import { SmcError } from "../errors.ts";
 import { momentAt } from "../history/dates.ts";
 import { type FilesPlace, kindAt, pathOf } from "../layout/folders.ts";
+import { findBadName } from "../layout/model-names.ts";
 import { readUpload, trackedUpload, type UploadedFile, uploadMeta, uploadRef } from "../layout/uploads.ts";
 import type { Digest } from "../objects/digest.ts";
 import { assertMessage, type RefName } from "../objects/names.ts";
@@ -39,6 +40,8 @@ export interface UploadResult extends UploadedFile {
   /** False when the same bytes were there under that name, with that description. */
   readonly isNew: boolean;
   readonly sentBytes: number;
+  /** Its name, when it is a model file that `name.pattern` does not fit. */
+  readonly badNames: readonly string[];
 }
 
 /**
@@ -56,7 +59,9 @@ export async function upload(place: FilesPlace, options: UploadOptions, call: Ca
   return exclusively({ root: `upload of ${ref} in ${repository.name}` }, call, async () => {
     const before = await takeTip(repository, { ...options, ref }, call);
     const stored = await store(repository, { path, ref, before, description }, call);
-    const told = { ...stored, remote: remoteName, url: remote.url, ref, before: before?.commit ?? null };
+    const badNames = await findBadName(repository, basename(ref));
+    const there = { remote: remoteName, url: remote.url, ref, before: before?.commit ?? null, badNames };
+    const told = { ...stored, ...there };
     if (stored.commit === before?.commit) return { ...told, isNew: false, sentBytes: 0 };
     const words = { remote, remoteName, refs: [`${stored.commit}:${ref}`], op: "upload" };
     return { ...told, isNew: true, sentBytes: (await pushAs(repository, words, call)).sentBytes };
