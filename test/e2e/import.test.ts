@@ -93,6 +93,9 @@ test("smc import git-lfs brings commits, people, dates, tags and files in; again
   await lfs.commit("third");
   expect(await box.ok("import", "git-lfs", "../lfs")).toContain("1 version imported to main, 2 were there\n");
   expect(await box.ok("cat", "v1.0.0:w/model.bin")).toBe("weights one");
+  expect(await box.ok("import", "git-lfs", "../lfs", "--rev", "v1.0.0")).toContain(
+    "0 versions imported to main",
+  );
 });
 
 test("bytes that are nowhere are named and nothing is imported; damaged ones are refused", async () => {

@@ -129,7 +129,7 @@ function foreignFile(
   { folder, digests }: { folder: string; digests: ReadonlyMap<string, string> },
 ): ForeignFile {
   const sha256 = digests.get(path) ?? "";
-  const bytes = { kind: "disk", path: join(folder, path), expected: { sha256 } } as const;
+  const bytes = { kind: "disk", path: join(folder, path), expected: { sha256, isOwn: true } } as const;
   const mode = isExecutable ? "100755" : "100644";
   return { path: target.normalize("NFC"), mode, key: `sha256:${sha256}`, sizeBytes, bytes };
 }

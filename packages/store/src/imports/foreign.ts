@@ -43,6 +43,8 @@ export interface ExpectedDigest {
   readonly md5?: string;
   /** The MD5 may be that of the text with line feeds only. */
   readonly isLegacyText?: boolean;
+  /** It is what was read of the file before: another one means that it changed. */
+  readonly isOwn?: boolean;
 }
 
 export interface ForeignFile {

@@ -76,7 +76,12 @@ export async function planImport(
   const count = versions.length - fresh.length;
   const isBeginning = !history.isLine || versions.slice(0, count).every(({ id }) => known.has(id));
   const last = versions[count - 1];
-  const isAtTip = !history.isLine || tip === undefined || (last !== undefined && known.get(last.id) === tip);
+  const isNothingNew = fresh.length === 0;
+  const isAtTip =
+    !history.isLine ||
+    tip === undefined ||
+    isNothingNew ||
+    (last !== undefined && known.get(last.id) === tip);
   if (!isBeginning || !isAtTip)
     throw new SmcError(
       "NOT_FAST_FORWARD",

@@ -153,6 +153,11 @@ async function verifyMd5(file: ForeignFile, call: Call): Promise<string | undefi
 }
 
 function corrupt(file: ForeignFile, found: string, wanted: string): SmcError {
+  if (file.bytes.kind === "disk" && file.bytes.expected.isOwn === true)
+    return new SmcError(
+      "FILE_CHANGED",
+      `'${show(file.bytes.path)}' changed while it was imported; nothing was imported`,
+    );
   const where = file.bytes.kind === "disk" ? file.bytes.path : file.key;
   return new SmcError(
     "OBJECT_CORRUPT",
