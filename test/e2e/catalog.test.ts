@@ -103,6 +103,9 @@ test("S4.16 smc catalog pull of other bytes than the digest says ends with 4 and
   await box.ok("catalog", "add", "wrong.pt", "--url", `${origin}/wrong.pt`, "--md5", "0".repeat(32));
   expect(await box.refused("catalog", "pull", "wrong.pt")).toMatchObject({ code: "OBJECT_CORRUPT", exit: 4 });
   expect(readdirSync(box.path("data/models/downloads")).filter((name) => name.includes("wrong"))).toEqual([]);
+  await box.ok("catalog", "add", "wrong2.pt", "--url", `${origin}/wrong.pt`, "--md5", "0".repeat(32));
+  const both = await box.smc(["catalog", "pull", "wrong.pt", "wrong2.pt"]);
+  expect([both.code, both.stdout]).toEqual([4, "2 of 2 failed: wrong.pt, wrong2.pt\n"]);
 });
 
 test("smc catalog pull goes on where the last one broke off, also when the daemon was stopped", async () => {

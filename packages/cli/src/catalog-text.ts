@@ -26,8 +26,11 @@ export function hasDownloaded(pulled: Pulled): boolean {
   return pulled.some(({ file }) => file?.downloaded === true);
 }
 
+/** That of the failures when nothing else came and they are alike. */
 export function pulledExit(pulled: Pulled): number {
-  return pulled.some(({ error }) => error !== null) ? EXIT_PARTLY : 0;
+  const exits = pulled.map(({ error }) => error?.exit ?? 0);
+  const [first = 0] = exits;
+  return exits.every((exit) => exit === first) ? first : EXIT_PARTLY;
 }
 
 export function pulledPaths(pulled: Pulled): string[] {

@@ -1,5 +1,6 @@
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
+import { parseAction } from "../action.ts";
 import { defineCommand } from "../command.ts";
 import { formatCount, formatSize, formatTable } from "../format.ts";
 import { hintUnrecorded } from "../unrecorded.ts";
@@ -27,12 +28,7 @@ export const command = defineCommand({
   ],
   run: (context, { words, rest, options }) => {
     const [word = "list", ...names] = [...words, ...(rest ?? [])];
-    const action = ACTIONS.find((known) => known === word);
-    if (action === undefined)
-      throw new SmcError(
-        "ARGUMENT_INVALID",
-        `backups: '${show(word, 80)}' is not one of ${ACTIONS.join(", ")}`,
-      );
+    const action = parseAction("backups", ACTIONS, word);
     if (action === "list" && names.length > 0)
       throw new SmcError("USAGE", '"smc backups list" takes no names');
     if (options.in !== undefined && (action === "rm" || names.length > 0))

@@ -1,5 +1,6 @@
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
+import { parseAction } from "../action.ts";
 import { hasDownloaded, printPulled, pulledExit, pulledPaths } from "../catalog-text.ts";
 import { defineCommand } from "../command.ts";
 import { formatTable } from "../format.ts";
@@ -40,12 +41,7 @@ export const command = defineCommand({
   ],
   run: (context, { words, rest, options }) => {
     const [word = "list", ...names] = [...words, ...(rest ?? [])];
-    const action = ACTIONS.find((known) => known === word);
-    if (action === undefined)
-      throw new SmcError(
-        "ARGUMENT_INVALID",
-        `catalog: '${show(word, 80)}' is not one of ${ACTIONS.join(", ")}`,
-      );
+    const action = parseAction("catalog", ACTIONS, word);
     const { url, sha256, md5, description, all, force } = options;
     const isAdding = url !== undefined || sha256 !== undefined || md5 !== undefined || options.default;
     if (action !== "add" && (isAdding || description !== undefined))

@@ -1,6 +1,7 @@
 import type { RemoteResult } from "@smc/store";
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
+import { parseAction } from "../action.ts";
 import { defineCommand } from "../command.ts";
 import { formatCount, formatTable } from "../format.ts";
 import type { Output } from "../output.ts";
@@ -49,12 +50,7 @@ export const command = defineCommand({
   ],
   run: (context, { words, rest, options }) => {
     const [word = "list", ...names] = [...words, ...(rest ?? [])];
-    const action = ACTIONS.find((known) => known === word);
-    if (action === undefined)
-      throw new SmcError(
-        "ARGUMENT_INVALID",
-        `remote: '${show(word, 80)}' is not one of ${ACTIONS.join(", ")}`,
-      );
+    const action = parseAction("remote", ACTIONS, word);
     const [min, max, usage] = WORDS[action];
     if (names.length < min || names.length > max) throw new SmcError("USAGE", `it is "smc ${usage}"`);
     const [name, second] = names;

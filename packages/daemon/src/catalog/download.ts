@@ -8,7 +8,7 @@ import { show } from "@smc/store/show";
 import { VERSION } from "../protocol.ts";
 import { attempt } from "../remotes/attempt.ts";
 import { AnswerError, type HttpTrouble, troubleOfRequest } from "../remotes/http-trouble.ts";
-import { headOf } from "../remotes/outside.ts";
+import { headOf, ONE_REQUEST } from "../remotes/outside.ts";
 import { backOff, type Limits, LIMITS, parseRetryAfter } from "../remotes/retry.ts";
 
 const REDIRECTS_MAX = 10;
@@ -155,14 +155,10 @@ async function follow(
 function request(url: URL, headers: Record<string, string>, { limits, agent }: Trip): Request {
   const { connectMs } = limits;
   return got.stream(url, {
+    ...ONE_REQUEST,
     headers,
     agent,
-    followRedirect: false,
-    throwHttpErrors: false,
-    decompress: false,
-    retry: { limit: 0 },
     timeout: { lookup: connectMs, connect: connectMs, secureConnect: connectMs },
-    https: { rejectUnauthorized: true },
   });
 }
 

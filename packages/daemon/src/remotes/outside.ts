@@ -22,6 +22,15 @@ export interface OutsideAnswer {
   readonly retryAfterMs: number;
 }
 
+/** got does nothing by itself: where an answer leads, whether to try again and what to unpack is for the caller. */
+export const ONE_REQUEST = {
+  followRedirect: false,
+  throwHttpErrors: false,
+  decompress: false,
+  retry: { limit: 0 },
+  https: { rejectUnauthorized: true },
+} as const;
+
 /**
  * Throws URL_INVALID for what is no address of the web or has a user and password in it; unless `isPlain`, also for plain HTTP
  * to another machine. The address is not repeated: it may hold a secret.
@@ -52,11 +61,7 @@ export function askOutside(
       method,
       headers: { ...headers, "user-agent": `smc/${VERSION}` },
       ...(body === undefined ? {} : { body }),
-      followRedirect: false,
-      throwHttpErrors: false,
-      decompress: false,
-      retry: { limit: 0 },
-      https: { rejectUnauthorized: true },
+      ...ONE_REQUEST,
       signal,
     });
     try {

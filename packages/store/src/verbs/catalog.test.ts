@@ -164,7 +164,7 @@ test.each([["sha256"], ["md5"]])("catalog() keeps nothing of what has another %s
   });
 });
 
-test("catalog() goes on with the others when one fails, and fails when all fail alike", async () => {
+test("catalog() goes on with the others when one fails, and fails when the only one does", async () => {
   await withCatalog({ [URL]: "weights", [`${URL}3`]: "3" }, async ({ run }) => {
     for (const [name, url] of [
       ["a", URL],
@@ -179,6 +179,10 @@ test("catalog() goes on with the others when one fails, and fails when all fail 
       ["c", undefined],
     ]);
     expect(await codeOf(() => run({ action: "pull", names: ["b"] }))).toBe("REMOTE_FAILED");
+    await run({ action: "add", names: ["e"], url: `${URL}4` });
+    const { pulled: none, recorded } = await run({ action: "pull", names: ["b", "e"] });
+    expect(none.map(({ error }) => error?.code)).toEqual(["REMOTE_FAILED", "REMOTE_FAILED"]);
+    expect(recorded).toBe(false);
     expect(await codeOf(() => run({ action: "pull", names: ["d"] }))).toBe("PATH_NOT_FOUND");
     expect(await codeOf(() => run({ action: "pull" }))).toBe("USAGE");
     expect(await codeOf(() => run({ action: "pull", names: ["a"], all: true }))).toBe("USAGE");

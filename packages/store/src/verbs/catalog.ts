@@ -60,7 +60,7 @@ export interface CatalogResult {
 
 /**
  * Throws USAGE, ALREADY_EXISTS for a name that is taken, PATH_NOT_FOUND for one that is not there, URL_INVALID, ARGUMENT_INVALID,
- * FILE_MALFORMED; of `pull` what failed first when nothing came, see `pullModel`.
+ * FILE_MALFORMED; of `pull` of one model also as `pullModel`.
  */
 export async function catalog(place: WebPlace, options: CatalogOptions, call: Call): Promise<CatalogResult> {
   const { action, names = [] } = options;
@@ -73,6 +73,8 @@ export async function catalog(place: WebPlace, options: CatalogOptions, call: Ca
     const plan = { folder: join(place.models, "downloads"), force: options.force === true };
     const wanted = await choose(file, options);
     const pulled = await pullAll(place, { ...plan, models: wanted }, call);
+    const [only, ...more] = pulled;
+    if (only !== undefined && only.error !== null && more.length === 0) throw SmcError.fromJSON(only.error);
     const came = downloadedText(pulled);
     const recorded = came !== undefined && (await noteFiles(place, { op: "catalog", what: `pull ${came}` }));
     return { action, file, models: [], pulled, recorded };
@@ -98,32 +100,23 @@ export function downloadedText(pulled: readonly PulledModel[]): string | undefin
   return names.length === 0 ? undefined : names.slice(0, NAMES_TOLD_MAX).join(", ") + more;
 }
 
-/** One that fails does not stop the others. Throws what failed first when nothing came at all. */
+/** One that fails does not stop the others. Throws CANCELED. */
 export async function pullAll(
   { web }: WebPlace,
   { models, folder, force }: PullPlan & { readonly models: readonly Model[] },
   call: Call,
 ): Promise<readonly PulledModel[]> {
   const pulled: PulledModel[] = [];
-  const failures: SmcError[] = [];
   for (const model of models) {
     try {
       const file = await pullModel(web, { model, folder, force }, call);
       pulled.push({ name: model.name, file, error: null });
     } catch (error) {
       if (!isSmcError(error) || error.code === "CANCELED") throw error;
-      failures.push(error);
       pulled.push({ name: model.name, file: null, error: error.toJSON() });
     }
   }
-  const [first] = failures;
-  if (first !== undefined && (models.length === 1 || isAlike(failures, models.length))) throw first;
   return pulled;
-}
-
-/** Nothing came, and always for the same reason. */
-function isAlike(failures: readonly SmcError[], count: number): boolean {
-  return failures.length === count && new Set(failures.map(({ exit }) => exit)).size === 1;
 }
 
 function modelOf(name: string, options: CatalogOptions): Model {

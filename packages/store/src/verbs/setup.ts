@@ -41,7 +41,7 @@ export interface SetupResult {
 
 /**
  * Changes nothing that is there. Throws WOULD_OVERWRITE where a file stands in the way of a folder: nothing was made then; with
- * `withDefaults` also as `readDefaults`, before anything is made, and as `pullAll`.
+ * `withDefaults` also as `readDefaults`, before anything is made. A model that cannot be downloaded is told in `pulled`.
  */
 export async function setup(place: WebPlace, options: SetupOptions, call: Call): Promise<SetupResult> {
   const { models, store } = place;
