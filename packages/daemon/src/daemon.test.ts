@@ -1,13 +1,14 @@
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { mkdir, realpath, rename, rm, symlink, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { withFolder } from "@smc/store/testing";
 import { expect, test } from "vitest";
 import { createClient } from "./client.ts";
 import { presenceOf, readRecord } from "./presence.ts";
-import { ended, spawnDaemon, until } from "./testing.ts";
+import { ended, spawnDaemon, until, withDaemonHere } from "./testing.ts";
 
 const SLOW_MS = 60_000;
 const CLIENT = new URL("../dist/client.js", import.meta.url).href;
@@ -203,6 +204,27 @@ test(
     });
   },
 );
+
+test("a client that was asked for its body is answered by a daemon that leaves meanwhile", async () => {
+  await withDaemonHere(async ({ daemon, socket }) => {
+    const body = JSON.stringify({ at: { folder: "/" }, input: {} });
+    const connection = connect(socket);
+    let text = "";
+    connection.setEncoding("utf8").on("data", (part: string) => (text += part));
+    const closed = once(connection, "close");
+    const head = `content-type: application/json\r\ncontent-length: ${body.length}\r\nexpect: 100-continue`;
+    connection.write(`POST /v1/verbs/refs HTTP/1.1\r\nhost: localhost\r\nsmc-protocol: 1\r\n${head}\r\n\r\n`);
+    await until(() => text.startsWith("HTTP/1.1 100 Continue"));
+    const stopped = daemon.stop("test");
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+    connection.write(body);
+    await closed;
+    expect(text).toContain("DAEMON_STOPPING");
+    await stopped;
+  });
+});
 
 test(
   "a stale socket is replaced; anything else in its place is left alone",

@@ -7,7 +7,7 @@ import { api, type VerbName } from "./api.ts";
 import { createClient } from "./client.ts";
 import { rawRequest, withDaemonHere } from "./testing.ts";
 
-const SLOW_MS = 60_000;
+const SLOW_MS = 240_000;
 
 interface Generator {
   readonly DOCUMENT: string;

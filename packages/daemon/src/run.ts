@@ -16,6 +16,7 @@ import { tellDamage } from "./integrity.ts";
 import { type LoopDelay, watchLoopDelay } from "./loop-delay.ts";
 import { type Presence, presenceOf } from "./presence.ts";
 import { type DaemonStatus, PROTOCOL, VERSION } from "./protocol.ts";
+import { Unanswered } from "./unanswered.ts";
 import { createDaemonServer, type Server } from "./server.ts";
 import { Listener, type Prepared, prepareServing, type ServingOptions } from "./serving/listener.ts";
 import { sweep } from "./serving/sweep.ts";
@@ -26,6 +27,8 @@ const OWNER_POLL_MS = 25;
 /** What active requests get to finish when the daemon leaves, and then to stop. */
 const FINISH_MS = 10_000;
 const ABORTED_MS = 5_000;
+/** For a client that was asked for its body: to send it, and to hear that nothing was done. */
+const UNANSWERED_MS = 2_000;
 const WATCH_MS = 1_000;
 const MINUTE_MS = 60_000;
 const IDLE_MINUTES = 15;
@@ -192,6 +195,7 @@ class RunningDaemon implements Daemon {
   readonly #parts: Parts;
   readonly #server: Server;
   readonly #hooks: HookDispatcher;
+  readonly #unanswered: Unanswered;
   readonly #listener: Listener | undefined;
   readonly #activity: Activity;
   readonly #loopDelay: LoopDelay = watchLoopDelay();
@@ -225,6 +229,7 @@ class RunningDaemon implements Daemon {
       enter: () => this.#activity.enter(),
       watch: () => this.#activity.watch(),
     });
+    this.#unanswered = new Unanswered(this.#server.server);
     const { store, logger, prepared } = parts;
     const enter = () => this.#activity.enter();
     if (prepared !== undefined) this.#listener = new Listener(prepared, { store, logger, enter });
@@ -308,6 +313,7 @@ class RunningDaemon implements Daemon {
     this.#listener?.stopListening();
     await this.#activity.drain(now ? 0 : FINISH_MS, ABORTED_MS);
     await this.#hooks.stop();
+    await this.#unanswered.none(UNANSWERED_MS);
     this.#listener?.closeAll();
     this.#server.server.closeAllConnections();
     const outcomes = await Promise.allSettled([closed, removeRecord(presence)]);
