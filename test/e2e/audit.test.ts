@@ -57,6 +57,7 @@ test("S4.25 every command that changed something is one record of smc audit", as
     ["backups", "rm", "version.tar"],
     ["tag", "v2"],
     ["promote", "v2", "--reason", "best", "--yes"],
+    ["layout", "sync", "copies"],
   ];
   for (const words of changing) await box.ok(...words);
   const idle = [
@@ -64,6 +65,7 @@ test("S4.25 every command that changed something is one record of smc audit", as
     ["restore-backup", "copy.pt"],
     ["activate", "best.pt"],
     ["backups", "verify"],
+    ["layout", "sync", "copies"],
     ["list"],
   ];
   for (const words of idle) await box.ok(...words);

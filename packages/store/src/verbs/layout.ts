@@ -4,6 +4,7 @@ import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { createFolder } from "../fs.ts";
 import { kindAt } from "../layout/folders.ts";
+import { noteFiles } from "../layout/note-files.ts";
 import { type FolderState, findOwned, readFolder, removeLeftovers } from "../layout/owned-folder.ts";
 import {
   assertNoConflicts,
@@ -21,11 +22,14 @@ import { listVersions, type VersionRow } from "../registry/version-list.ts";
 import type { Repository } from "../repository.ts";
 import { show } from "../show.ts";
 import { ignoreIn } from "../worktree/ignore-in.ts";
+import { reasonOf } from "../worktree/state.ts";
 import { exclusively } from "../worktree/worktree.ts";
 
 const ROLES = ["champion", "challenger"] as const;
 const ARCHIVE = "archive";
 const VERSIONS_MAX = 10_000;
+/** In the audit log. */
+const FOLDERS_TOLD_MAX = 20;
 const FOLDER_MODE = 0o777;
 
 export interface LayoutOptions {
@@ -83,9 +87,21 @@ export async function layout(
     const steps = await plan(repository, folder, call);
     const blocked = await blockedBy([folder, join(folder, ARCHIVE)]);
     assertNoConflicts([...blocked, ...steps.flatMap(conflictsIn)]);
+    const changed = steps.filter(({ row }) => row.action === "written" || row.action === "removed");
     if (!dryRun) await carryOut(repository, { folder, steps }, call);
+    if (!dryRun && changed.length > 0) await noteSync(repository, folder, changed);
     return { action: options.action, folder, dryRun, folders: steps.map(({ row }) => row) };
   });
+}
+
+/** The copies can be made again: that they are not in the journal is no reason to take them away. */
+async function noteSync(repository: Repository, folder: string, changed: readonly Step[]): Promise<void> {
+  const { store, name } = repository;
+  const { actor } = reasonOf(repository, "layout", "");
+  const told = changed.slice(0, FOLDERS_TOLD_MAX).map(({ row }) => `${row.name} ${row.action}`);
+  const more = changed.length > told.length ? ` and ${changed.length - told.length} more` : "";
+  const what = `${show(folder)}: ${told.join(", ")}${more}`;
+  await noteFiles({ store, actor, openRepository: async () => ({ name }) }, { op: "layout", what });
 }
 
 function conflictsIn({ row, folder, state }: Step): string[] {
