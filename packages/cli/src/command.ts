@@ -63,6 +63,8 @@ export interface CommandSpec<S extends OptionSpecs, Data> {
   /** The command ends by itself after Ctrl-C. */
   readonly foreground?: boolean;
   readonly run: (context: CommandContext, words: Words<S>, mode: ExecuteMode) => Promise<Data>;
+  /** For answers that come bit by bit: prints them in every mode and gives the exit status; undefined when this is not one. */
+  readonly stream?: (data: Data, mode: ExecuteMode, asked: Asked<S>) => Promise<number> | undefined;
   /** The answer for people. */
   readonly print: (data: Data, out: Output, asked: Asked<S>) => void | Promise<void>;
   /** The answer with `-q`: names and digests only. */
@@ -85,8 +87,19 @@ export interface Command {
   execute(context: CommandContext, words: Words, mode: ExecuteMode): Promise<number>;
 }
 
+/** An output for what is printed before the command has ended. */
+export interface StreamOutput extends Output {
+  json(data: unknown): void;
+  /** One document on one line. */
+  jsonLine(data: unknown): void;
+  /** Text of a program, as it comes. */
+  text(text: string): Promise<void>;
+  /** Sends what was printed. */
+  flush(): Promise<void>;
+}
+
 export interface ExecuteMode {
-  readonly out: Output & { json(data: unknown): void };
+  readonly out: StreamOutput;
   readonly json: boolean;
   readonly quiet: boolean;
 }
@@ -105,6 +118,8 @@ export function defineCommand<const S extends OptionSpecs, Data>(spec: CommandSp
       const words = untyped as Words<S>;
       const asked = { ...words, context };
       const data = await spec.run(context, words, mode);
+      const streamed = spec.stream?.(data, mode, asked);
+      if (streamed !== undefined) return streamed;
       const json = spec.json === undefined ? data : spec.json(data, asked);
       if (mode.json) {
         if (json !== undefined) mode.out.json(json);

@@ -125,6 +125,14 @@ export class Printer implements Output {
     this.#lines.push(formatJson(data, process.stdout.isTTY));
   }
 
+  jsonLine(data: unknown): void {
+    this.#lines.push(formatJson(data, false));
+  }
+
+  text(text: string): Promise<void> {
+    return text === "" ? Promise.resolve() : this.bytes(Buffer.from(clean(text, false)));
+  }
+
   bytes(chunk: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       process.stdout.write(chunk, (error) => {

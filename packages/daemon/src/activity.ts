@@ -9,6 +9,8 @@ export interface ActivityOptions {
   /** 0: never idle. */
   readonly idleMs: number;
   readonly onIdle: () => void;
+  /** While it is true the daemon is not idle, although nobody asks for anything: a job runs. */
+  readonly isBusy?: () => boolean;
   /** Work for when nobody asked for anything for `ms`; its signal fires as soon as somebody does. 0: never. */
   readonly quiet?: { readonly ms: number; readonly run: (signal: AbortSignal) => Promise<void> };
 }
@@ -100,15 +102,24 @@ export class Activity {
     const { quiet } = this.#options;
     clearTimeout(this.#quietTimer);
     if (quiet !== undefined && quiet.ms > 0)
-      this.#quietTimer = setTimeout(() => this.#startQuiet(quiet.run), quiet.ms).unref();
+      this.#quietTimer = setTimeout(
+        this.#unlessBusy(() => this.#startQuiet(quiet.run)),
+        quiet.ms,
+      ).unref();
     this.#armIdle();
+  }
+
+  /** Looks again later while a job runs. */
+  #unlessBusy(then: () => void): () => void {
+    return () => (this.#options.isBusy?.() === true ? this.#arm() : then());
   }
 
   #armIdle(): void {
     if (this.#leaving) return;
     const { idleMs, onIdle } = this.#options;
     clearTimeout(this.#timer);
-    if (idleMs > 0 && this.#watching.size === 0) this.#timer = setTimeout(() => onIdle(), idleMs).unref();
+    if (idleMs > 0 && this.#watching.size === 0)
+      this.#timer = setTimeout(this.#unlessBusy(onIdle), idleMs).unref();
   }
 
   #startQuiet(run: (signal: AbortSignal) => Promise<void>): void {

@@ -16,6 +16,9 @@ export const message = Type.String({ maxLength: MESSAGE_LENGTH_MAX });
 export const texts = Type.Array(text, { maxItems: LIST_LENGTH_MAX });
 export const flag = Type.Boolean();
 export const count = Type.Integer({ minimum: 0, maximum: COUNT_MAX });
+/** Of bytes in a file. */
+export const offset = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+export const integer = Type.Integer({ minimum: -Number.MAX_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
 export const scalar = Type.Union([
   Type.String({ maxLength: MESSAGE_LENGTH_MAX }),
   Type.Number(),

@@ -18,6 +18,7 @@ import {
   texts,
   verb,
 } from "./api-schema.ts";
+import { jobsApi } from "./api-jobs.ts";
 import { versionsApi } from "./api-versions.ts";
 import { machineApi } from "./api-machine.ts";
 import { registryApi } from "./api-registry.ts";
@@ -366,6 +367,7 @@ export const api = {
   }),
   ...versionsApi,
   ...filesApi,
+  ...jobsApi,
 } as const;
 
 export type VerbName = keyof typeof api;

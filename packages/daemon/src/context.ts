@@ -5,6 +5,7 @@ import {
   assertRepositoryName,
   findWorktree,
   type Identity,
+  type JobQueue,
   type OwnedStore,
   parseIdentity,
   readConfig,
@@ -16,6 +17,7 @@ import type { At } from "./protocol.ts";
 
 export interface Context {
   readonly store: OwnedStore;
+  readonly jobs: JobQueue;
   readonly at: At;
   /** Hooks were added or removed. */
   readonly onHooksChanged?: () => void;
@@ -25,8 +27,8 @@ export interface Context {
  * The repository that `at` names, else the one of the worktree that the user stands in.
  * Throws REPOSITORY_NOT_FOUND, WORKTREE_NOT_FOUND, ARGUMENT_INVALID, IDENTITY_INVALID and what findWorktree throws.
  */
-export async function openRepository({ store, at }: Context): Promise<Repository> {
-  const found = await findWorktree(folderOf({ store, at }), store);
+export async function openRepository({ store, at }: Pick<Context, "store" | "at">): Promise<Repository> {
+  const found = await findWorktree(folderOf({ at }), store);
   // Named explicitly, another repository than the worktree's is looked at without the worktree.
   const worktree = at.repository === undefined || at.repository === found?.repository ? found : undefined;
   const name = at.repository ?? found?.repository;
@@ -74,7 +76,7 @@ function actorOf(entries: Entries): Identity {
 }
 
 /** The folder that a verb means: `folder` as seen from where the user stands. Throws ARGUMENT_INVALID. */
-export function folderOf({ at }: Context, folder = ""): string {
+export function folderOf({ at }: Pick<Context, "at">, folder = ""): string {
   if (!isAbsolute(at.folder)) throw new SmcError("ARGUMENT_INVALID", "at.folder is not an absolute path");
   return isAbsolute(folder) ? folder : join(at.folder, folder);
 }

@@ -13,6 +13,7 @@ import { isLogLevel, type Logger, type LogLevel } from "./logger.ts";
 import { idleRepack } from "./idle-repack.ts";
 import { idleScrub, type ScrubSettings } from "./idle-scrub.ts";
 import { tellDamage } from "./integrity.ts";
+import { Jobs } from "./jobs/jobs.ts";
 import { type LoopDelay, watchLoopDelay } from "./loop-delay.ts";
 import { type Presence, presenceOf } from "./presence.ts";
 import { type DaemonStatus, PROTOCOL, VERSION } from "./protocol.ts";
@@ -88,9 +89,14 @@ async function ownAndListen(starting: Starting): Promise<RunningDaemon> {
     throw error;
   });
   logger.level = logger.level === "silent" ? "silent" : settings.level;
+  const jobs = await Jobs.open(store, logger).catch(async (error: unknown) => {
+    await store[Symbol.asyncDispose]();
+    throw error;
+  });
   const running = new RunningDaemon({
     presence,
     store,
+    jobs,
     logger,
     // Who comes over the network cannot start it again.
     idleMs: prepared === undefined ? (idleMs ?? settings.idleMs) : 0,
@@ -172,6 +178,7 @@ async function readSettings(store: OwnedStore, logger: Logger): Promise<Settings
 interface Parts {
   readonly presence: Presence;
   readonly store: OwnedStore;
+  readonly jobs: Jobs;
   readonly logger: Logger;
   readonly prepared: Prepared | undefined;
   readonly idleMs: number;
@@ -216,12 +223,14 @@ class RunningDaemon implements Daemon {
     this.#activity = new Activity({
       idleMs: parts.idleMs,
       onIdle: () => void this.stop("idle"),
+      isBusy: () => parts.jobs.isBusy,
       quiet: { ms: parts.quietMs, run: quietWork(parts) },
     });
     this.#hooks = new HookDispatcher(parts.store, parts.logger);
     this.#server = createDaemonServer({
       onHooksChanged: () => this.#hooks.refresh(),
       store: parts.store,
+      jobs: parts.jobs,
       logger: parts.logger,
       status: this.status,
       resetLoopDelay: () => this.#loopDelay.reset(),
@@ -261,6 +270,7 @@ class RunningDaemon implements Daemon {
     this.#watch.unref();
     this.#activity.start();
     this.#hooks.refresh();
+    this.#parts.jobs.start();
     this.#loopDelay.reset();
     const { socket, storePath } = presence;
     logger.info({ store: storePath, socket, url: this.#listener?.url, version: VERSION }, "daemon started");
@@ -305,12 +315,13 @@ class RunningDaemon implements Daemon {
   }
 
   async #leave(reason: string, now: boolean): Promise<void> {
-    const { presence, store, logger } = this.#parts;
+    const { presence, store, jobs, logger } = this.#parts;
     logger.info({ reason, activeRequests: this.#activity.count }, "daemon leaving");
     clearInterval(this.#watch);
     // The listening socket goes first: who comes now starts the next daemon, which waits for the store.
     const closed = this.#server.close();
     this.#listener?.stopListening();
+    await jobs.close();
     await this.#activity.drain(now ? 0 : FINISH_MS, ABORTED_MS);
     await this.#hooks.stop();
     await this.#unanswered.none(UNANSWERED_MS);

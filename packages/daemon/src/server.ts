@@ -16,7 +16,7 @@ import type { Logger } from "./logger.ts";
 import { type At, type DaemonStatus, JSON_TYPE, PROTOCOL, PROTOCOL_HEADER } from "./protocol.ts";
 import { READING_VERBS } from "./reading.ts";
 import { assertValid, warmUp } from "./validate.ts";
-import type { OwnedStore } from "@smc/store";
+import type { JobQueue, OwnedStore } from "@smc/store";
 
 /** A list of 100,000 paths fits. */
 export const BODY_BYTES_MAX = 8 * 1024 * 1024;
@@ -32,6 +32,7 @@ const BODY_TYPE = /^application\/json(?:\s*;\s*charset="?utf-8"?)?$/i;
 /** What the server asks of the process around it. */
 export interface Host {
   readonly store: OwnedStore;
+  readonly jobs: JobQueue;
   readonly logger: Logger;
   readonly onHooksChanged: () => void;
   readonly status: () => DaemonStatus;
@@ -145,14 +146,14 @@ interface VerbRun {
 }
 
 async function runVerb(host: Host, { verb, reply, entered, body }: VerbRun): Promise<void> {
-  const { store, logger, onHooksChanged } = host;
+  const { store, jobs, logger, onHooksChanged } = host;
   const startMs = performance.now();
   const isReading = READING_VERBS.has(verb);
   const failure = await answerVerb(reply.raw, {
     controller: entered.controller,
     run: (call) =>
       healing(host, { isReading }, async () =>
-        handlers[verb]({ store, at: body.at, onHooksChanged }, body.input, call),
+        handlers[verb]({ store, jobs, at: body.at, onHooksChanged }, body.input, call),
       ),
     describe: (error) => describeFailure(error, logger, { verb }),
   });

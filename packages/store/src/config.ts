@@ -61,6 +61,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     worktree: false,
   },
   {
+    name: "jobs.slots",
+    description: "Jobs that run at the same time",
+    default: 1,
+    type: "integer",
+    min: 1,
+    max: 64,
+    worktree: false,
+  },
+  {
     name: "layout.folder",
     description: "Folder with trained/, cloud/, backups/, active/ and downloads/, below the worktree",
     default: "data/models",

@@ -7,6 +7,24 @@ export type { WebAccess, WebFile } from "./catalog/pull-model.ts";
 export { type ConfigKey, parseBranchPatterns, readConfig } from "./config.ts";
 export { scrubNext } from "./check/scrub.ts";
 export type { GitSource } from "./imports/git-source.ts";
+export { commitOutput } from "./jobs/commit-output.ts";
+export type { JobCard } from "./jobs/job-card.ts";
+export {
+  claimAttempt,
+  JOBS_MAX,
+  type JobPlaces,
+  jobPlaces,
+  jobsFolder,
+  readClaim,
+  readEnd,
+  readJobs,
+  removeJob,
+  writeJob,
+} from "./jobs/job-folder.ts";
+export { logTail, readLog } from "./jobs/job-log.ts";
+export type { JobQueue, JobsPlace, QueueState } from "./jobs/job-queue.ts";
+export * from "./jobs/job-record.ts";
+export { makeWorkingCopy } from "./jobs/working-copy.ts";
 export { inLanes } from "./lanes.ts";
 export { type Digest, hashBytes, isDigest, parseDigest } from "./objects/digest.ts";
 export { assertRepositoryName, parseIdentity, parseRefName } from "./objects/names.ts";
@@ -82,6 +100,7 @@ export * from "./verbs/hash-object.ts";
 export * from "./verbs/import.ts";
 export * from "./verbs/init.ts";
 export * from "./verbs/inspect.ts";
+export * from "./verbs/jobs.ts";
 export * from "./verbs/layout.ts";
 export * from "./verbs/list.ts";
 export * from "./verbs/log.ts";
@@ -99,6 +118,7 @@ export * from "./verbs/outdated.ts";
 export * from "./verbs/promote.ts";
 export * from "./verbs/pull.ts";
 export * from "./verbs/push.ts";
+export * from "./verbs/queue.ts";
 export * from "./verbs/rank.ts";
 export * from "./verbs/ref.ts";
 export * from "./verbs/reflog.ts";
@@ -121,6 +141,7 @@ export * from "./verbs/switch.ts";
 export * from "./verbs/sync.ts";
 export * from "./verbs/tag.ts";
 export * from "./verbs/token.ts";
+export { train, type TrainOptions, type TrainResult } from "./verbs/train.ts";
 export * from "./verbs/unarchive.ts";
 export * from "./verbs/undelete.ts";
 export * from "./verbs/upload.ts";

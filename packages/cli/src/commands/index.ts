@@ -8,6 +8,7 @@ export type Group =
   | "versions"
   | "branches"
   | "registry"
+  | "training"
   | "sharing"
   | "backups"
   | "plumbing"
@@ -21,6 +22,7 @@ export const GROUPS: Readonly<Record<Group, string>> = {
   versions: "Versions and what is known of them",
   branches: "Branches and tags",
   registry: "Champion and challenger",
+  training: "Training",
   sharing: "Sharing",
   backups: "Backups and folders of files",
   plumbing: "Plumbing, for scripts",
@@ -191,6 +193,13 @@ export const COMMANDS = {
     summary: "suggest and check names of model files",
     load: () => import("./name.ts"),
   },
+  train: {
+    group: "training",
+    summary: "run a program, commit what it makes",
+    load: () => import("./train.ts"),
+  },
+  jobs: { group: "training", summary: "list, watch and end jobs", load: () => import("./jobs.ts") },
+  queue: { group: "training", summary: "show and stop the queue of jobs", load: () => import("./queue.ts") },
   setup: { group: "backups", summary: "make folders for model files", load: () => import("./setup.ts") },
   list: { group: "backups", summary: "list the files in these folders", load: () => import("./list.ts") },
   upload: { group: "backups", summary: "send a file to a remote", load: () => import("./upload.ts") },

@@ -1,6 +1,8 @@
 /** Where gc starts from: everything that must be kept with all it needs. */
 import type { Digest } from "../objects/digest.ts";
 import { isSmcError } from "../errors.ts";
+import { readJobs } from "../jobs/job-folder.ts";
+import { hasEnded } from "../jobs/job-record.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { PRUNED_PREFIX, type WorktreeRecord } from "../refs/refs.ts";
 import { show } from "../show.ts";
@@ -33,6 +35,9 @@ export async function* roots(store: OwnedStore, options: RootOptions): AsyncIter
     if (await isThere(worktree)) yield* rootsOf(worktree);
     else options.onGone(worktree.path);
   }
+  // A job that has not ended names its input once more, in the commit of what it made.
+  for (const job of await readJobs(store.path))
+    if (!hasEnded(job)) yield { digest: job.input, from: `job ${job.id}` };
 }
 
 /** False when the folder is gone, or is another worktree by now. */

@@ -1,0 +1,130 @@
+import { SmcError } from "@smc/store/errors";
+import { show } from "@smc/store/show";
+import { defineCommand } from "../command.ts";
+import { followJob, type FollowOptions } from "../follow-job.ts";
+import { formatSize, formatTable } from "../format.ts";
+import { csvLines, exitOf, jobTable, pointLine, printJob } from "../job-text.ts";
+import { parsePriority } from "./train.ts";
+
+const ACTIONS = [
+  "list",
+  "show",
+  "watch",
+  "logs",
+  "epochs",
+  "checkpoints",
+  "stop",
+  "cancel",
+  "retry",
+  "wait",
+  "rm",
+  "priority",
+] as const;
+type Action = (typeof ACTIONS)[number];
+
+/** Of the log, where it is not followed from the beginning. */
+const TAIL_BYTES = 64 * 1024;
+
+/** What `follow` shows for the actions that wait for the end of a job. */
+const SHOWS: Partial<Record<Action, FollowOptions["shows"]>> = {
+  watch: "curve",
+  wait: "nothing",
+  logs: "log",
+};
+
+export const command = defineCommand({
+  usage: [
+    "jobs [list]",
+    "jobs show|watch|wait|checkpoints JOB",
+    "jobs logs JOB [-f]",
+    "jobs epochs JOB [--csv]",
+    "jobs stop|cancel|rm JOB",
+    "jobs retry JOB [--resume]",
+    "jobs priority JOB N",
+  ],
+  description: [
+    "Jobs are made by smc train. A JOB is named by its id, the start of it, or its name: then it is the newest of that name.",
+    "stop sends SIGTERM to the program and makes the file that SMC_STOP_FILE names, so that it can save; after its grace it is",
+    "killed. cancel kills it at once with all that it started. retry makes a new job of the same kind; with --resume the job",
+    "goes on in its own folder. watch and wait end with 10 when the job does not finish.",
+  ],
+  positionals: [
+    { name: "action", summary: ACTIONS.join(", "), completes: ACTIONS },
+    { name: "JOB", summary: "id or name" },
+    { name: "N", summary: "priority: jobs of a higher one begin first" },
+  ],
+  options: {
+    follow: { type: "boolean", short: "f", summary: "logs: go on until the job has ended" },
+    csv: { type: "boolean", summary: "epochs: comma-separated, with a head" },
+    resume: { type: "boolean", summary: "retry: go on in the job's own folder" },
+  },
+  examples: [
+    ["smc jobs", "list them"],
+    ["smc jobs logs -f 1f2e3d4c", "what it prints"],
+    ["smc jobs epochs night --csv > curve.csv", "its curve"],
+    ["smc jobs wait night && smc compare champion challenger", "when it is done"],
+  ],
+  run: (context, { words, rest, options }) => {
+    const [word = "list", job, number] = [...words, ...(rest ?? [])];
+    const action = ACTIONS.find((known) => known === word);
+    if (action === undefined)
+      throw new SmcError("ARGUMENT_INVALID", `jobs: '${show(word, 80)}' is not one of ${ACTIONS.join(", ")}`);
+    if ((job === undefined) !== (action === "list") || (number !== undefined) !== (action === "priority"))
+      throw new SmcError("USAGE", `it is "smc jobs ${action}${hintOf(action)}"`);
+    for (const [name, of] of [
+      ["follow", "logs"],
+      ["csv", "epochs"],
+      ["resume", "retry"],
+    ] as const)
+      if (options[name] && action !== of) throw new SmcError("USAGE", `--${name} goes with "smc jobs ${of}"`);
+    return context.call("jobs", {
+      action: SHOWS[action] === undefined ? (action as "list") : "show",
+      ...(job === undefined ? {} : { job }),
+      ...(number === undefined ? {} : { priority: parsePriority(number) }),
+      ...(options.resume ? { resume: true } : {}),
+    });
+  },
+  stream: ({ jobs }, mode, { context, words, options }) => {
+    const action = words[0] as Action;
+    const shows = SHOWS[action];
+    const [job] = jobs;
+    if (shows === undefined || job === undefined) return undefined;
+    const isTail = action === "logs" && !options.follow;
+    const follow = { job: job.id, shows, ...(isTail ? { tailBytes: TAIL_BYTES, once: true } : {}) };
+    return followJob(context, follow, mode).then((ended) => (action === "logs" ? 0 : exitOf(ended)));
+  },
+  print: (data, out, { options }) => {
+    const [job] = data.jobs;
+    const { action, points, checkpoints } = data;
+    if (action === "list") {
+      if (data.jobs.length > 0) for (const line of jobTable(data.jobs, out, Date.now())) out.line(line);
+      else out.hint('there are no jobs; make one with "smc train"');
+    } else if (action === "show") printJob(data, out);
+    else if (action === "epochs")
+      for (const line of options.csv ? csvLines(points ?? []) : (points ?? []).map(pointLine)) out.line(line);
+    else if (checkpoints !== null) {
+      const rows = checkpoints.map(({ path, sizeBytes, date }) => [date, formatSize(sizeBytes), show(path)]);
+      for (const line of formatTable(rows, [1])) out.line(line);
+    } else if (job !== undefined) out.line(doneText(action, job));
+  },
+  quiet: ({ action, jobs, points, checkpoints }) => {
+    if (checkpoints !== null) return checkpoints.map(({ path }) => path);
+    if (action === "epochs") return (points ?? []).map(({ epoch }) => String(epoch));
+    return jobs.map(({ id }) => id);
+  },
+});
+
+function hintOf(action: Action): string {
+  if (action === "list") return "";
+  return action === "priority" ? " JOB N" : " JOB";
+}
+
+function doneText(
+  action: string,
+  job: { id: string; state: string; hasEnded: boolean; priority: number },
+): string {
+  if (action === "rm") return `removed job ${job.id}`;
+  if (action === "priority") return `job ${job.id} has priority ${job.priority}`;
+  if (action === "retry") return `job ${job.id} is queued`;
+  return job.hasEnded ? `job ${job.id} is ${job.state}` : `asked job ${job.id} to ${action}`;
+}

@@ -1,0 +1,103 @@
+/** Jobs as text. */
+import type { JobCard, JobsResult } from "@smc/store";
+import { show } from "@smc/store/show";
+import { formatAgo, formatDuration, formatNumber, formatTable, shortDigest } from "./format.ts";
+import type { Colour, Output } from "./output.ts";
+
+type Point = NonNullable<JobsResult["points"]>[number];
+
+const EXIT_FAILED = 10;
+const WORD_SHOWN = 60;
+const WHY_SHOWN = 1000;
+
+const COLOURS: Partial<Record<JobCard["state"], Colour>> = {
+  running: "cyan",
+  finished: "green",
+  failed: "red",
+  lost: "red",
+  stopped: "yellow",
+  canceled: "yellow",
+};
+
+/** 10 when what was waited for did not finish. */
+export function exitOf(job: JobCard | undefined): number {
+  return job === undefined || job.state === "finished" ? 0 : EXIT_FAILED;
+}
+
+export function jobTable(jobs: readonly JobCard[], out: Output, nowMs: number): string[] {
+  const rows = jobs.map((job) => [
+    job.id,
+    out.paint(COLOURS[job.state] ?? "dim", job.state),
+    show(job.name, WORD_SHOWN),
+    job.commit === null ? "" : shortDigest(job.commit),
+    formatAgo(job.createdMs, nowMs),
+    show(job.spec.argv.join(" "), WORD_SHOWN),
+  ]);
+  return formatTable([["ID", "STATE", "NAME", "COMMIT", "MADE", "PROGRAM"], ...rows]);
+}
+
+/** `epoch  3  loss 0.412  val_acc 0.87`; of a long list of metrics all of them. */
+export function pointLine({ epoch, metrics }: Point): string {
+  const parts = Object.entries(metrics).map(
+    ([name, value]) => `${show(name, WORD_SHOWN)} ${formatNumber(value)}`,
+  );
+  return [`Epoch ${String(epoch).padStart(3)}`, ...parts].join("  ");
+}
+
+/** One line for each state that a job came to. */
+export function stateLine(job: JobCard, at: number): string {
+  const transition = job.transitions[at];
+  if (transition === undefined) return "";
+  return `${transition.state}: ${show(transition.why, WHY_SHOWN)}`;
+}
+
+/** What there is to say at the end. */
+export function endLines(job: JobCard): string[] {
+  const seconds = ((job.endedMs ?? 0) - (job.startedMs ?? job.endedMs ?? 0)) / 1000;
+  const lines = [`${job.state} after ${formatDuration(seconds)}: ${show(job.why, WHY_SHOWN)}`];
+  if (job.commit !== null) {
+    lines.push(`commit ${shortDigest(job.commit)} on ${show(job.branch)}`);
+    lines.push("next: smc compare champion challenger");
+  } else if (job.state !== "canceled") {
+    lines.push(`what it wrote is in ${show(job.outputFolder, WHY_SHOWN)}`);
+  }
+  return lines;
+}
+
+export function printJob(data: JobsResult, out: Output): void {
+  const [job] = data.jobs;
+  if (job === undefined) return;
+  const rows = [
+    ["job", job.id],
+    ["name", show(job.name)],
+    ["state", `${job.state}: ${show(job.why, WHY_SHOWN)}`],
+    ["program", show(job.spec.argv.join(" "), WHY_SHOWN)],
+    ["repository", show(job.repository)],
+    ["input", shortDigest(job.input)],
+    ...(job.commit === null ? [] : [["commit", `${shortDigest(job.commit)} on ${show(job.branch)}`]]),
+    ["asked by", show(job.actor)],
+    ["priority", String(job.priority)],
+    ["attempt", String(job.attempt)],
+    ["folder", show(job.folder, WHY_SHOWN)],
+  ];
+  const last = data.points?.at(-1);
+  if (last !== undefined) rows.push(["last", pointLine(last)]);
+  if (data.best !== null) rows.push(["best", `epoch ${data.best.epoch}, ${bestText(data.best)}`]);
+  for (const line of formatTable(rows)) out.line(line);
+  for (const [at, { atMs }] of job.transitions.entries())
+    out.line(`  ${new Date(atMs).toISOString()}  ${stateLine(job, at)}`);
+}
+
+function bestText({ metric, value }: { metric: string; value: number }): string {
+  return `${show(metric, WORD_SHOWN)} ${formatNumber(value)}`;
+}
+
+/** RFC 4180, a row for each epoch; a metric that an epoch lacks is an empty cell. */
+export function csvLines(points: readonly Point[]): string[] {
+  const names = [...new Set(points.flatMap(({ metrics }) => Object.keys(metrics)))];
+  const cell = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const rows = points.map(({ epoch, metrics }) =>
+    [epoch, ...names.map((name) => metrics[name] ?? "")].join(","),
+  );
+  return [["epoch", ...names.map(cell)].join(","), ...rows];
+}

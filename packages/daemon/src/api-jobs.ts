@@ -1,0 +1,58 @@
+/** Verbs that deal with training jobs. A part of the table of `api.ts`. */
+import {
+  choice,
+  count,
+  fields,
+  flag,
+  integer,
+  message,
+  offset,
+  optional,
+  scalars,
+  text,
+  texts,
+  variables,
+  verb,
+} from "./api-schema.ts";
+
+export const jobsApi = {
+  train: verb("Makes a job of a program and a commit; its output is committed", "repository", {
+    revision: optional(text),
+    argv: texts,
+    name: optional(text),
+    priority: optional(integer),
+    timeout: optional(text),
+    grace: optional(text),
+    environment: optional(variables),
+    metricsFile: optional(text),
+    checkpoints: optional(text),
+    output: optional(text),
+    params: optional(scalars),
+    message: optional(message),
+  }),
+  jobs: verb("Lists, shows, follows, stops, repeats and removes jobs", "store", {
+    action: choice(
+      "list",
+      "show",
+      "follow",
+      "epochs",
+      "checkpoints",
+      "stop",
+      "cancel",
+      "retry",
+      "rm",
+      "priority",
+    ),
+    job: optional(text),
+    repository: optional(text),
+    since: optional(fields({ transitions: count, historyOffset: offset, logOffset: offset })),
+    waitMs: optional(count),
+    tailBytes: optional(count),
+    resume: optional(flag),
+    priority: optional(integer),
+  }),
+  queue: verb("Tells which jobs run and wait, and lets further ones begin or not", "store", {
+    action: choice("status", "start", "stop"),
+    slots: optional(count),
+  }),
+} as const;

@@ -1,0 +1,243 @@
+/** All jobs of the store: their records, their queue, and what runs. One daemon owns them, as it owns the store. */
+import { EventEmitter } from "node:events";
+import { join } from "node:path";
+import {
+  hasEnded,
+  JOBS_MAX,
+  type JobQueue,
+  type JobRecord,
+  jobsFolder,
+  type JobState,
+  moveTo,
+  type OwnedStore,
+  type QueueState,
+  readConfig,
+  readJobs,
+  removeJob,
+  stateOfJob,
+  writeJob,
+} from "@smc/store";
+import { SmcError } from "@smc/store/errors";
+import { createFolder, removeTree, replaceFile } from "@smc/store/fs";
+import type { Logger } from "../logger.ts";
+import { askKeeper, type Keeper } from "./keeper-process.ts";
+import { runJob } from "./run-job.ts";
+
+const SLOTS = 1;
+
+interface Running {
+  readonly controller: AbortController;
+  readonly done: Promise<void>;
+  keeper: Keeper | undefined;
+}
+
+export class Jobs implements JobQueue {
+  readonly #store: OwnedStore;
+  readonly #logger: Logger;
+  readonly #records: Map<string, JobRecord>;
+  readonly #running = new Map<string, Running>();
+  readonly #changes = new EventEmitter();
+  #changing: Promise<unknown> = Promise.resolve();
+  #pumping: Promise<void> = Promise.resolve();
+  #isPaused: boolean;
+  #isLeaving = false;
+
+  private constructor(
+    store: OwnedStore,
+    logger: Logger,
+    { records, isPaused }: { records: JobRecord[]; isPaused: boolean },
+  ) {
+    this.#store = store;
+    this.#logger = logger;
+    this.#records = new Map(records.map((record) => [record.id, record]));
+    this.#isPaused = isPaused;
+    this.#changes.setMaxListeners(0);
+  }
+
+  /** Reads the records; nothing runs before `start`. */
+  static async open(store: OwnedStore, logger: Logger): Promise<Jobs> {
+    const records = await readJobs(store.path);
+    return new Jobs(store, logger, { records, isPaused: await isThere(pauseFile(store)) });
+  }
+
+  /** Goes on with what an earlier daemon began, and then with the queue. */
+  start(): void {
+    for (const record of this.#records.values())
+      if (!hasEnded(record) && stateOfJob(record) !== "queued") this.#run(record.id);
+    this.#pump();
+  }
+
+  /** True while the daemon must stay. */
+  get isBusy(): boolean {
+    if (this.#running.size > 0) return true;
+    return !this.#isPaused && [...this.#records.values()].some((record) => stateOfJob(record) === "queued");
+  }
+
+  list(): readonly JobRecord[] {
+    return [...this.#records.values()];
+  }
+
+  async submit(record: JobRecord): Promise<void> {
+    if (this.#records.size >= JOBS_MAX)
+      throw new SmcError("LIMIT_EXCEEDED", `there are ${JOBS_MAX} jobs; no job was made`, {
+        hint: 'take some away with "smc jobs rm"',
+      });
+    await createFolder(jobsFolder(this.#store.path));
+    await this.#inTurn(() => this.#save(record));
+    this.#pump();
+  }
+
+  async ask(id: string, what: "stop" | "cancel"): Promise<JobRecord> {
+    const atMs = Date.now();
+    const record = await this.#change(id, (now) => {
+      if (hasEnded(now)) return now;
+      if (stateOfJob(now) === "queued")
+        return moveTo(now, { state: "canceled", atMs, why: "before its program began" }, { asked: what });
+      // Who wants it killed does not wait for it to stop.
+      return { ...now, asked: now.asked === "cancel" ? "cancel" : what };
+    });
+    const keeper = this.#running.get(id)?.keeper;
+    if (!hasEnded(record) && keeper !== undefined) askKeeper(keeper, what);
+    return record;
+  }
+
+  async resume(id: string): Promise<JobRecord> {
+    const next = { state: "queued", atMs: Date.now(), why: "resumed" } as const;
+    const record = await this.#change(id, (now) =>
+      moveTo(now, next, { attempt: now.attempt + 1, isResumed: true, asked: null, commit: null }),
+    );
+    this.#pump();
+    return record;
+  }
+
+  setPriority(id: string, priority: number): Promise<JobRecord> {
+    return this.#change(id, (now) => ({ ...now, priority }));
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#inTurn(async () => {
+      await removeJob(this.#store.path, this.#read(id));
+      this.#records.delete(id);
+    });
+  }
+
+  changed(id: string, waitMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#changes.off(id, done);
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      const timer = setTimeout(done, waitMs);
+      this.#changes.once(id, done);
+      signal.addEventListener("abort", done);
+    });
+  }
+
+  async state(): Promise<QueueState> {
+    const { entries } = await readConfig({ storePath: this.#store.path });
+    return { slots: Number(entries.get("jobs.slots")?.value ?? SLOTS), isPaused: this.#isPaused };
+  }
+
+  async setPaused(isPaused: boolean): Promise<void> {
+    const path = pauseFile(this.#store);
+    await createFolder(jobsFolder(this.#store.path));
+    if (isPaused) await replaceFile(path, "");
+    else await removeTree(path);
+    this.#isPaused = isPaused;
+    this.#pump();
+  }
+
+  /** The daemon leaves: programs go on, and the next daemon finds them. */
+  async close(): Promise<void> {
+    this.#isLeaving = true;
+    const reason = new SmcError("DAEMON_STOPPING", "the daemon is leaving");
+    for (const { controller } of this.#running.values()) controller.abort(reason);
+    await this.#pumping;
+    await Promise.all([...this.#running.values()].map(({ done }) => done));
+    await this.#changing;
+  }
+
+  #read(id: string): JobRecord {
+    const record = this.#records.get(id);
+    if (record === undefined) throw new SmcError("JOB_NOT_FOUND", `there is no job ${id}`);
+    return record;
+  }
+
+  /** One change of a record at a time, each of what the one before left. */
+  #change(id: string, change: (now: JobRecord) => JobRecord): Promise<JobRecord> {
+    return this.#inTurn(async () => {
+      const now = this.#read(id);
+      const next = change(now);
+      if (next !== now) await this.#save(next);
+      return next;
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#changing.then(work);
+    this.#changing = done.catch(() => undefined);
+    return done;
+  }
+
+  async #save(record: JobRecord): Promise<void> {
+    await writeJob(this.#store.path, record);
+    this.#records.set(record.id, record);
+    this.#changes.emit(record.id);
+  }
+
+  #pump(): void {
+    this.#pumping = this.#pumping
+      .then(() => this.#fill())
+      .catch((error: unknown) => this.#logger.error({ err: error }, "no job could be begun"));
+  }
+
+  async #fill(): Promise<void> {
+    const { slots } = await this.state();
+    const waiting = this.list().filter((record) => {
+      return stateOfJob(record) === "queued" && !this.#running.has(record.id);
+    });
+    waiting.sort((a, b) => b.priority - a.priority || a.createdMs - b.createdMs);
+    for (const { id } of waiting) {
+      if (this.#isLeaving || this.#isPaused || this.#running.size >= slots) return;
+      this.#run(id);
+    }
+  }
+
+  #run(id: string): void {
+    const controller = new AbortController();
+    const move = (state: JobState, why: string, changes?: Partial<JobRecord>): Promise<JobRecord> =>
+      this.#change(id, (now) => moveTo(now, { state, atMs: Date.now(), why }, changes));
+    const done = runJob({
+      store: this.#store,
+      logger: this.#logger,
+      signal: controller.signal,
+      read: () => this.#read(id),
+      move,
+      onKeeper: (keeper) => {
+        const running = this.#running.get(id);
+        if (running !== undefined) running.keeper = keeper;
+      },
+    })
+      // A record that cannot be written: the next daemon goes on from the old one.
+      .catch((error: unknown) => this.#logger.error({ err: error, job: id }, "job given up"))
+      .finally(() => {
+        this.#running.delete(id);
+        this.#pump();
+      });
+    this.#running.set(id, { controller, done, keeper: undefined });
+  }
+}
+
+function pauseFile(store: OwnedStore): string {
+  return join(jobsFolder(store.path), "paused");
+}
+
+async function isThere(path: string): Promise<boolean> {
+  const { stat } = await import("node:fs/promises");
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

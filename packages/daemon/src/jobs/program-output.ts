@@ -1,0 +1,91 @@
+/** What a program prints → the log of its job, and the points of its curve. */
+import type { FileHandle } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import { StringDecoder } from "node:string_decoder";
+import { isSmcError } from "@smc/store/errors";
+import { openLog } from "@smc/store/fs";
+import { type JobLog, LINE_BYTES_MAX, parseEpochLine, POINTS_MAX } from "@smc/store/jobs";
+
+/** Both streams of a program, into one log; the program waits while a write is under way. */
+export class ProgramOutput implements AsyncDisposable {
+  readonly #log: JobLog;
+  readonly #history: FileHandle;
+  #writing: Promise<void> = Promise.resolve();
+  #points = 0;
+  /** What could not be written: the program goes on all the same. */
+  lostBytes = 0;
+
+  private constructor(log: JobLog, history: FileHandle) {
+    this.#log = log;
+    this.#history = history;
+  }
+
+  static async open(log: JobLog, historyPath: string): Promise<ProgramOutput> {
+    return new ProgramOutput(log, await openLog(historyPath));
+  }
+
+  /** Returns when the stream has ended or was destroyed. Lines of metrics count on standard output only. */
+  async take(stream: Readable, hasMetrics: boolean): Promise<void> {
+    const decoder = new StringDecoder("utf8");
+    let line = "";
+    let isTooLong = false;
+    try {
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        await this.#write(chunk);
+        if (!hasMetrics) continue;
+        const lines = (line + decoder.write(chunk)).split("\n");
+        line = lines.pop() ?? "";
+        for (const [index, text] of lines.entries()) if (index > 0 || !isTooLong) await this.#epoch(text);
+        if (lines.length > 0) isTooLong = false;
+        if (line.length > LINE_BYTES_MAX) {
+          line = "";
+          isTooLong = true;
+        }
+      }
+      if (hasMetrics && !isTooLong) await this.#epoch(line);
+    } catch (error) {
+      // Destroyed, because something outlived the program and kept its output open.
+      if ((error as NodeJS.ErrnoException).code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
+    }
+  }
+
+  /** A line of our own in the log. */
+  async note(text: string): Promise<void> {
+    await this.#write(Buffer.from(`smc: ${text}\n`));
+  }
+
+  async #epoch(line: string): Promise<void> {
+    const told = parseEpochLine(line.trimEnd(), Date.now());
+    if (told === undefined) return;
+    const { point, leftOut } = told;
+    if (leftOut.length > 0)
+      await this.note(`epoch ${point.epoch}: no finite number, left out: ${leftOut.join(", ")}`);
+    this.#points += 1;
+    if (this.#points === POINTS_MAX)
+      await this.note(`more than ${POINTS_MAX} epochs; further ones are left out`);
+    if (this.#points >= POINTS_MAX) return;
+    await this.#ordered(() => this.#history.writeFile(`${JSON.stringify(point)}\n`), 0);
+  }
+
+  #write(bytes: Uint8Array): Promise<void> {
+    return this.#ordered(() => this.#log.write(bytes), bytes.length);
+  }
+
+  #ordered(write: () => Promise<unknown>, sizeBytes: number): Promise<void> {
+    this.#writing = this.#writing.then(write).then(
+      () => undefined,
+      (error: unknown) => {
+        // A full disk must not end a training that may run for days.
+        const isDisk = isSmcError(error) || (error as NodeJS.ErrnoException).syscall !== undefined;
+        if (!isDisk) throw error;
+        this.lostBytes += sizeBytes;
+      },
+    );
+    return this.#writing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#history.close();
+    await this.#log[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,30 @@
+/** Which epoch was the best, by the metric that people look at first. Pure. */
+import { isLowerBetter } from "../registry/metric-direction.ts";
+import type { EpochPoint } from "./job-record.ts";
+
+/** The first of these that the curve has is looked at, else the first metric of its last point. */
+const LOOKED_AT = ["val_acc", "val_accuracy", "val_loss", "acc", "accuracy", "loss"];
+
+export interface BestEpoch {
+  readonly epoch: number;
+  readonly metric: string;
+  readonly value: number;
+}
+
+/** Undefined for a curve without points; of equal ones the first. */
+export function bestEpoch(
+  points: readonly EpochPoint[],
+  lower: readonly string[] = [],
+): BestEpoch | undefined {
+  const last = points.at(-1)?.metrics ?? {};
+  const metric = LOOKED_AT.find((name) => Object.hasOwn(last, name)) ?? Object.keys(last)[0];
+  if (metric === undefined) return undefined;
+  const sign = isLowerBetter(metric, lower) ? -1 : 1;
+  let best: BestEpoch | undefined;
+  for (const { epoch, metrics } of points) {
+    const value = metrics[metric];
+    if (value === undefined || (best !== undefined && sign * value <= sign * best.value)) continue;
+    best = { epoch, metric, value };
+  }
+  return best;
+}

@@ -1,0 +1,208 @@
+/** The end of a job: what it wrote becomes a commit on `jobs/<name>`, and that the challenger, in one change of refs. */
+import { hostname } from "node:os";
+import { join } from "node:path";
+import type { Call } from "../call.ts";
+import { nowMs } from "../clock.ts";
+import { isSmcError, SmcError } from "../errors.ts";
+import { momentAt } from "../history/dates.ts";
+import { readCommit } from "../history/graph.ts";
+import type { Digest } from "../objects/digest.ts";
+import { type RefName, refName } from "../objects/names.ts";
+import { type CommitMeta, encodeCommit, type MetaMap, type MetaValue } from "../objects/objects.ts";
+import { refPolicy } from "../refs/ref-policy.ts";
+import type { RefChange } from "../refs/refs.ts";
+import { readLower } from "../registry/metrics-lower.ts";
+import { CHALLENGER, REGISTRY_PREFIX, roleRef } from "../registry/roles.ts";
+import type { Repository } from "../repository.ts";
+import { readMetricsFiles } from "../training-files/values-file.ts";
+import type { FlatTree } from "../trees/tree-read.ts";
+import { writeTree } from "../trees/tree-write.ts";
+import { assertNames, putEntries, storeFiles } from "../worktree/edit.ts";
+import { findParents } from "../worktree/parent-files.ts";
+import { emptyStage } from "../worktree/stage.ts";
+import { filesOf, reasonOf } from "../worktree/state.ts";
+import { bestEpoch } from "./best-epoch.ts";
+import type { JobPlaces } from "./job-folder.ts";
+import { readHistory } from "./job-history.ts";
+import type { JobCommit } from "./job-queue.ts";
+import type { EpochPoint, JobEnd, JobRecord } from "./job-record.ts";
+import { readOutput } from "./output-files.ts";
+
+/** Of the curve, in the commit; the newest of a longer one. */
+const POINTS_KEPT = 10_000;
+
+export interface EndedJob {
+  readonly record: JobRecord;
+  readonly places: JobPlaces;
+  readonly end: JobEnd;
+  /** Only a job that went through to its end names a candidate. */
+  readonly movesChallenger: boolean;
+}
+
+/** Throws REF_NAME_INVALID. */
+export function branchOfJob(name: string): RefName {
+  return refName("refs/heads/", `jobs/${name}`);
+}
+
+/**
+ * Durable when it returns; done before for this attempt, it gives what was made then. Throws NOTHING_TO_COMMIT when the
+ * job wrote no file, REF_PROTECTED, REF_CONFLICT, FILE_MALFORMED for its file of metrics, and what storing files throws.
+ */
+export async function commitOutput(repository: Repository, ended: EndedJob, call: Call): Promise<JobCommit> {
+  const { store, name } = repository;
+  const { record } = ended;
+  const ref = branchOfJob(record.name);
+  const branch = ref.slice("refs/heads/".length);
+  const tip = await store.refs.read(name, ref);
+  if (tip !== undefined && (await isOfAttempt(repository, tip, record)))
+    return { commit: tip, branch, challengerKept: null };
+  await using session = store.write("train");
+  const { tree, data } = await writeOutput(repository, { ended, session }, call);
+  const message = record.spec.message ?? `train ${record.name}`;
+  const now = momentAt(nowMs());
+  const commit = await session.putObject(
+    "commit",
+    encodeCommit({
+      tree,
+      parents: tip === undefined || tip === record.input ? [record.input] : [tip, record.input],
+      author: repository.actor,
+      authored: now,
+      committer: repository.actor,
+      committed: now,
+      message,
+      meta: await metaOf(repository, ended, data),
+    }),
+  );
+  await session.finish();
+  const change: RefChange = { name: ref, from: tip ?? "absent", to: commit };
+  const challengerKept = await publish(repository, { ended, change, commit, message });
+  return { commit, branch, challengerKept };
+}
+
+/** A daemon that was killed after the commit finds it here. */
+async function isOfAttempt({ store }: Repository, tip: Digest, record: JobRecord): Promise<boolean> {
+  const { training } = (await readCommit(store, tip)).meta;
+  if (typeof training !== "object" || training === null || Array.isArray(training)) return false;
+  const { job, attempt } = training as MetaMap;
+  return job === record.id && attempt === record.attempt;
+}
+
+interface Data {
+  readonly tree: Digest;
+  readonly files: FlatTree;
+}
+
+/** The tree of the input with what was written put over it. */
+async function writeOutput(
+  repository: Repository,
+  { ended, session }: { ended: EndedJob; session: ReturnType<Repository["store"]["write"]> },
+  call: Call,
+): Promise<{ tree: Digest; data: Data }> {
+  const { record, places } = ended;
+  const input = (await readCommit(repository.store, record.input)).tree;
+  const before = await filesOf(repository, input, call);
+  const { files } = await readOutput({ record, places, leaveOut: "" }, call);
+  if (files.length === 0)
+    throw new SmcError("NOTHING_TO_COMMIT", "the program wrote no file into its output folder", {
+      hint: "write the model into the folder that SMC_OUTPUT names",
+    });
+  const { output } = record.spec;
+  const inTree = (path: string): string => (output === null ? path : `${output}/${path}`);
+  const added = files.map(({ path }) => inTree(path)).filter((path) => !before.has(path));
+  await assertNames(repository, { added, kept: before.keys(), allowNonportable: undefined });
+  const findAt = await findParents(repository, { files, trees: [input] }, call);
+  const parents: typeof findAt = (path, sizeBytes) => findAt(inTree(path), sizeBytes);
+  const stored = await storeFiles({ root: places.output }, session, { files, parents }, call);
+  const stage = emptyStage();
+  for (const [path, entry] of before) stage.entries.set(path, entry);
+  putEntries(stage, new Map([...stored].map(([path, entry]) => [inTree(path), entry])));
+  return { tree: await writeTree(session, stage.entries, call), data: { tree: input, files: before } };
+}
+
+async function metaOf(
+  repository: Repository,
+  { record, places, end }: EndedJob,
+  data: Data,
+): Promise<CommitMeta> {
+  const { spec } = record;
+  const points = await readHistory(places.history);
+  const best = bestEpoch(points, await readLower(repository));
+  const told =
+    spec.metricsFile === null ? {} : (await readMetricsFiles([join(places.work, spec.metricsFile)])).metrics;
+  const metrics = { ...points.at(-1)?.metrics, ...told };
+  const { seed } = spec.params;
+  return {
+    ...(Object.keys(metrics).length === 0 ? {} : { metrics }),
+    ...(Object.keys(spec.params).length === 0 ? {} : { params: spec.params }),
+    data: {
+      input: record.input,
+      tree: data.tree,
+      files: data.files.size,
+      sizeBytes: [...data.files.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    },
+    lineage: { base: record.input, job: record.id },
+    training: {
+      job: record.id,
+      attempt: record.attempt,
+      name: record.name,
+      engine: spec.engine,
+      command: spec.argv.map(hideSecret),
+      ...(best === undefined ? {} : { best: { ...best } }),
+      ...(seed === undefined ? {} : { seed }),
+      startedMs: end.startedMs,
+      endedMs: end.endedMs,
+      durationMs: end.endedMs - end.startedMs,
+      environment: {
+        host: hostname(),
+        platform: `${process.platform} ${process.arch}`,
+        node: process.version,
+        variables: Object.keys(spec.environment).sort(),
+      },
+      history: points.slice(-POINTS_KEPT).map(asMeta),
+    },
+  };
+}
+
+function asMeta({ epoch, metrics }: EpochPoint): MetaValue {
+  return { epoch, ...metrics };
+}
+
+/** Names of options whose values are nobody's business: commits are pushed. */
+const SECRET = /key|token|secret|passw|credential/i;
+
+export function isSecretName(name: string): boolean {
+  return SECRET.test(name);
+}
+
+function hideSecret(word: string, at: number, argv: readonly string[]): string {
+  const equals = word.indexOf("=");
+  if (equals > 0 && isSecretName(word.slice(0, equals))) return `${word.slice(0, equals)}=***`;
+  const before = argv[at - 1] ?? "";
+  const isValue = before.startsWith("--") && !before.includes("=") && !word.startsWith("--");
+  return isValue && isSecretName(before) ? "***" : word;
+}
+
+/** Branch and challenger together; where the challenger is protected, the branch alone. Gives why it stayed. */
+async function publish(
+  repository: Repository,
+  input: { ended: EndedJob; change: RefChange; commit: Digest; message: string },
+): Promise<string | null> {
+  const { store, name } = repository;
+  const { ended, change, commit, message } = input;
+  const { record } = ended;
+  const reason = reasonOf(repository, "train", `job ${record.id} ${record.name}: ${message}`);
+  const policy = await refPolicy(repository);
+  const alone = async (why: string): Promise<string> => {
+    await store.refs.update(name, [change], reason, policy);
+    return why;
+  };
+  if (!ended.movesChallenger) return alone("the job was stopped");
+  const challenger: RefChange = { name: roleRef(CHALLENGER), from: "any", to: commit };
+  try {
+    await store.refs.update(name, [change, challenger], reason, { ...policy, owns: [REGISTRY_PREFIX] });
+    return null;
+  } catch (error) {
+    if (!isSmcError(error, "REF_PROTECTED")) throw error;
+    return alone(error.message);
+  }
+}

@@ -1,0 +1,78 @@
+/** The curve of a job: one line of JSON for each epoch, as the program told it. */
+import { isSmcError } from "../errors.ts";
+import { show } from "../show.ts";
+import type { EpochPoint } from "./job-record.ts";
+import { readFrom } from "./job-log.ts";
+
+/** A longer line of a program is no line of metrics. */
+export const LINE_BYTES_MAX = 64 * 1024;
+const NAMES_MAX = 1000;
+const NAME_BYTES_MAX = 200;
+const READ_BYTES = 1024 * 1024;
+export const POINTS_MAX = 100_000;
+/** What Python writes for numbers that JSON does not have. */
+const NOT_FINITE = /(?<=[:[,\s])-?(?:NaN|Infinity)(?=[\s,}\]])/g;
+
+export interface Told {
+  readonly point: EpochPoint;
+  /** Names of what is no finite number. */
+  readonly leftOut: readonly string[];
+}
+
+/** A line such as `{"epoch": 1, "metrics": {"loss": 0.5}}`; undefined for any other. */
+export function parseEpochLine(line: string, atMs: number): Told | undefined {
+  if (!line.startsWith("{") || line.length > LINE_BYTES_MAX) return undefined;
+  let value: { epoch?: unknown; metrics?: unknown } | null;
+  try {
+    value = JSON.parse(line.replace(NOT_FINITE, "null")) as typeof value;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  const { epoch, metrics } = value ?? {};
+  if (typeof epoch !== "number" || !Number.isSafeInteger(epoch) || epoch < 0) return undefined;
+  if (typeof metrics !== "object" || metrics === null || Array.isArray(metrics)) return undefined;
+  const all = Object.entries(metrics).slice(0, NAMES_MAX);
+  const isGood = ([name, number]: [string, unknown]): boolean =>
+    typeof number === "number" &&
+    Number.isFinite(number) &&
+    Buffer.byteLength(name) <= NAME_BYTES_MAX &&
+    name !== "__proto__";
+  const leftOut = all.filter((entry) => !isGood(entry)).map(([name]) => show(name, 80));
+  return { point: { epoch, atMs, metrics: Object.fromEntries(all.filter(isGood)) }, leftOut };
+}
+
+export interface HistoryPart {
+  readonly points: readonly EpochPoint[];
+  readonly nextOffset: number;
+}
+
+/** Whole lines from a byte on, at most 1 MiB of them. */
+export async function readHistoryFrom(path: string, offset: number): Promise<HistoryPart> {
+  const bytes = await readFrom(path, offset, READ_BYTES);
+  const end = bytes.lastIndexOf("\n") + 1;
+  const lines = bytes.toString("utf8", 0, end).split("\n");
+  return { points: lines.flatMap(parsePoint), nextOffset: offset + end };
+}
+
+/** A line that a power cut left half written is left out. */
+function parsePoint(line: string): EpochPoint[] {
+  try {
+    return line === "" ? [] : [JSON.parse(line) as EpochPoint];
+  } catch (error) {
+    if (error instanceof SyntaxError || isSmcError(error)) return [];
+    throw error;
+  }
+}
+
+/** All of it; of an epoch that was told twice the last time counts, so that a resumed curve has no repeat. */
+export async function readHistory(path: string): Promise<EpochPoint[]> {
+  const points = new Map<number, EpochPoint>();
+  for (let offset = 0; points.size < POINTS_MAX;) {
+    const part = await readHistoryFrom(path, offset);
+    if (part.nextOffset === offset) break;
+    for (const point of part.points) points.set(point.epoch, point);
+    offset = part.nextOffset;
+  }
+  return [...points.values()].sort((a, b) => a.epoch - b.epoch);
+}

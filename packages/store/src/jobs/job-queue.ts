@@ -1,0 +1,47 @@
+/** Who runs jobs: the daemon. The store has no processes, it knows jobs as records. */
+import type { Digest } from "../objects/digest.ts";
+import type { OwnedStore } from "../open-store.ts";
+import type { Repository } from "../repository.ts";
+import type { JobRecord } from "./job-record.ts";
+
+export interface QueueState {
+  /** Jobs that may run at the same time. */
+  readonly slots: number;
+  /** No further job begins. */
+  readonly isPaused: boolean;
+}
+
+/** All changes are durable when they return. Those that name a job throw JOB_NOT_FOUND. */
+export interface JobQueue {
+  /** Oldest first. */
+  list(): readonly JobRecord[];
+  /** Throws LIMIT_EXCEEDED over 10,000 jobs. */
+  submit(record: JobRecord): Promise<void>;
+  /** Of a job that has ended nothing is asked. */
+  ask(id: string, what: "stop" | "cancel"): Promise<JobRecord>;
+  /** Puts a job that has ended into the queue again, to go on in its folder. */
+  resume(id: string): Promise<JobRecord>;
+  setPriority(id: string, priority: number): Promise<JobRecord>;
+  /** Takes away a job that has ended. */
+  remove(id: string): Promise<void>;
+  /** Returns when the record of the job has changed, and at the latest after so long. */
+  changed(id: string, waitMs: number, signal: AbortSignal): Promise<void>;
+  state(): Promise<QueueState>;
+  setPaused(isPaused: boolean): Promise<void>;
+}
+
+/** What verbs about jobs work on. */
+export interface JobsPlace {
+  readonly store: OwnedStore;
+  readonly queue: JobQueue;
+  /** Throws WORKTREE_NOT_FOUND outside of a repository. */
+  openRepository(): Promise<Repository>;
+}
+
+/** What the commit of a job's output is. */
+export interface JobCommit {
+  readonly commit: Digest;
+  readonly branch: string;
+  /** Why the challenger was not moved; null when it was. */
+  readonly challengerKept: string | null;
+}

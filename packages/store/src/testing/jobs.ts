@@ -1,0 +1,40 @@
+/** For tests: a queue that keeps records and runs nothing. */
+import type { JobQueue, JobsPlace } from "../jobs/job-queue.ts";
+import { hasEnded, type JobRecord, moveTo } from "../jobs/job-record.ts";
+import { SmcError } from "../errors.ts";
+import { owned } from "./two-stores.ts";
+import type { Bench } from "./worktree.ts";
+
+export interface IdlePlace extends JobsPlace {
+  readonly records: Map<string, JobRecord>;
+}
+
+export function idlePlace(bench: Bench): IdlePlace {
+  const records = new Map<string, JobRecord>();
+  let isPaused = false;
+  const change = async (id: string, next: (now: JobRecord) => JobRecord): Promise<JobRecord> => {
+    const now = records.get(id);
+    if (now === undefined) throw new SmcError("JOB_NOT_FOUND", id);
+    records.set(id, next(now));
+    return next(now);
+  };
+  const queue: JobQueue = {
+    list: () => [...records.values()],
+    submit: async (record) => {
+      records.set(record.id, record);
+    },
+    ask: (id, asked) => change(id, (now) => (hasEnded(now) ? now : { ...now, asked })),
+    resume: (id) =>
+      change(id, (now) => moveTo(now, { state: "queued", atMs: 1, why: "resumed" }, { attempt: 2 })),
+    setPriority: (id, priority) => change(id, (now) => ({ ...now, priority })),
+    remove: async (id) => {
+      records.delete(id);
+    },
+    changed: async () => undefined,
+    state: async () => ({ slots: 1, isPaused }),
+    setPaused: async (value) => {
+      isPaused = value;
+    },
+  };
+  return { store: bench.store, queue, records, openRepository: () => Promise.resolve(owned(bench)) };
+}

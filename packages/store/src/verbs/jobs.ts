@@ -1,0 +1,211 @@
+/** `smc jobs`: what jobs there are and how far they are, and all that can be asked of them. */
+import { type Call, throwIfCanceled } from "../call.ts";
+import { nowMs } from "../clock.ts";
+import { isSmcError, SmcError } from "../errors.ts";
+import { formatMoment, momentAt } from "../history/dates.ts";
+import { type BestEpoch, bestEpoch } from "../jobs/best-epoch.ts";
+import { cardOf, findJob, type JobCard } from "../jobs/job-card.ts";
+import { jobPlaces } from "../jobs/job-folder.ts";
+import { readHistory, readHistoryFrom } from "../jobs/job-history.ts";
+import { logTail, readLog } from "../jobs/job-log.ts";
+import type { JobsPlace } from "../jobs/job-queue.ts";
+import { type EpochPoint, hasEnded, type JobRecord } from "../jobs/job-record.ts";
+import { readOutput } from "../jobs/output-files.ts";
+import { newJobId } from "./train.ts";
+
+const WAIT_MS_MAX = 10_000;
+/** Its program writes without telling anybody. */
+const LOOK_MS = 100;
+const CHECKPOINTS_MAX = 10_000;
+
+export interface JobsOptions {
+  readonly action:
+    | "list"
+    | "show"
+    | "follow"
+    | "epochs"
+    | "checkpoints"
+    | "stop"
+    | "cancel"
+    | "retry"
+    | "rm"
+    | "priority";
+  /** Id, start of an id, or name; of all actions but `list`. */
+  readonly job?: string;
+  /** For `list`: those of this repository only. */
+  readonly repository?: string;
+  /** For `follow`: what the caller has seen. */
+  readonly since?: FollowPosition;
+  /** For `follow`: returns after so long when there is nothing new; at most 10 s. */
+  readonly waitMs?: number;
+  /** For `follow`, where no offset is given: at most so much of the log. */
+  readonly tailBytes?: number;
+  /** For `retry`: go on in the job's own folder. */
+  readonly resume?: boolean;
+  readonly priority?: number;
+}
+
+/** How much of a job somebody has seen. */
+export interface FollowPosition {
+  readonly transitions: number;
+  readonly historyOffset: number;
+  readonly logOffset: number;
+}
+
+/** What is new of a job since a position. */
+export interface Followed {
+  readonly position: FollowPosition;
+  readonly points: readonly EpochPoint[];
+  readonly log: string;
+  /** Bytes of the log that were not seen and are not kept any more. */
+  readonly droppedBytes: number;
+  /** True when nothing will come any more. */
+  readonly isDone: boolean;
+}
+
+export interface Checkpoint {
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** When it was written. */
+  readonly date: string;
+}
+
+export interface JobsResult {
+  readonly action: JobsOptions["action"];
+  readonly jobs: readonly JobCard[];
+  /** For `show` and `epochs`. */
+  readonly points: readonly EpochPoint[] | null;
+  readonly best: BestEpoch | null;
+  readonly followed: Followed | null;
+  readonly checkpoints: readonly Checkpoint[] | null;
+}
+
+const NOTHING = { points: null, best: null, followed: null, checkpoints: null };
+
+/**
+ * Throws JOB_NOT_FOUND, JOB_STATE_WRONG for what the job's state does not allow: `rm` of one that has not ended, `retry` of one
+ * that has not. `stop` and `cancel` of a job that has ended change nothing.
+ */
+export async function jobs(place: JobsPlace, options: JobsOptions, call: Call): Promise<JobsResult> {
+  const { action } = options;
+  const { store, queue } = place;
+  if (action === "list") {
+    const all = queue
+      .list()
+      .filter(({ repository }) => options.repository === undefined || repository === options.repository);
+    return { action, ...NOTHING, jobs: all.map((record) => cardOf(store.path, record)) };
+  }
+  if (options.job === undefined) throw new SmcError("USAGE", `${action} needs a job`);
+  const record = findJob(place, options.job);
+  if (action === "follow") return follow(place, { record, options }, call);
+  const made = (changed: JobRecord, more: Partial<JobsResult> = {}): JobsResult => ({
+    action,
+    ...NOTHING,
+    ...more,
+    jobs: [cardOf(store.path, changed)],
+  });
+  switch (action) {
+    case "show":
+    case "epochs": {
+      const points = await readHistory(jobPlaces(store.path, record).history);
+      return made(record, { points, best: bestEpoch(points) ?? null });
+    }
+    case "checkpoints":
+      return made(record, { checkpoints: await checkpointsOf(place, record, call) });
+    case "stop":
+    case "cancel":
+      return made(await queue.ask(record.id, action));
+    case "retry":
+      return made(await retry(place, record, options.resume === true));
+    case "priority":
+      return made(await queue.setPriority(record.id, options.priority ?? 0));
+    case "rm":
+      assertEnded(record, "removed");
+      await queue.remove(record.id);
+      return made(record);
+  }
+}
+
+function assertEnded(record: JobRecord, what: string): void {
+  if (hasEnded(record)) return;
+  throw new SmcError("JOB_STATE_WRONG", `job ${record.id} has not ended; it was not ${what}`, {
+    hint: `end it with "smc jobs cancel ${record.id}"`,
+  });
+}
+
+async function retry(place: JobsPlace, record: JobRecord, isResumed: boolean): Promise<JobRecord> {
+  assertEnded(record, "started again");
+  if (isResumed) return place.queue.resume(record.id);
+  const atMs = nowMs();
+  const again: JobRecord = {
+    ...record,
+    id: newJobId(),
+    createdMs: atMs,
+    attempt: 1,
+    isResumed: false,
+    transitions: [{ state: "queued", atMs, why: `job ${record.id} once more` }],
+    asked: null,
+    commit: null,
+  };
+  await place.queue.submit(again);
+  return again;
+}
+
+async function checkpointsOf(
+  { store }: JobsPlace,
+  record: JobRecord,
+  call: Call,
+): Promise<readonly Checkpoint[]> {
+  const places = jobPlaces(store.path, record);
+  try {
+    const { checkpoints } = await readOutput({ record, places, leaveOut: "" }, call);
+    return checkpoints.slice(-CHECKPOINTS_MAX).map(({ path, stat }) => ({
+      path,
+      sizeBytes: stat?.sizeBytes ?? 0,
+      date: formatMoment(momentAt(Number((stat?.mtimeNs ?? 0n) / 1_000_000n))),
+    }));
+  } catch (error) {
+    if (isSmcError(error, "PATH_NOT_FOUND")) return [];
+    throw error;
+  }
+}
+
+/** Returns as soon as there is something new. */
+async function follow(
+  { store, queue }: JobsPlace,
+  { record, options }: { record: JobRecord; options: JobsOptions },
+  call: Call,
+): Promise<JobsResult> {
+  const { id } = record;
+  const places = jobPlaces(store.path, record);
+  const deadline = performance.now() + Math.min(options.waitMs ?? 0, WAIT_MS_MAX);
+  const start = options.since ?? {
+    transitions: 0,
+    historyOffset: 0,
+    logOffset: options.tailBytes === undefined ? 0 : await logTail(places.log, options.tailBytes),
+  };
+  for (;;) {
+    throwIfCanceled(call);
+    // Before its files: what it wrote until it ended is read after that.
+    const now = findJob({ queue }, id);
+    const history = await readHistoryFrom(places.history, start.historyOffset);
+    const log = await readLog(places.log, start.logOffset);
+    const isSame = history.nextOffset === start.historyOffset && log.nextOffset === start.logOffset;
+    const isQuiet = isSame && now.transitions.length <= start.transitions;
+    if (!isQuiet || hasEnded(now) || performance.now() >= deadline) {
+      const followed = {
+        position: {
+          transitions: now.transitions.length,
+          historyOffset: history.nextOffset,
+          logOffset: log.nextOffset,
+        },
+        points: history.points,
+        log: log.bytes.toString("utf8"),
+        droppedBytes: log.droppedBytes,
+        isDone: hasEnded(now) && isSame,
+      };
+      return { action: "follow", ...NOTHING, jobs: [cardOf(store.path, now)], followed };
+    }
+    await queue.changed(id, LOOK_MS, call.signal);
+  }
+}
