@@ -52,7 +52,7 @@ export interface Asked<S extends OptionSpecs> extends Words<S> {
 export interface CommandSpec<S extends OptionSpecs, Data> {
   /** One line for each form: "commit -m TEXT [options]". */
   readonly usage: readonly string[];
-  /** Paragraphs below the usage. */
+  /** Parts of the text below the usage; they flow into one paragraph. */
   readonly description?: readonly string[];
   readonly positionals?: readonly Positional[];
   readonly options: S;

@@ -5,6 +5,8 @@ import { formatTable } from "./format.ts";
 import { GLOBAL_OPTIONS } from "./global-options.ts";
 import type { OptionSpec, OptionSpecs } from "./words.ts";
 
+const WIDTH = 80;
+
 /** "-m, --message TEXT" */
 export function optionSyntax(name: string, spec: OptionSpec): string {
   const short = spec.short === undefined ? "" : `-${spec.short}, `;
@@ -24,11 +26,23 @@ function exampleLines(examples: Command["examples"]): string[] {
   return formatTable(examples.map(([command, says]) => [`  ${command}`, `# ${says}`]));
 }
 
+/** Lines of at most 80 characters; a longer word stands alone. */
+function flow(text: string): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1);
+    if (line !== undefined && line.length + 1 + word.length <= WIDTH)
+      lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
 /** The page of one verb. */
 export function commandHelp(name: CommandName, command: Command): string[] {
   const lines = [`smc ${name}: ${COMMANDS[name].summary}`, "", "Usage:"];
   lines.push(...command.usage.map((usage) => `  smc ${usage}`));
-  for (const paragraph of command.description) lines.push("", paragraph);
+  if (command.description.length > 0) lines.push("", ...flow(command.description.join(" ")));
   if (command.positionals.length > 0) {
     const rows = command.positionals.map((positional) => [
       `  ${positional.name}${positional.many === true ? " ..." : ""}`,
