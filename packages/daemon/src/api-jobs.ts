@@ -18,6 +18,8 @@ import {
 export const jobsApi = {
   train: verb("Makes a job of a program and a commit; its output is committed", "repository", {
     revision: optional(text),
+    engine: optional(choice("command", "tfjs")),
+    settings: optional(scalars),
     argv: texts,
     name: optional(text),
     priority: optional(integer),

@@ -8,7 +8,7 @@ import { doctorIn } from "./doctor.ts";
 import { backupIn, onFiles } from "./files-place.ts";
 import { hookIn } from "./hooks/hook.ts";
 import { openGit } from "./imports/open-git.ts";
-import { onJobs } from "./jobs-place.ts";
+import { onJobs, trainIn } from "./jobs-place.ts";
 import { loginIn, logoutIn } from "./remotes/login.ts";
 import {
   cloneIn,
@@ -180,7 +180,7 @@ export const handlers = {
   setup: withWeb(store.setup),
   list: onFiles(store.list),
   catalog: withWeb(store.catalog),
-  train: onJobs(store.train),
+  train: trainIn,
   jobs: onJobs(store.jobs),
   queue: onJobs(store.queue),
   backup: backupIn,

@@ -9,7 +9,10 @@ import { parseScalars } from "../pairs.ts";
 const PRIORITY_MAX = 1000;
 
 export const command = defineCommand({
-  usage: ["train [options] [REV] -- PROGRAM [ARG ...]"],
+  usage: [
+    "train [options] [REV] -- PROGRAM [ARG ...]",
+    "train --engine tfjs --data PATH [--backbone NAME] [--epochs N] [--set K=V ...] [options] [REV]",
+  ],
   description: [
     "Runs a program of any framework as a job of the daemon, in a working copy of REV of its own, and commits what it writes",
     "into the folder that SMC_OUTPUT names: on the branch jobs/NAME, over the files of REV, with its params, metrics, curve,",
@@ -36,18 +39,42 @@ export const command = defineCommand({
     priority: { type: "string", value: "N", summary: "before jobs of a lower one (0)" },
     timeout: { type: "string", value: "TIME", summary: "ended after 90s, 30min, 2h, 1d" },
     grace: { type: "string", value: "TIME", summary: "from SIGTERM to SIGKILL when it is ended (30s)" },
+    engine: {
+      type: "choice",
+      choices: ["command", "tfjs"],
+      summary: "tfjs: the trainer of smc, without a program",
+    },
+    data: {
+      type: "string",
+      value: "PATH",
+      summary: "tfjs: folder of images, .csv or .npz of REV, or digits",
+    },
+    backbone: { type: "string", value: "NAME", summary: "tfjs: mlp, tiny-cnn, …" },
+    epochs: { type: "string", value: "N", summary: "tfjs: how often all data are seen" },
+    seed: { type: "string", value: "N", summary: "tfjs: the same seed gives the same weights" },
+    set: {
+      type: "string",
+      value: "K=V",
+      multiple: true,
+      summary: "tfjs: any other setting: lr, optimizer.name",
+    },
     detach: { type: "boolean", short: "d", summary: "return as soon as there is a job" },
   },
   examples: [
     ["smc train -- python train.py --lr 0.01 --epochs 20", "train HEAD, watch, commit"],
     ["smc train -d --name night --timeout 8h v1.0.0 -- ./train.sh", "in the background"],
     ["smc jobs watch night", "look at it later"],
+    ["smc train --engine tfjs --data digits --backbone tiny-cnn --epochs 3", "without a program"],
   ],
   run: (context, { words, rest, options }) => {
-    if (rest === undefined || rest.length === 0)
+    const isOwn = options.engine === "tfjs";
+    if (!isOwn && (rest === undefined || rest.length === 0))
       throw new SmcError("USAGE", "no program is named; no job was made", {
         hint: 'it is "smc train [options] [REV] -- PROGRAM [ARG ...]"',
       });
+    const settings = settingsOf(options);
+    if (!isOwn && Object.keys(settings).length > 0)
+      throw new SmcError("USAGE", "--data, --backbone, --epochs, --seed and --set go with --engine tfjs");
     if (words.length > 1)
       throw new SmcError(
         "USAGE",
@@ -57,7 +84,8 @@ export const command = defineCommand({
     const { name, message, output, checkpoints, timeout, grace, priority } = options;
     const metricsFile = options["metrics-file"];
     return context.call("train", {
-      argv: [...rest],
+      argv: [...(rest ?? [])],
+      ...(isOwn ? { engine: "tfjs" as const, settings } : {}),
       environment: jobVariables(options.env),
       ...(revision === undefined ? {} : { revision }),
       ...(name === undefined ? {} : { name }),
@@ -90,4 +118,30 @@ export function parsePriority(text: string): number {
     "ARGUMENT_INVALID",
     `the priority '${show(text, 40)}' is not a number from -${PRIORITY_MAX} to ${PRIORITY_MAX}`,
   );
+}
+
+interface OwnOptions {
+  readonly data: string | undefined;
+  readonly backbone: string | undefined;
+  readonly epochs: string | undefined;
+  readonly seed: string | undefined;
+  readonly set: readonly string[];
+}
+
+/** As the trainer names them; it checks them, all at once. */
+function settingsOf({ data, backbone, epochs, seed, set }: OwnOptions): ReturnType<typeof parseScalars> {
+  const words = [
+    ...(data === undefined ? [] : dataWords(data)),
+    ...(backbone === undefined ? [] : [`backbone.name=${backbone}`]),
+    ...(epochs === undefined ? [] : [`epochs=${epochs}`]),
+    ...(seed === undefined ? [] : [`seed=${seed}`]),
+    ...set,
+  ];
+  return parseScalars("--set", words);
+}
+
+function dataWords(data: string): string[] {
+  if (data === "digits") return ["data.kind=digits"];
+  const kind = /\.(csv|npz)$/i.exec(data)?.[1]?.toLowerCase() ?? "images";
+  return [`data.kind=${kind}`, `data.path=${data}`];
 }

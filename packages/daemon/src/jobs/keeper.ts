@@ -17,6 +17,7 @@ import {
   readJob,
   writeEnd,
 } from "@smc/store/jobs";
+import { trainProgram } from "./check-training.ts";
 import { closeInherited } from "./inherited.ts";
 import { killMarked, signalGroup } from "./kill-tree.ts";
 import { ProgramOutput } from "./program-output.ts";
@@ -102,9 +103,13 @@ async function whyNotStarted(child: ChildProcess, program: string): Promise<stri
   }
 }
 
+function wordsOf({ engine, argv }: JobRecord["spec"]): readonly string[] {
+  return engine === "tfjs" ? [process.execPath, trainProgram(), "train", argv[1] ?? "{}"] : argv;
+}
+
 async function runProgram(record: JobRecord, places: JobPlaces, ending: Ending): Promise<JobEnd> {
   const { spec, attempt } = record;
-  const [program = "", ...words] = spec.argv;
+  const [program = "", ...words] = wordsOf(spec);
   await using output = await ProgramOutput.open(await JobLog.open(places.log), places.history);
   const startedMs = Date.now();
   const child = spawn(program, words, {

@@ -36,9 +36,10 @@ export interface Transition {
   readonly why: string;
 }
 
-/** A program that the job runs. */
+/** What the job runs. */
 export interface JobSpec {
-  readonly engine: "command";
+  /** "tfjs": the trainer that comes with smc, whose spec as JSON is the second word of `argv`. */
+  readonly engine: "command" | "tfjs";
   readonly argv: readonly string[];
   /** All of its environment, beside what the daemon adds. */
   readonly environment: Readonly<Record<string, string>>;

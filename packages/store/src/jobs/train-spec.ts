@@ -27,7 +27,9 @@ const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 export interface TrainOptions {
   /** What the job works on; HEAD when left out. */
   readonly revision?: string;
-  /** The program and its words: no shell reads them. */
+  /** "command" when left out. */
+  readonly engine?: "command" | "tfjs";
+  /** The program and its words: no shell reads them. For "tfjs" its spec as JSON. */
   readonly argv: readonly string[];
   /** Its branch is `jobs/<name>`; its id when left out. */
   readonly name?: string;
@@ -62,13 +64,13 @@ export function checkSpec(options: TrainOptions): JobSpec {
   if (faults.length > 0)
     throw new SmcError("ARGUMENT_INVALID", `${faults.join("; ")}; no job was made`, { details: { faults } });
   return {
-    engine: "command",
-    argv: options.argv,
+    engine: options.engine ?? "command",
+    argv: options.engine === "tfjs" ? ["tfjs", ...options.argv] : options.argv,
     environment: options.environment ?? {},
     output: options.output ?? null,
     checkpoints: options.checkpoints ?? null,
     metricsFile: options.metricsFile ?? null,
-    params: { ...paramsOf(options.argv), ...options.params },
+    params: { ...(options.engine === "tfjs" ? {} : paramsOf(options.argv)), ...options.params },
     message: options.message ?? null,
     timeoutMs: typeof timeoutMs === "number" ? timeoutMs : null,
     graceMs: typeof graceMs === "number" ? graceMs : GRACE_MS,

@@ -1,0 +1,60 @@
+/**
+ * The engine `tfjs` as a program: `node train-program.js check|train <spec as JSON>`. `check` prints the whole spec, or the
+ * error; `train` learns from the folder it stands in, and tells each epoch as any other program of a job does.
+ */
+import { Socket } from "node:net";
+import { isSmcError, SmcError } from "@smc/store/errors";
+import { resolveSpec, train, type TrainEvent } from "@smc/trainer";
+
+/** Pipes of whoever started this; opened when there is something to say. */
+function open(fd: number): (text: string) => void {
+  let socket: Socket | undefined;
+  return (text) => {
+    socket ??= new Socket({ fd, readable: false, writable: true }).on("error", () => socket?.destroy());
+    socket.write(`${text}\n`);
+  };
+}
+
+const out = open(1);
+const err = open(2);
+
+function tell(event: TrainEvent): void {
+  if (event.type === "epoch") {
+    const { epoch, metrics, lr, seconds } = event;
+    out(JSON.stringify({ epoch, metrics: { ...metrics, lr, seconds: Math.round(seconds * 1000) / 1000 } }));
+  } else if (event.type === "ready") {
+    const { samples, classes, weights, backend } = event;
+    out(
+      `${samples.train} samples, ${samples.validation} to validate, ${classes} classes, ${weights} weights, ${backend}`,
+    );
+  } else if (event.type === "step") out(`step ${event.step}`);
+  else if (event.type === "message") err(`${event.level}: ${event.text}`);
+}
+
+async function run(spec: unknown): Promise<void> {
+  const { SMC_OUTPUT: outputDir, SMC_RESUME } = process.env;
+  if (outputDir === undefined) throw new SmcError("USAGE", "SMC_OUTPUT is not set");
+  const stop = new AbortController();
+  process.on("SIGTERM", () => stop.abort());
+  const { status, reason } = await train(spec, {
+    inputDir: process.cwd(),
+    outputDir,
+    signal: stop.signal,
+    onEvent: tell,
+    resume: SMC_RESUME === "1",
+  });
+  if (reason !== undefined) err(reason);
+  if (status === "failed") process.exitCode = 1;
+}
+
+const [mode, text = "{}"] = process.argv.slice(2);
+try {
+  const spec = JSON.parse(text) as unknown;
+  if (mode === "check") out(JSON.stringify({ spec: resolveSpec(spec) }));
+  else await run(spec);
+} catch (error) {
+  const known = isSmcError(error) ? error : new SmcError("INTERNAL", String(error), { cause: error });
+  if (mode === "check") out(JSON.stringify({ error: known }));
+  else err(known.message);
+  process.exitCode = known.exit;
+}
