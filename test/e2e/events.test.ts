@@ -42,7 +42,7 @@ test("smc events lists what happened, oldest first", async () => {
   expect(
     (await box.json<{ events: Event[] }>("events", "--event", "ref.updated", "-n", "2")).events,
   ).toHaveLength(2);
-  expect(await box.refused("events", "--event", "job.finished")).toMatchObject({
+  expect(await box.refused("events", "--event", "job.begun")).toMatchObject({
     code: "ARGUMENT_INVALID",
     exit: 2,
   });

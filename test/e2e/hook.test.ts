@@ -144,7 +144,7 @@ test("a clone, a worktree and its settings bring no hook", async () => {
 });
 
 test.each([
-  [["hook", "add", "job.finished", "https://example.org/"], 2, "ARGUMENT_INVALID"],
+  [["hook", "add", "job.begun", "https://example.org/"], 2, "ARGUMENT_INVALID"],
   [["hook", "add", "ref.updated", "http://example.org/"], 2, "URL_INVALID"],
   [["hook", "add", "ref.updated", "https://a:b@example.org/"], 2, "URL_INVALID"],
   [["hook", "add", "ref.updated", "--exec", "./nope"], 3, "PATH_NOT_FOUND"],

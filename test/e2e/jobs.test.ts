@@ -78,6 +78,19 @@ test(
     const again = (await box.ok("jobs", "retry", "low", "-q")).trim();
     expect((await box.smc(["jobs", "wait", again])).code).toBe(0);
     expect(await box.ok("audit", "--op", "train")).toContain(again);
+    const told = await box.json<{ events: { event: string; reason: string }[] }>(
+      "events",
+      "--event",
+      "job.finished",
+    );
+    expect(told.events.map(({ reason }) => / (stopped|canceled|finished): /.exec(reason)?.[1])).toEqual([
+      "stopped",
+      "canceled",
+      "canceled",
+      "finished",
+      "finished",
+    ]);
+    expect(told.events.at(-2)?.reason).toContain("best epoch 2, loss 0.5; commit ");
     await box.ok("jobs", "rm", again);
     expect(await box.refused("jobs", "show", again)).toMatchObject({ code: "JOB_NOT_FOUND", exit: 3 });
   },

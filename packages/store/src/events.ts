@@ -6,11 +6,13 @@ import type { OwnedStore } from "./open-store.ts";
 import { PRUNED_PREFIX } from "./refs/refs.ts";
 import { CHAMPION, roleRef } from "./registry/roles.ts";
 
-export const EVENTS = ["ref.updated", "champion.changed", "integrity.failed"] as const;
+export const EVENTS = ["ref.updated", "champion.changed", "integrity.failed", "job.finished"] as const;
 export type EventName = (typeof EVENTS)[number];
 
 /** The verb of records about damage. */
 const INTEGRITY: EventName = "integrity.failed";
+/** And about the end of a job, however it ended. */
+export const JOB_FINISHED: EventName = "job.finished";
 /** An event names so many refs and counts the others. */
 const REFS_MAX = 100;
 const MESSAGE_LENGTH_MAX = 2000;
@@ -55,6 +57,7 @@ export function eventsOf(record: JournalRecord, storeId: string): StoreEvent[] {
   if (moved.length > 0) found.push(["ref.updated", moved]);
   if (champion.length > 0) found.push(["champion.changed", champion]);
   if (op === INTEGRITY) found.push([INTEGRITY, []]);
+  if (op === JOB_FINISHED) found.push([JOB_FINISHED, []]);
   return found.map(([event, changes]) => ({
     id: `${storeId}-${seq}-${event}`,
     event,

@@ -21,6 +21,8 @@ export {
   removeJob,
   writeJob,
 } from "./jobs/job-folder.ts";
+export { bestEpoch } from "./jobs/best-epoch.ts";
+export { readHistory } from "./jobs/job-history.ts";
 export { logTail, readLog } from "./jobs/job-log.ts";
 export type { JobQueue, JobsPlace, QueueState } from "./jobs/job-queue.ts";
 export * from "./jobs/job-record.ts";
@@ -88,7 +90,7 @@ export type { DamagedRecord } from "./pack/reader.ts";
 export { type HookOutcome, type HookRecord, noteHook, readHooks } from "./hooks.ts";
 export { readPrivate } from "./read-private.ts";
 export * from "./verbs/hook.ts";
-export { EVENTS, type EventName, eventsOf, noteIntegrity, type StoreEvent } from "./events.ts";
+export { EVENTS, type EventName, eventsOf, JOB_FINISHED, noteIntegrity, type StoreEvent } from "./events.ts";
 export { fail, type Finding, pass, runCheck, warn } from "./doctor/row.ts";
 export * from "./verbs/download.ts";
 export * from "./verbs/du.ts";

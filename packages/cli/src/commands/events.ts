@@ -5,7 +5,7 @@ import { formatTable, shortDigest } from "../format.ts";
 import { formatJson, type Output } from "../output.ts";
 
 const COUNT = 20;
-const NAMES = ["ref.updated", "champion.changed", "integrity.failed"] as const;
+const NAMES = ["ref.updated", "champion.changed", "integrity.failed", "job.finished"] as const;
 /** Of an event with many. */
 const REFS_SHOWN = 5;
 

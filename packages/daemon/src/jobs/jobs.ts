@@ -21,6 +21,7 @@ import { SmcError } from "@smc/store/errors";
 import { createFolder, removeTree, replaceFile } from "@smc/store/fs";
 import type { Logger } from "../logger.ts";
 import { askKeeper, type Keeper } from "./keeper-process.ts";
+import { noteEnd } from "./note-end.ts";
 import { runJob } from "./run-job.ts";
 
 const SLOTS = 1;
@@ -89,7 +90,9 @@ export class Jobs implements JobQueue {
 
   async ask(id: string, what: "stop" | "cancel"): Promise<JobRecord> {
     const atMs = Date.now();
+    let wasWaiting = false;
     const record = await this.#change(id, (now) => {
+      wasWaiting = stateOfJob(now) === "queued";
       if (hasEnded(now)) return now;
       if (stateOfJob(now) === "queued")
         return moveTo(now, { state: "canceled", atMs, why: "before its program began" }, { asked: what });
@@ -97,6 +100,7 @@ export class Jobs implements JobQueue {
       return { ...now, asked: now.asked === "cancel" ? "cancel" : what };
     });
     const keeper = this.#running.get(id)?.keeper;
+    if (wasWaiting) await noteEnd(this.#store, this.#logger, record);
     if (!hasEnded(record) && keeper !== undefined) askKeeper(keeper, what);
     return record;
   }
@@ -207,8 +211,11 @@ export class Jobs implements JobQueue {
 
   #run(id: string): void {
     const controller = new AbortController();
-    const move = (state: JobState, why: string, changes?: Partial<JobRecord>): Promise<JobRecord> =>
-      this.#change(id, (now) => moveTo(now, { state, atMs: Date.now(), why }, changes));
+    const move = async (state: JobState, why: string, changes?: Partial<JobRecord>): Promise<JobRecord> => {
+      const record = await this.#change(id, (now) => moveTo(now, { state, atMs: Date.now(), why }, changes));
+      await noteEnd(this.#store, this.#logger, record);
+      return record;
+    };
     const done = runJob({
       store: this.#store,
       logger: this.#logger,

@@ -28,7 +28,7 @@ test("events() tells of refs that moved, of the champion and of damage, and of n
     expect(await told({ limit: 1 })).toEqual([["integrity.failed", "pack 12: a flipped byte"]]);
     expect(await told({ limit: 0 })).toEqual([]);
     expect(await told({ event: "champion.changed" })).toEqual([["champion.changed", "best"]]);
-    expect(await codeOf(() => events(store, { event: "job.finished" }, QUIET))).toBe("ARGUMENT_INVALID");
+    expect(await codeOf(() => events(store, { event: "job.begun" }, QUIET))).toBe("ARGUMENT_INVALID");
     expect(await codeOf(() => events(store, { limit: 1001 }, QUIET))).toBe("ARGUMENT_INVALID");
   }));
 

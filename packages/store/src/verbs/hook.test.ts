@@ -57,7 +57,7 @@ test("hook() refuses what is no event, nobody to tell, and a file that others ma
   await withStore(async (store) => {
     const access = accessOf(store);
     const code = (options: Parameters<typeof hook>[1]) => codeOf(() => hook(access, options, QUIET));
-    expect(await code({ ...ADD, event: "job.finished" })).toBe("ARGUMENT_INVALID");
+    expect(await code({ ...ADD, event: "job.begun" })).toBe("ARGUMENT_INVALID");
     expect(await code({ ...ADD, exec: ["x"] })).toBe("USAGE");
     expect(await code({ action: "rm", id: "00000000" })).toBe("ARGUMENT_INVALID");
     await hook(access, ADD, QUIET);

@@ -8,7 +8,7 @@ import { requireEvent } from "./events.ts";
 
 export interface HookOptions {
   readonly action: "add" | "list" | "rm" | "test";
-  /** For `add`: "ref.updated", "champion.changed", "integrity.failed". */
+  /** For `add`: "ref.updated", "champion.changed", "integrity.failed", "job.finished". */
   readonly event?: string;
   /** For `add`: the server; or else */
   readonly url?: string;
