@@ -105,7 +105,7 @@ export const command = defineCommand({
     return followJob(context, { job: job.id, shows: "curve" }, mode).then(exitOf);
   },
   print: ({ job }, out) => {
-    out.line(`job ${job.id} ${show(job.name)} is queued`);
+    out.line(`job ${job.name === job.id ? job.id : `${job.id} ${show(job.name)}`} is queued`);
     out.hint(`watch it with "smc jobs watch ${job.id}"`);
   },
   quiet: ({ job }) => [job.id],

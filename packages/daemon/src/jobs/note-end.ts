@@ -7,6 +7,7 @@ import {
   type JobRecord,
   type OwnedStore,
   readHistory,
+  titleOfJob,
 } from "@smc/store";
 import { isSmcError } from "@smc/store/errors";
 import type { Logger } from "../logger.ts";
@@ -14,7 +15,7 @@ import type { Logger } from "../logger.ts";
 /** Nothing when it has not ended. A journal that takes no record is told in the log: the job's own record has its state. */
 export async function noteEnd(store: OwnedStore, logger: Logger, record: JobRecord): Promise<void> {
   if (!hasEnded(record)) return;
-  const { id, name, repository, actor, commit } = record;
+  const { id, repository, actor, commit } = record;
   const { state, why } = record.transitions.at(-1) ?? { state: "", why: "" };
   try {
     const best = bestEpoch(await readHistory(jobPlaces(store.path, record).history));
@@ -22,7 +23,7 @@ export async function noteEnd(store: OwnedStore, logger: Logger, record: JobReco
     const commitText = commit === null ? "" : `; commit ${commit}`;
     await store.refs.note(repository, {
       op: JOB_FINISHED,
-      reason: `job ${id} ${name} ${state}: ${why.replaceAll("\n", " ")}${bestText}${commitText}`,
+      reason: `job ${titleOfJob(record)} ${state}: ${why.replaceAll("\n", " ")}${bestText}${commitText}`,
       actor: `${actor.name} <${actor.email}>`,
     });
   } catch (error) {

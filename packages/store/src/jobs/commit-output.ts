@@ -25,7 +25,7 @@ import { bestEpoch } from "./best-epoch.ts";
 import type { JobPlaces } from "./job-folder.ts";
 import { readHistory } from "./job-history.ts";
 import type { JobCommit } from "./job-queue.ts";
-import type { EpochPoint, JobEnd, JobRecord } from "./job-record.ts";
+import { type EpochPoint, type JobEnd, type JobRecord, titleOfJob } from "./job-record.ts";
 import { readOutput } from "./output-files.ts";
 
 /** Of the curve, in the commit; the newest of a longer one. */
@@ -190,7 +190,7 @@ async function publish(
   const { store, name } = repository;
   const { ended, change, commit, message } = input;
   const { record } = ended;
-  const reason = reasonOf(repository, "train", `job ${record.id} ${record.name}: ${message}`);
+  const reason = reasonOf(repository, "train", `job ${titleOfJob(record)}: ${message}`);
   const policy = await refPolicy(repository);
   const alone = async (why: string): Promise<string> => {
     await store.refs.update(name, [change], reason, policy);

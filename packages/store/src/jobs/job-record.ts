@@ -99,6 +99,11 @@ export interface JobEnd {
   readonly endedMs: number;
 }
 
+/** For people: the id, and the name unless that is the id. */
+export function titleOfJob({ id, name }: Pick<JobRecord, "id" | "name">): string {
+  return name === id ? id : `${id} ${name}`;
+}
+
 export function stateOfJob({ transitions }: Pick<JobRecord, "transitions">): JobState {
   return transitions.at(-1)?.state ?? "queued";
 }
