@@ -1,4 +1,5 @@
 /** One job from the queue to its end, from whatever state it is in: a daemon that was killed left it anywhere. */
+import { stat } from "node:fs/promises";
 import {
   type Call,
   claimAttempt,
@@ -67,7 +68,7 @@ export async function runJob(run: JobRun): Promise<void> {
 /** Prepares the folder and starts the program; undefined when the job has ended before. */
 async function begin(run: JobRun, places: JobPlaces): Promise<Keeper | undefined> {
   const { store, logger, signal } = run;
-  const record = await run.move("preparing", record0(run));
+  const record = await run.move("preparing", whatIsPrepared(run.read()));
   const call: Call = { signal, onProgress: () => undefined };
   let links = 0;
   if (!(record.isResumed && (await isReady(places))))
@@ -90,12 +91,11 @@ async function begin(run: JobRun, places: JobPlaces): Promise<Keeper | undefined
   return keeper;
 }
 
-function record0(run: JobRun): string {
-  return run.read().isResumed ? "going on in its folder" : "making its working copy";
+function whatIsPrepared({ isResumed }: JobRecord): string {
+  return isResumed ? "going on in its folder" : "making its working copy";
 }
 
 async function isReady({ work }: JobPlaces): Promise<boolean> {
-  const { stat } = await import("node:fs/promises");
   return stat(work).then(
     (found) => found.isDirectory(),
     () => false,
