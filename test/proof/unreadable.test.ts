@@ -1,6 +1,6 @@
 /** A disk that does not give a place of a pack (EIO, by strace): `fsck` names it, reads all the rest, and mends it. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ROOT } from "../source.ts";
@@ -21,7 +21,7 @@ interface Checked {
 
 const strace = findStrace();
 let workshop: Workshop;
-/** Each record lies in one of `packs`, and in one that was written after them. */
+/** Each record lies in one of `packs`, the largest first, and in one that was written after them. */
 let start: string;
 let packs: readonly string[];
 
@@ -30,7 +30,8 @@ beforeAll(async () => {
   const [first] = workshop.starts;
   if (first === undefined) return;
   start = first.folder;
-  packs = JSON.parse(run([], ["copy", start])) as string[];
+  const written = JSON.parse(run([], ["copy", start])) as string[];
+  packs = written.sort((a, b) => statSync(b).size - statSync(a).size);
 });
 
 afterAll(async () => {

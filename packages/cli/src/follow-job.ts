@@ -1,13 +1,11 @@
 /** Watching a job: asks the daemon what is new, again and again, and prints it as it comes. */
 import type { Followed, JobCard, JobsOptions } from "@smc/store";
-import { isSmcError, SmcError } from "@smc/store/errors";
+import { SmcError } from "@smc/store/errors";
 import type { CommandContext, ExecuteMode } from "./command.ts";
 import { endLines, pointLine, stateLine } from "./job-text.ts";
 
 /** The daemon answers after so long also when nothing is new. */
 const WAIT_MS = 5_000;
-/** A daemon that was killed is started again by the next question; one that dies each time is not. */
-const BROKEN_MAX = 3;
 
 export interface FollowOptions {
   readonly job: string;
@@ -26,30 +24,21 @@ export async function followJob(
   mode: ExecuteMode,
 ): Promise<JobCard> {
   let since: JobsOptions["since"];
-  let broken = 0;
   // What remains the same when another job takes the name.
   let id = job;
   for (;;) {
-    try {
-      const { jobs, followed } = await context.call("jobs", {
-        action: "follow",
-        job: id,
-        waitMs: once ? 0 : WAIT_MS,
-        ...(since === undefined ? (tailBytes === undefined ? {} : { tailBytes }) : { since }),
-      });
-      const [card] = jobs;
-      if (card === undefined || followed === null)
-        throw new SmcError("INTERNAL", "nothing is told of the job");
-      await print({ card, followed, from: since?.transitions ?? 0 }, shows, mode);
-      if (followed.isDone || (once && followed.log === "")) return card;
-      id = card.id;
-      since = followed.position;
-      broken = 0;
-    } catch (error) {
-      broken += 1;
-      const isGone = isSmcError(error, "DAEMON_UNREACHABLE") || isSmcError(error, "DAEMON_STOPPING");
-      if (!isGone || broken > BROKEN_MAX) throw error;
-    }
+    const { jobs, followed } = await context.call("jobs", {
+      action: "follow",
+      job: id,
+      waitMs: once ? 0 : WAIT_MS,
+      ...(since === undefined ? (tailBytes === undefined ? {} : { tailBytes }) : { since }),
+    });
+    const [card] = jobs;
+    if (card === undefined || followed === null) throw new SmcError("INTERNAL", "nothing is told of the job");
+    await print({ card, followed, from: since?.transitions ?? 0 }, shows, mode);
+    if (followed.isDone || (once && followed.log === "")) return card;
+    id = card.id;
+    since = followed.position;
   }
 }
 

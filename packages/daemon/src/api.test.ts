@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { api, type Input, type VerbName } from "./api.ts";
 import { handlers } from "./handlers.ts";
-import { READING_VERBS } from "./reading.ts";
+import { isReading, READING_ACTIONS, READING_VERBS } from "./reading.ts";
 import { assertValid } from "./validate.ts";
 
 /** Options of a store's function that its schema does not know; handlers.ts checks the other direction. */
@@ -22,6 +22,15 @@ test("api and handlers name the same verbs, with a summary each", () => {
 
 test("reading verbs are verbs", () => {
   expect([...READING_VERBS].filter((verb) => !Object.hasOwn(api, verb))).toEqual([]);
+  expect(Object.keys(READING_ACTIONS).filter((verb) => READING_VERBS.has(verb))).toEqual([]);
+});
+
+test("isReading() knows what may be asked again", () => {
+  expect(isReading("log", {})).toBe(true);
+  expect(isReading("jobs", { action: "show", job: "1f" })).toBe(true);
+  expect(isReading("jobs", { action: "retry", job: "1f" })).toBe(false);
+  for (const input of [undefined, null, "show", {}]) expect(isReading("jobs", input)).toBe(false);
+  expect(isReading("commit", { action: "list" })).toBe(false);
 });
 
 const at = { folder: "/" };

@@ -9,7 +9,7 @@ import type { Input, Result, VerbName } from "./api.ts";
 import { answers, ensureDaemon, type Link, pause, withDaemon } from "./connect.ts";
 import { presenceOf } from "./presence.ts";
 import { type At, type DaemonStatus, ERROR_TRAILER, SIZE_HEADER } from "./protocol.ts";
-import { READING_VERBS } from "./reading.ts";
+import { isReading } from "./reading.ts";
 import { assertProtocol, Broken, NotAccepted, readAnswer, readBody, send } from "./request.ts";
 
 export type { At, DaemonStatus } from "./protocol.ts";
@@ -74,7 +74,7 @@ export function createClient({ storePath, autostart = true }: ClientOptions): Cl
   return {
     async call<V extends VerbName>(verb: V, request: { at: At; input: Input<V> }, options: CallOptions = {}) {
       const { signal = never(), onProgress, onEvent } = options;
-      const repeatable = READING_VERBS.has(verb);
+      const repeatable = isReading(verb, request.input);
       const path = `/v1/verbs/${verb}`;
       return withDaemon(link, signal, async (socket) => {
         try {
@@ -107,7 +107,7 @@ export function createClient({ storePath, autostart = true }: ClientOptions): Cl
   };
 }
 
-/** A reading verb may be sent again; for any other the user must know that the outcome is not known. */
+/** A request that reads may be sent again; for any other the user must know that the outcome is not known. */
 function explainBroken(error: unknown, repeatable: boolean): unknown {
   if (!(error instanceof Broken)) return error;
   if (repeatable) return new NotAccepted(error);

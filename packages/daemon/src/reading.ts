@@ -1,8 +1,8 @@
 /**
- * Verbs that change neither the store nor a worktree: the client may send them twice when the daemon dies on them.
+ * Which requests change neither the store nor a worktree: the client may send them twice when the daemon dies on them.
  * A list of its own because the client must not load the schemas of `api.ts`.
  */
-import type { VerbName } from "./api.ts";
+import type { Input, VerbName } from "./api.ts";
 
 export const READING_VERBS: ReadonlySet<string> = new Set([
   "audit",
@@ -32,3 +32,25 @@ export const READING_VERBS: ReadonlySet<string> = new Set([
   "show",
   "versions",
 ] satisfies VerbName[]);
+
+type ActionOf<V extends VerbName> = Input<V> extends { readonly action: infer A extends string } ? A : never;
+
+/** Of verbs that also change something, the actions that do not. */
+export const READING_ACTIONS: { readonly [V in VerbName]?: readonly ActionOf<V>[] } = {
+  backups: ["list", "verify"],
+  catalog: ["list"],
+  config: ["get", "list"],
+  hook: ["list"],
+  jobs: ["list", "show", "follow", "epochs", "checkpoints"],
+  meta: ["get"],
+  queue: ["status"],
+  ref: ["list"],
+  registry: ["summary", "export"],
+};
+
+/** `input` may be anything; what is no input of the verb is no reading. */
+export function isReading(verb: VerbName, input: unknown): boolean {
+  if (READING_VERBS.has(verb)) return true;
+  const action = (input as { readonly action?: unknown } | null | undefined)?.action;
+  return ((READING_ACTIONS[verb] ?? []) as readonly unknown[]).includes(action);
+}

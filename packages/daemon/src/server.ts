@@ -14,7 +14,7 @@ import { healing } from "./heal.ts";
 import { parseJson } from "./json.ts";
 import type { Logger } from "./logger.ts";
 import { type At, type DaemonStatus, JSON_TYPE, PROTOCOL, PROTOCOL_HEADER } from "./protocol.ts";
-import { READING_VERBS } from "./reading.ts";
+import { isReading } from "./reading.ts";
 import { assertValid, warmUp } from "./validate.ts";
 import type { JobQueue, OwnedStore } from "@smc/store";
 
@@ -148,17 +148,17 @@ interface VerbRun {
 async function runVerb(host: Host, { verb, reply, entered, body }: VerbRun): Promise<void> {
   const { store, jobs, logger, onHooksChanged } = host;
   const startMs = performance.now();
-  const isReading = READING_VERBS.has(verb);
+  const reads = isReading(verb, body.input);
   const failure = await answerVerb(reply.raw, {
     controller: entered.controller,
     run: (call) =>
-      healing(host, { isReading }, async () =>
+      healing(host, { isReading: reads }, async () =>
         handlers[verb]({ store, jobs, at: body.at, onHooksChanged }, body.input, call),
       ),
     describe: (error) => describeFailure(error, logger, { verb }),
   });
   const fields = { verb, ms: Math.round(performance.now() - startMs), code: failure?.json.code };
-  if (failure === undefined && !isReading) logger.info(fields, "verb done");
+  if (failure === undefined && !reads) logger.info(fields, "verb done");
   else logger.debug(fields, "verb done");
 }
 
