@@ -51,6 +51,8 @@ export const jobsApi = {
     waitMs: optional(count),
     tailBytes: optional(count),
     resume: optional(flag),
+    epochs: optional(count),
+    patience: optional(count),
     priority: optional(integer),
   }),
   queue: verb("Tells which jobs run and wait, and lets further ones begin or not", "store", {

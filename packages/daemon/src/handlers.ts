@@ -8,7 +8,7 @@ import { doctorIn } from "./doctor.ts";
 import { backupIn, onFiles } from "./files-place.ts";
 import { hookIn } from "./hooks/hook.ts";
 import { openGit } from "./imports/open-git.ts";
-import { onJobs, trainIn } from "./jobs-place.ts";
+import { jobsIn, onJobs, trainIn } from "./jobs-place.ts";
 import { loginIn, logoutIn } from "./remotes/login.ts";
 import {
   cloneIn,
@@ -181,7 +181,7 @@ export const handlers = {
   list: onFiles(store.list),
   catalog: withWeb(store.catalog),
   train: trainIn,
-  jobs: onJobs(store.jobs),
+  jobs: jobsIn,
   queue: onJobs(store.queue),
   backup: backupIn,
   "restore-backup": onFiles(store.restoreBackup),

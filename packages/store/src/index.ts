@@ -8,7 +8,7 @@ export { type ConfigKey, parseBranchPatterns, readConfig } from "./config.ts";
 export { scrubNext } from "./check/scrub.ts";
 export type { GitSource } from "./imports/git-source.ts";
 export { commitOutput } from "./jobs/commit-output.ts";
-export type { JobCard } from "./jobs/job-card.ts";
+export { findJob, type JobCard } from "./jobs/job-card.ts";
 export {
   claimAttempt,
   JOBS_MAX,

@@ -24,8 +24,8 @@ export type TrainEvent =
       readonly weights: number;
       readonly layers: readonly LayerRow[];
       readonly backend: BackendName;
-      /** Whole epochs that a checkpoint brought along. */
-      readonly epochsDone: number;
+      /** Whole epochs that a checkpoint brought along: whoever was killed after the checkpoint has not told the last of them. */
+      readonly history: readonly EpochRow[];
     }
   | {
       readonly type: "batch";

@@ -81,7 +81,7 @@ async function trainOn(prepared: Prepared, context: TrainContext): Promise<Train
     weights: learnedCount(network),
     layers: network.rows,
     backend,
-    epochsDone: run.session.state.epoch,
+    history: [...run.session.state.history],
   });
   onEvent({ type: "step", step: "train" });
   const { status, reason } = await run.toTheEnd();

@@ -22,6 +22,7 @@ const ACTIONS = [
 ] as const;
 type Action = (typeof ACTIONS)[number];
 
+const EPOCHS_MAX = 10_000;
 /** Of the log, where it is not followed from the beginning. */
 const TAIL_BYTES = 64 * 1024;
 
@@ -39,14 +40,14 @@ export const command = defineCommand({
     "jobs logs JOB [-f]",
     "jobs epochs JOB [--csv]",
     "jobs stop|cancel|rm JOB",
-    "jobs retry JOB [--resume]",
+    "jobs retry JOB [--resume [--epochs N] [--patience N]]",
     "jobs priority JOB N",
   ],
   description: [
     "Jobs are made by smc train. A JOB is named by its id, the start of it, or its name: then it is the newest of that name.",
     "stop sends SIGTERM to the program and makes the file that SMC_STOP_FILE names, so that it can save; after its grace it is",
     "killed. cancel kills it at once with all that it started. retry makes a new job of the same kind; with --resume the job",
-    "goes on in its own folder. watch and wait end with 10 when the job does not finish.",
+    "goes on in its own folder, also one that has finished: --epochs lets it learn so many in all. watch and wait end with 10 when the job does not finish.",
   ],
   positionals: [
     { name: "action", summary: ACTIONS.join(", "), completes: ACTIONS },
@@ -57,11 +58,26 @@ export const command = defineCommand({
     follow: { type: "boolean", short: "f", summary: "logs: go on until the job has ended" },
     csv: { type: "boolean", summary: "epochs: comma-separated, with a head" },
     resume: { type: "boolean", summary: "retry: go on in the job's own folder" },
+    epochs: {
+      type: "integer",
+      value: "N",
+      min: 1,
+      max: EPOCHS_MAX,
+      summary: "retry --resume, tfjs: so many epochs in all",
+    },
+    patience: {
+      type: "integer",
+      value: "N",
+      min: 1,
+      max: EPOCHS_MAX,
+      summary: "retry --resume, tfjs: so many epochs without a better one",
+    },
   },
   examples: [
     ["smc jobs", "list them"],
     ["smc jobs logs -f 1f2e3d4c", "what it prints"],
     ["smc jobs epochs night --csv > curve.csv", "its curve"],
+    ["smc jobs retry --resume night --epochs 40", "learn more"],
     ["smc jobs wait night && smc compare champion challenger", "when it is done"],
   ],
   run: (context, { words, rest, options }) => {
@@ -75,6 +91,8 @@ export const command = defineCommand({
       ["follow", "logs"],
       ["csv", "epochs"],
       ["resume", "retry"],
+      ["epochs", "retry"],
+      ["patience", "retry"],
     ] as const)
       if (options[name] && action !== of) throw new SmcError("USAGE", `--${name} goes with "smc jobs ${of}"`);
     return context.call("jobs", {
@@ -82,6 +100,8 @@ export const command = defineCommand({
       ...(job === undefined ? {} : { job }),
       ...(number === undefined ? {} : { priority: parsePriority(number) }),
       ...(options.resume ? { resume: true } : {}),
+      ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
+      ...(options.patience === undefined ? {} : { patience: options.patience }),
     });
   },
   stream: ({ jobs }, mode, { context, words, options }) => {

@@ -39,8 +39,8 @@ export function nest(settings: Scalars): Record<string, unknown> {
 }
 
 /** The spec with every default, as JSON. Throws CONFIG_INVALID with all that is wrong. */
-export async function checkTraining(settings: Scalars, signal: AbortSignal): Promise<string> {
-  const words = [trainProgram(), "check", JSON.stringify(nest(settings))];
+export async function checkTraining(settings: object, signal: AbortSignal): Promise<string> {
+  const words = [trainProgram(), "check", JSON.stringify(settings)];
   const child = spawn(process.execPath, words, {
     env: {},
     stdio: ["ignore", "pipe", "ignore"],

@@ -7,6 +7,7 @@ import {
   type JobQueue,
   type JobRecord,
   jobsFolder,
+  type JobSpec,
   type JobState,
   moveTo,
   type OwnedStore,
@@ -105,10 +106,16 @@ export class Jobs implements JobQueue {
     return record;
   }
 
-  async resume(id: string): Promise<JobRecord> {
+  async resume(id: string, spec?: JobSpec): Promise<JobRecord> {
     const next = { state: "queued", atMs: Date.now(), why: "resumed" } as const;
     const record = await this.#change(id, (now) =>
-      moveTo(now, next, { attempt: now.attempt + 1, isResumed: true, asked: null, commit: null }),
+      moveTo(now, next, {
+        attempt: now.attempt + 1,
+        isResumed: true,
+        asked: null,
+        commit: null,
+        ...(spec === undefined ? {} : { spec }),
+      }),
     );
     this.#pump();
     return record;

@@ -1,10 +1,18 @@
 /** What a program prints → the log of its job, and the points of its curve. */
+import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { isSmcError } from "@smc/store/errors";
 import { openLog } from "@smc/store/fs";
-import { type JobLog, LINE_BYTES_MAX, parseEpochLine, POINTS_MAX } from "@smc/store/jobs";
+import {
+  type EpochPoint,
+  type JobLog,
+  LINE_BYTES_MAX,
+  parseEpochLine,
+  POINTS_MAX,
+  readPoints,
+} from "@smc/store/jobs";
 
 /** Both streams of a program, into one log; the program waits while a write is under way. */
 export class ProgramOutput implements AsyncDisposable {
@@ -12,16 +20,29 @@ export class ProgramOutput implements AsyncDisposable {
   readonly #history: FileHandle;
   #writing: Promise<void> = Promise.resolve();
   #points = 0;
+  /** Of each epoch, what was told last: a resumed program tells some again. */
+  readonly #told: Map<number, string>;
+  /** The last write to the history may have stopped inside of a line. */
+  #isCut: boolean;
   /** What could not be written: the program goes on all the same. */
   lostBytes = 0;
 
-  private constructor(log: JobLog, history: FileHandle) {
+  private constructor(
+    log: JobLog,
+    history: FileHandle,
+    { told, isCut }: { told: Map<number, string>; isCut: boolean },
+  ) {
     this.#log = log;
     this.#history = history;
+    this.#told = told;
+    this.#isCut = isCut;
   }
 
   static async open(log: JobLog, historyPath: string): Promise<ProgramOutput> {
-    return new ProgramOutput(log, await openLog(historyPath));
+    const told = new Map<number, string>();
+    for await (const point of readPoints(historyPath)) told.set(point.epoch, digestOf(point));
+    const history = await openLog(historyPath);
+    return new ProgramOutput(log, history, { told, isCut: (await history.stat()).size > 0 });
   }
 
   /** Returns when the stream has ended or was destroyed. Lines of metrics count on standard output only. */
@@ -64,7 +85,18 @@ export class ProgramOutput implements AsyncDisposable {
     if (this.#points === POINTS_MAX)
       await this.note(`more than ${POINTS_MAX} epochs; further ones are left out`);
     if (this.#points >= POINTS_MAX) return;
-    await this.#ordered(() => this.#history.writeFile(`${JSON.stringify(point)}\n`), 0);
+    if (this.#told.get(point.epoch) === digestOf(point)) return;
+    await this.#ordered(() => this.#writePoint(point), 0);
+  }
+
+  async #writePoint(point: EpochPoint): Promise<void> {
+    const line = `${JSON.stringify(point)}\n`;
+    // An empty line is no point; without it this one would be lost together with a half one.
+    const text = this.#isCut ? `\n${line}` : line;
+    this.#isCut = true;
+    await this.#history.writeFile(text);
+    this.#isCut = false;
+    this.#told.set(point.epoch, digestOf(point));
   }
 
   #write(bytes: Uint8Array): Promise<void> {
@@ -88,4 +120,8 @@ export class ProgramOutput implements AsyncDisposable {
     await this.#history.close();
     await this.#log[Symbol.asyncDispose]();
   }
+}
+
+function digestOf({ metrics }: EpochPoint): string {
+  return createHash("sha256").update(JSON.stringify(metrics)).digest("base64");
 }

@@ -4,7 +4,7 @@
  */
 import { Socket } from "node:net";
 import { isSmcError, SmcError } from "@smc/store/errors";
-import { resolveSpec, train, type TrainEvent } from "@smc/trainer";
+import { type EpochRow, resolveSpec, train, type TrainEvent } from "@smc/trainer";
 
 /** Pipes of whoever started this; opened when there is something to say. */
 function open(fd: number): (text: string) => void {
@@ -18,12 +18,16 @@ function open(fd: number): (text: string) => void {
 const out = open(1);
 const err = open(2);
 
+function tellEpoch({ epoch, metrics, lr, seconds }: EpochRow): void {
+  out(JSON.stringify({ epoch, metrics: { ...metrics, lr, seconds: Math.round(seconds * 1000) / 1000 } }));
+}
+
 function tell(event: TrainEvent): void {
-  if (event.type === "epoch") {
-    const { epoch, metrics, lr, seconds } = event;
-    out(JSON.stringify({ epoch, metrics: { ...metrics, lr, seconds: Math.round(seconds * 1000) / 1000 } }));
-  } else if (event.type === "ready") {
-    const { samples, classes, weights, backend } = event;
+  if (event.type === "epoch") tellEpoch(event);
+  else if (event.type === "ready") {
+    const { samples, classes, weights, backend, history } = event;
+    // Nobody may have heard the last of them: the keeper was killed. It leaves out what it knows.
+    for (const row of history) tellEpoch(row);
     out(
       `${samples.train} samples, ${samples.validation} to validate, ${classes} classes, ${weights} weights, ${backend}`,
     );

@@ -65,14 +65,22 @@ function parsePoint(line: string): EpochPoint[] {
   }
 }
 
+/** Every telling of every epoch, in the order of the file. */
+export async function* readPoints(path: string): AsyncGenerator<EpochPoint> {
+  for (let offset = 0; ;) {
+    const { points, nextOffset } = await readHistoryFrom(path, offset);
+    if (nextOffset === offset) return;
+    yield* points;
+    offset = nextOffset;
+  }
+}
+
 /** All of it; of an epoch that was told twice the last time counts, so that a resumed curve has no repeat. */
 export async function readHistory(path: string): Promise<EpochPoint[]> {
   const points = new Map<number, EpochPoint>();
-  for (let offset = 0; points.size < POINTS_MAX;) {
-    const part = await readHistoryFrom(path, offset);
-    if (part.nextOffset === offset) break;
-    for (const point of part.points) points.set(point.epoch, point);
-    offset = part.nextOffset;
+  for await (const point of readPoints(path)) {
+    points.set(point.epoch, point);
+    if (points.size >= POINTS_MAX) break;
   }
   return [...points.values()].sort((a, b) => a.epoch - b.epoch);
 }

@@ -2,7 +2,7 @@
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import type { Repository } from "../repository.ts";
-import type { JobRecord } from "./job-record.ts";
+import type { JobRecord, JobSpec } from "./job-record.ts";
 
 export interface QueueState {
   /** Jobs that may run at the same time. */
@@ -19,8 +19,8 @@ export interface JobQueue {
   submit(record: JobRecord): Promise<void>;
   /** Of a job that has ended nothing is asked. */
   ask(id: string, what: "stop" | "cancel"): Promise<JobRecord>;
-  /** Puts a job that has ended into the queue again, to go on in its folder. */
-  resume(id: string): Promise<JobRecord>;
+  /** Puts a job that has ended into the queue again, to go on in its folder; `spec` is its own from now on. */
+  resume(id: string, spec?: JobSpec): Promise<JobRecord>;
   setPriority(id: string, priority: number): Promise<JobRecord>;
   /** Takes away a job that has ended. */
   remove(id: string): Promise<void>;

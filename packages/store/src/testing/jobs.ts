@@ -24,8 +24,11 @@ export function idlePlace(bench: Bench): IdlePlace {
       records.set(record.id, record);
     },
     ask: (id, asked) => change(id, (now) => (hasEnded(now) ? now : { ...now, asked })),
-    resume: (id) =>
-      change(id, (now) => moveTo(now, { state: "queued", atMs: 1, why: "resumed" }, { attempt: 2 })),
+    resume: (id, spec) =>
+      change(id, (now) => {
+        const queued = { state: "queued", atMs: 1, why: "resumed" } as const;
+        return moveTo(now, queued, { attempt: 2, ...(spec === undefined ? {} : { spec }) });
+      }),
     setPriority: (id, priority) => change(id, (now) => ({ ...now, priority })),
     remove: async (id) => {
       records.delete(id);

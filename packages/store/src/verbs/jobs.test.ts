@@ -36,6 +36,28 @@ test("jobs() finds a job by id, start of it and name, and refuses what its state
     expect((await jobs(place, { action: "list", repository: "other" }, QUIET)).jobs).toEqual([]);
   }));
 
+test("jobs() gives a job of the engine tfjs that is resumed its new settings, and no other job", () =>
+  withWorktree(async (bench) => {
+    await bench.commit({ "a.txt": "a" });
+    const place = idlePlace(bench);
+    const { job } = await train(
+      place,
+      { engine: "tfjs", argv: ['{"epochs":2}'], params: { epochs: 2, lr: 1 } },
+      QUIET,
+    );
+    const other = await train(place, { argv: ["python"] }, QUIET);
+    for (const [id, record] of place.records)
+      place.records.set(id, moveTo(record, { state: "canceled", atMs: 1, why: "" }));
+    const settings = { spec: '{"epochs":5}', params: { epochs: 5 } };
+    for (const refused of [{ job: job.id }, { job: other.job.id, resume: true }])
+      await expect(jobs(place, { action: "retry", settings, ...refused }, QUIET)).rejects.toMatchObject({
+        code: "USAGE",
+      });
+    const { spec } =
+      (await jobs(place, { action: "retry", job: job.id, resume: true, settings }, QUIET)).jobs[0] ?? {};
+    expect(spec).toMatchObject({ argv: ["tfjs", '{"epochs":5}'], params: { epochs: 5, lr: 1 } });
+  }));
+
 test("jobs() follows a job from a position on, also where old parts of its log are gone", () =>
   withJob(async ({ bench, place, id }) => {
     const record = place.records.get(id);

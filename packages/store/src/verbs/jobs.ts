@@ -9,7 +9,7 @@ import { jobPlaces } from "../jobs/job-folder.ts";
 import { readHistory, readHistoryFrom } from "../jobs/job-history.ts";
 import { logTail, readLog } from "../jobs/job-log.ts";
 import type { JobsPlace } from "../jobs/job-queue.ts";
-import { type EpochPoint, hasEnded, type JobRecord } from "../jobs/job-record.ts";
+import { type EpochPoint, hasEnded, type JobRecord, type JobSpec } from "../jobs/job-record.ts";
 import { readOutput } from "../jobs/output-files.ts";
 import { newJobId } from "./train.ts";
 
@@ -42,6 +42,8 @@ export interface JobsOptions {
   readonly tailBytes?: number;
   /** For `retry`: go on in the job's own folder. */
   readonly resume?: boolean;
+  /** For `retry` with `resume`, of the engine "tfjs": its whole spec as JSON, and its params, from now on. */
+  readonly settings?: { readonly spec: string; readonly params: JobSpec["params"] };
   readonly priority?: number;
 }
 
@@ -116,7 +118,7 @@ export async function jobs(place: JobsPlace, options: JobsOptions, call: Call): 
     case "cancel":
       return made(await queue.ask(record.id, action));
     case "retry":
-      return made(await retry(place, record, options.resume === true));
+      return made(await retry(place, record, options));
     case "priority":
       return made(await queue.setPriority(record.id, options.priority ?? 0));
     case "rm":
@@ -133,9 +135,23 @@ function assertEnded(record: JobRecord, what: string): void {
   });
 }
 
-async function retry(place: JobsPlace, record: JobRecord, isResumed: boolean): Promise<JobRecord> {
+async function retry(
+  place: JobsPlace,
+  record: JobRecord,
+  { resume, settings }: Pick<JobsOptions, "resume" | "settings">,
+): Promise<JobRecord> {
   assertEnded(record, "started again");
-  if (isResumed) return place.queue.resume(record.id);
+  const { spec } = record;
+  if (settings !== undefined && (resume !== true || spec.engine !== "tfjs"))
+    throw new SmcError(
+      "USAGE",
+      `only a job of the engine tfjs that is resumed takes other settings; nothing was changed`,
+    );
+  if (resume === true) {
+    const argv = ["tfjs", settings?.spec ?? ""];
+    const params = { ...spec.params, ...settings?.params };
+    return place.queue.resume(record.id, settings === undefined ? spec : { ...spec, argv, params });
+  }
   const atMs = nowMs();
   const again: JobRecord = {
     ...record,
