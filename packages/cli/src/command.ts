@@ -62,9 +62,8 @@ export interface CommandSpec<S extends OptionSpecs, Data> {
   readonly digits?: string;
   /** The command ends by itself after Ctrl-C. */
   readonly foreground?: boolean;
-  readonly run: (context: CommandContext, words: Words<S>, mode: ExecuteMode) => Promise<Data>;
-  /** For answers that come bit by bit: prints them in every mode and gives the exit status; undefined when this is not one. */
-  readonly stream?: (data: Data, mode: ExecuteMode, asked: Asked<S>) => Promise<number> | undefined;
+  /** Asks the daemon. An answer that comes bit by bit is printed here, in every mode, and is then `Streamed`. */
+  readonly run: (context: CommandContext, words: Words<S>, mode: ExecuteMode) => Promise<Data | Streamed>;
   /** The answer for people. */
   readonly print: (data: Data, out: Output, asked: Asked<S>) => void | Promise<void>;
   /** The answer with `-q`: names and digests only. */
@@ -104,6 +103,15 @@ export interface ExecuteMode {
   readonly quiet: boolean;
 }
 
+/** An answer that was printed as it came. */
+export class Streamed {
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    this.exitCode = exitCode;
+  }
+}
+
 /** Makes a command of its parts; types of options and answer are checked here and nowhere else. */
 export function defineCommand<const S extends OptionSpecs, Data>(spec: CommandSpec<S, Data>): Command {
   return {
@@ -118,8 +126,7 @@ export function defineCommand<const S extends OptionSpecs, Data>(spec: CommandSp
       const words = untyped as Words<S>;
       const asked = { ...words, context };
       const data = await spec.run(context, words, mode);
-      const streamed = spec.stream?.(data, mode, asked);
-      if (streamed !== undefined) return streamed;
+      if (data instanceof Streamed) return data.exitCode;
       const json = spec.json === undefined ? data : spec.json(data, asked);
       if (mode.json) {
         if (json !== undefined) mode.out.json(json);

@@ -1,8 +1,8 @@
 import type { StoreEvent } from "@smc/store";
 import { show } from "@smc/store/show";
-import { type CommandContext, defineCommand } from "../command.ts";
+import { type CommandContext, defineCommand, type ExecuteMode, Streamed } from "../command.ts";
 import { formatTable, shortDigest } from "../format.ts";
-import { formatJson, type Output } from "../output.ts";
+import { formatJson } from "../output.ts";
 
 const COUNT = 20;
 const NAMES = ["ref.updated", "champion.changed", "integrity.failed", "job.finished"] as const;
@@ -45,18 +45,17 @@ export const command = defineCommand({
     for (const line of formatTable(data.events.map(cells))) out.line(line);
   },
   quiet: (data) => data.events.map(({ id }) => id),
-  json: (data, { options }) => (options.follow ? undefined : data),
 });
 
 /** Prints each event at once. A daemon that is asked again tells some a second time: those are left out. */
 async function follow(
   context: CommandContext,
   input: { readonly limit: number; readonly event?: string; readonly follow: true },
-  { out, json, quiet }: { readonly out: Output; readonly json: boolean; readonly quiet: boolean },
-): Promise<{ readonly events: readonly StoreEvent[] }> {
+  { out, json, quiet }: ExecuteMode,
+): Promise<Streamed> {
   const told = new Set<string>();
   let seq = 0;
-  return context.call("events", input, async (event) => {
+  await context.call("events", input, async (event) => {
     if (event.seq < seq || told.has(event.id)) return;
     if (event.seq > seq) told.clear();
     told.add(event.id);
@@ -64,6 +63,7 @@ async function follow(
     const line = json ? formatJson(event, false) : quiet ? show(event.id) : cells(event).join("  ");
     await out.bytes(Buffer.from(`${line}\n`));
   });
+  return new Streamed(0);
 }
 
 function cells({ time, event, repository, actor, reason, refs, refsLeftOut }: StoreEvent): string[] {

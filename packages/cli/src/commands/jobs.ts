@@ -1,6 +1,6 @@
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
-import { defineCommand } from "../command.ts";
+import { defineCommand, Streamed } from "../command.ts";
 import { followJob, type FollowOptions } from "../follow-job.ts";
 import { formatSize, formatTable } from "../format.ts";
 import { csvLines, exitOf, jobTable, pointLine, printJob } from "../job-text.ts";
@@ -80,7 +80,7 @@ export const command = defineCommand({
     ["smc jobs retry --resume night --epochs 40", "learn more"],
     ["smc jobs wait night && smc compare champion challenger", "when it is done"],
   ],
-  run: (context, { words, rest, options }) => {
+  run: async (context, { words, rest, options }, mode) => {
     const [word = "list", job, number] = [...words, ...(rest ?? [])];
     const action = ACTIONS.find((known) => known === word);
     if (action === undefined)
@@ -95,23 +95,21 @@ export const command = defineCommand({
       ["patience", "retry"],
     ] as const)
       if (options[name] && action !== of) throw new SmcError("USAGE", `--${name} goes with "smc jobs ${of}"`);
-    return context.call("jobs", {
-      action: SHOWS[action] === undefined ? (action as "list") : "show",
+    const shows = SHOWS[action];
+    const data = await context.call("jobs", {
+      action: shows === undefined ? (action as "list") : "show",
       ...(job === undefined ? {} : { job }),
       ...(number === undefined ? {} : { priority: parsePriority(number) }),
       ...(options.resume ? { resume: true } : {}),
       ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
       ...(options.patience === undefined ? {} : { patience: options.patience }),
     });
-  },
-  stream: ({ jobs }, mode, { context, words, options }) => {
-    const action = words[0] as Action;
-    const shows = SHOWS[action];
-    const [job] = jobs;
-    if (shows === undefined || job === undefined) return undefined;
+    const [card] = data.jobs;
+    if (shows === undefined || card === undefined) return data;
     const isTail = action === "logs" && !options.follow;
-    const follow = { job: job.id, shows, ...(isTail ? { tailBytes: TAIL_BYTES, once: true } : {}) };
-    return followJob(context, follow, mode).then((ended) => (action === "logs" ? 0 : exitOf(ended)));
+    const follow = { job: card.id, shows, ...(isTail ? { tailBytes: TAIL_BYTES, once: true } : {}) };
+    const ended = await followJob(context, follow, mode);
+    return new Streamed(action === "logs" ? 0 : exitOf(ended));
   },
   print: (data, out, { options }) => {
     const [job] = data.jobs;

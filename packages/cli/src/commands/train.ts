@@ -1,6 +1,6 @@
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
-import { defineCommand } from "../command.ts";
+import { defineCommand, Streamed } from "../command.ts";
 import { followJob } from "../follow-job.ts";
 import { jobVariables } from "../job-variables.ts";
 import { exitOf } from "../job-text.ts";
@@ -66,7 +66,7 @@ export const command = defineCommand({
     ["smc jobs watch night", "look at it later"],
     ["smc train --engine tfjs --data digits --backbone tiny-cnn --epochs 3", "without a program"],
   ],
-  run: (context, { words, rest, options }) => {
+  run: async (context, { words, rest, options }, mode) => {
     const isOwn = options.engine === "tfjs";
     if (!isOwn && (rest === undefined || rest.length === 0))
       throw new SmcError("USAGE", "no program is named; no job was made", {
@@ -83,7 +83,7 @@ export const command = defineCommand({
     const [revision] = words;
     const { name, message, output, checkpoints, timeout, grace, priority } = options;
     const metricsFile = options["metrics-file"];
-    return context.call("train", {
+    const data = await context.call("train", {
       argv: [...(rest ?? [])],
       ...(isOwn ? { engine: "tfjs" as const, settings } : {}),
       environment: jobVariables(options.env),
@@ -98,11 +98,10 @@ export const command = defineCommand({
       ...(grace === undefined ? {} : { grace }),
       ...(priority === undefined ? {} : { priority: parsePriority(priority) }),
     });
-  },
-  stream: ({ job }, mode, { context, options }) => {
-    if (options.detach) return undefined;
+    if (options.detach) return data;
+    const { job } = data;
     mode.out.hint(`job ${job.id} goes on without this command; see "smc jobs watch ${job.id}"`);
-    return followJob(context, { job: job.id, shows: "curve" }, mode).then(exitOf);
+    return new Streamed(exitOf(await followJob(context, { job: job.id, shows: "curve" }, mode)));
   },
   print: ({ job }, out) => {
     out.line(`job ${job.name === job.id ? job.id : `${job.id} ${show(job.name)}`} is queued`);

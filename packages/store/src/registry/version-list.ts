@@ -9,11 +9,11 @@ import type { MetaMap } from "../objects/objects.ts";
 import { versionName } from "../refs/version-order.ts";
 import type { Repository } from "../repository.ts";
 import { peelRef } from "./facts.ts";
+import { listArchived } from "./archive-refs.ts";
 import { readKnownAt } from "./known.ts";
 import { type Note, readNoteTips } from "./notes.ts";
+import { readTags } from "./version-names.ts";
 
-const TAGS = "refs/tags/";
-const ARCHIVE = "refs/archive/";
 const REGISTRY = "refs/registry/";
 /** Versions in one list. */
 const VERSIONS_MAX = 1_000_000;
@@ -51,7 +51,7 @@ export interface VersionRow {
 }
 
 interface Names {
-  readonly tags: string[];
+  readonly tags: readonly string[];
   readonly roles: string[];
   archived: Archived | undefined;
 }
@@ -114,26 +114,19 @@ async function readNames(repository: Repository, call: Call): Promise<Map<Digest
   const { store, name } = repository;
   const pace = createPacer(call);
   const named = new Map<Digest, Names>();
+  for (const [commit, tags] of await readTags(repository, call))
+    named.set(commit, { tags, roles: [], archived: undefined });
   const namesOf = (commit: Digest): Names => {
     const known = named.get(commit) ?? { tags: [], roles: [], archived: undefined };
     named.set(commit, known);
     return known;
   };
-  for (const prefix of [TAGS, ARCHIVE, REGISTRY]) {
-    for (const ref of await store.refs.list(name, prefix)) {
-      const { commit, tag } = await peelRef(store, ref.digest);
-      await pace();
-      if (commit === undefined) continue;
-      const short = ref.name.slice(prefix.length);
-      if (prefix === TAGS) namesOf(commit).tags.push(short);
-      else if (prefix === REGISTRY) namesOf(commit).roles.push(short);
-      else {
-        const by = tag === undefined ? null : formatIdentity(tag.tagger);
-        const date = tag === undefined ? null : formatMoment(tag.tagged);
-        const reason = (tag?.message ?? "").trimEnd();
-        namesOf(commit).archived = { version: short, reason, by, date };
-      }
-    }
+  for (const { commit, version, reason, by, at } of await listArchived(repository, call))
+    namesOf(commit).archived = { version, reason: (reason ?? "").trimEnd(), by, date: at };
+  for (const { name: ref, digest } of await store.refs.list(name, REGISTRY)) {
+    const { commit } = await peelRef(store, digest);
+    if (commit !== undefined) namesOf(commit).roles.push(ref.slice(REGISTRY.length));
+    await pace();
   }
   return named;
 }

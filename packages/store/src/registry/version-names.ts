@@ -15,9 +15,18 @@ export interface VersionNames {
 
 /** Reads every tag once. Throws OBJECT_CORRUPT, CANCELED. */
 export async function readVersionNames(
-  { store, name: repository }: Pick<Repository, "store" | "name">,
+  repository: Pick<Repository, "store" | "name">,
   call: Call,
 ): Promise<VersionNames> {
+  const tags = await readTags(repository, call);
+  return { nameOf: (commit) => versionName(tags.get(commit) ?? [], commit) };
+}
+
+/** Commit → its tags, in the order of their names. Throws OBJECT_CORRUPT, CANCELED. */
+export async function readTags(
+  { store, name: repository }: Pick<Repository, "store" | "name">,
+  call: Call,
+): Promise<Map<Digest, string[]>> {
   const tags = new Map<Digest, string[]>();
   const pace = createPacer(call);
   for (const { name, digest } of await store.refs.list(repository, PREFIX)) {
@@ -27,5 +36,5 @@ export async function readVersionNames(
     else if (commit !== undefined) tags.set(commit, [name.slice(PREFIX.length)]);
     await pace();
   }
-  return { nameOf: (commit) => versionName(tags.get(commit) ?? [], commit) };
+  return tags;
 }
