@@ -236,20 +236,6 @@ function isInvalid(error: unknown): boolean {
   return isSmcError(error) && error.details.errno === "EINVAL";
 }
 
-/** Opens a file of ours for writing past the page cache where the file system can do so. */
-export function openDirectFileSync(path: string): DirectFile {
-  const flags = constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0);
-  if (constants.O_DIRECT !== undefined) {
-    const direct = flags | constants.O_DIRECT;
-    try {
-      return { fd: namedSync("open", path, () => fs.openSync(path, direct)), isDirect: true };
-    } catch (error) {
-      if (!isInvalid(error)) throw error;
-    }
-  }
-  return { fd: namedSync("open", path, () => fs.openSync(path, flags)), isDirect: false };
-}
-
 /** Creates a file that is written past the page cache where the file system can do so. */
 export function createDirectFileSync(path: string, mode: number): DirectFile {
   if (constants.O_DIRECT !== undefined) {

@@ -22,13 +22,12 @@ export class BlockFile {
   // Memory of WebAssembly is the only memory of JavaScript that is sure to start on a page.
   readonly #block: Uint8Array;
   #used = 0;
-  #position: number;
+  #position = 0;
 
-  /** Writes from `position`, a multiple of 4096, on; `block` is memory of `alignedMemory` to use again. */
-  constructor(path: string, file: DirectFile, position = 0, block = alignedMemory(BLOCK_BYTES)) {
+  /** `block` is memory of `alignedMemory` to use again. */
+  constructor(path: string, file: DirectFile, block = alignedMemory(BLOCK_BYTES)) {
     this.path = path;
     this.#file = file;
-    this.#position = position;
     this.#block = block;
   }
 

@@ -48,7 +48,7 @@ export class PackWriter {
   /** `block` is aligned memory that no other open pack uses. */
   constructor(path: string, storeId: string, block?: Uint8Array) {
     this.#header = encodePackHeader({ nonce: randomBytes(16), storeId });
-    this.#file = new BlockFile(path, createDirectFileSync(path, 0o600), 0, block);
+    this.#file = new BlockFile(path, createDirectFileSync(path, 0o600), block);
     this.#file.append(this.#header);
   }
 

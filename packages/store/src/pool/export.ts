@@ -2,31 +2,18 @@
 import { createHash } from "node:crypto";
 import { closeSync } from "node:fs";
 import type { Digest } from "../objects/digest.ts";
-import {
-  changeModeSync,
-  createDirectFileSync,
-  createFileSync,
-  openDirectFileSync,
-  openFileSync,
-  writePartsSync,
-} from "../fs.ts";
-import { alignedMemory, BLOCK_BYTES, BlockFile } from "../pack/block-file.ts";
+import { changeModeSync, createFileSync, openFileSync, writePartsSync } from "../fs.ts";
 import type { OpenPacks } from "../pack/open-packs.ts";
 import type { FileStat } from "../store.ts";
 import { fileStat } from "./read-file.ts";
 import type { ExportPart, Piece } from "./tasks.ts";
 
-const DIRECT_BYTES_MIN = 8 * 1024 * 1024;
-
-/** Aligned memory of this thread, used again for the next part. */
-let block: Uint8Array | undefined;
-
-/** Writes one file or a part of it and tells its stat. Nothing is fsynced. */
+/**
+ * Writes one file or a part of it and tells its stat. Nothing is fsynced: a file that is checked out can be checked out
+ * again, and whoever asked for it reads it next, from memory.
+ */
 export function exportPart(packs: OpenPacks, part: ExportPart, onWritten: (bytes: number) => void): FileStat {
-  const fd =
-    part.to - part.from >= DIRECT_BYTES_MIN
-      ? writeBlocks(packs, part, onWritten)
-      : writeWhole(packs, part, onWritten);
+  const fd = writePieces(packs, part, onWritten);
   try {
     const stat = fileStat(fd);
     const isExecutable = (stat.mode & 0o100) !== 0;
@@ -38,7 +25,7 @@ export function exportPart(packs: OpenPacks, part: ExportPart, onWritten: (bytes
   }
 }
 
-function writeWhole(packs: OpenPacks, part: ExportPart, onWritten: (bytes: number) => void): number {
+function writePieces(packs: OpenPacks, part: ExportPart, onWritten: (bytes: number) => void): number {
   const fd = part.create ? createFileSync(part.path, fileMode(part)) : openFileSync(part.path);
   try {
     for (const { bytes, at } of bytesOf(packs, part)) {
@@ -48,25 +35,6 @@ function writeWhole(packs: OpenPacks, part: ExportPart, onWritten: (bytes: numbe
     return fd;
   } catch (error) {
     closeSync(fd);
-    throw error;
-  }
-}
-
-/** Large files go past the page cache: several times the rate, and what others have in it stays there. */
-function writeBlocks(packs: OpenPacks, part: ExportPart, onWritten: (bytes: number) => void): number {
-  const target = part.create
-    ? createDirectFileSync(part.path, fileMode(part))
-    : openDirectFileSync(part.path);
-  block ??= alignedMemory(BLOCK_BYTES);
-  const file = new BlockFile(part.path, target, part.from, block);
-  try {
-    for (const { bytes } of bytesOf(packs, part)) {
-      file.append(bytes);
-      onWritten(bytes.length);
-    }
-    return file.finish();
-  } catch (error) {
-    file.abandon();
     throw error;
   }
 }
