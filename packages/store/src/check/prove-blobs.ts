@@ -37,6 +37,9 @@ export async function proveBlobs(
   return proof;
 }
 
+/** Memory to fill; undefined where a task has it, or failed with it. */
+type Windows = (ArrayBuffer | undefined)[];
+
 class Proof implements Proven {
   readonly blobs = new DigestSet();
   readonly records = new Map<string, Set<number>>();
@@ -53,7 +56,7 @@ class Proof implements Proven {
 
   /** One blob after the other; its bytes are hashed in order, by one storer. */
   async lane(blobs: AsyncIterator<{ readonly blob: Digest }>, storer: number): Promise<void> {
-    const windows: SharedArrayBuffer[] = [];
+    const windows: Windows = [];
     try {
       for (;;) {
         const next = await nextOf(blobs);
@@ -73,7 +76,7 @@ class Proof implements Proven {
   /** SHA-256 of the pieces, each checked by itself; undefined when one is damaged. */
   async #hash(
     pieces: readonly Piece[],
-    { storer, windows }: { storer: number; windows: SharedArrayBuffer[] },
+    { storer, windows }: { storer: number; windows: Windows },
   ): Promise<Digest | undefined> {
     const of = randomUUID();
     const parts = partsOf(pieces);
@@ -84,9 +87,8 @@ class Proof implements Proven {
         if (this.#isOver) return undefined;
         const slot = number % WINDOWS;
         await inUse[slot];
-        const window = (windows[slot] ??= new SharedArrayBuffer(CHUNK_BYTES_MAX));
-        const input = { of, window, sizeBytes: sizeOf(part), isLast: number === parts.length - 1 };
-        last = this.#check({ part, input, storer, before: last });
+        const isLast = number === parts.length - 1;
+        last = this.#check({ of, part, isLast }, { storer, windows, slot, before: last });
         // Looked at when its window is needed again, or in the end.
         last.catch(() => undefined);
         inUse[slot] = last;
@@ -102,23 +104,27 @@ class Proof implements Proven {
     }
   }
 
-  async #check({
-    part,
-    input,
-    storer,
-    before,
-  }: {
-    part: readonly Piece[];
-    input: { of: string; window: SharedArrayBuffer; sizeBytes: number; isLast: boolean };
-    storer: number;
-    before: Promise<unknown>;
-  }): Promise<Digest | undefined> {
+  /** The memory goes from thread to thread and comes back into its slot. */
+  async #check(
+    { of, part, isLast }: { of: string; part: readonly Piece[]; isLast: boolean },
+    {
+      storer,
+      windows,
+      slot,
+      before,
+    }: { storer: number; windows: Windows; slot: number; before: Promise<unknown> },
+  ): Promise<Digest | undefined> {
     const { pool } = this.#store;
     const { signal } = this.#call;
-    await pool.run("readWhole", { places: part, window: input.window }, { signal });
+    const empty = windows[slot] ?? new ArrayBuffer(CHUNK_BYTES_MAX);
+    windows[slot] = undefined;
+    const { window } = await pool.run("readWhole", { places: part, window: empty }, { signal });
     for (const piece of part) this.#add(piece);
     await before;
-    return pool.run("hashPart", input, { signal, storer });
+    const input = { of, window, sizeBytes: sizeOf(part), isLast };
+    const hashed = await pool.run("hashPart", input, { signal, storer });
+    windows[slot] = hashed.window;
+    return hashed.digest;
   }
 
   #add({ pack, span: { offset, storedBytes } }: Piece): void {

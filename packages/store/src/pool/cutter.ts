@@ -1,6 +1,7 @@
 /**
- * Reads files into windows of shared memory and cuts them; while storers hash and write full windows, the next one
- * fills. Memory: the windows, whatever the size and number of the files.
+ * Reads files into windows and cuts them; while storers hash and write full windows, the next one fills. Memory: the
+ * windows, whatever the size and number of the files. A window's memory moves from thread to thread: copying out of
+ * shared memory is eight times as slow.
  */
 import { createHash } from "node:crypto";
 import { closeSync, readSync } from "node:fs";
@@ -30,10 +31,16 @@ export interface ChunksOfWindow {
   readonly hints: readonly (ChunkHints | undefined)[];
 }
 
+/** The digests of a window's chunks in order, and its memory back. */
+export interface StoredChunks {
+  readonly digests: readonly Digest[];
+  readonly window: ArrayBuffer;
+}
+
 /** Where windows go. */
 export interface Storer {
-  /** Hashes the chunks of a window and stores the new ones; their digests in order. */
-  storeChunks(window: SharedArrayBuffer, chunks: ChunksOfWindow): Promise<readonly Digest[]>;
+  /** Hashes the chunks of a window and stores the new ones. When it throws, the memory is gone. */
+  storeChunks(window: ArrayBuffer, chunks: ChunksOfWindow): Promise<StoredChunks>;
   storeChunklists(raws: readonly Uint8Array[]): Promise<void>;
 }
 
@@ -57,8 +64,8 @@ interface PendingChunk {
 
 /** Memory that is used again for the next task. */
 export class Window {
-  readonly memory = new SharedArrayBuffer(WINDOW_BYTES);
-  readonly bytes = new Uint8Array(this.memory);
+  /** Empty while a storer has the memory, and for good when it did not give it back. */
+  bytes = new Uint8Array(WINDOW_BYTES);
   /** Settled when the storer is done with it. */
   busy: Promise<void> = Promise.resolve();
 }
@@ -191,7 +198,11 @@ export class Cutter {
     const hints = pending.some((chunk) => chunk.hints !== undefined)
       ? pending.map((chunk) => chunk.hints)
       : [];
-    const digests = await this.#storer.storeChunks(window.memory, { spans, hints });
+    const { digests, window: memory } = await this.#storer.storeChunks(window.bytes.buffer, {
+      spans,
+      hints,
+    });
+    window.bytes = new Uint8Array(memory);
     for (const [position, { file, index, length }] of pending.entries()) {
       const digest = digests[position];
       if (digest !== undefined) file[index] = { digest, sizeBytes: length };

@@ -14,6 +14,7 @@ import type { RecordKind } from "../pack/format.ts";
 import { answerElsewhere } from "./ask-elsewhere.ts";
 import {
   type FromWorker,
+  memoryOf,
   STORER_TASKS,
   type TaskInput,
   type TaskMessage,
@@ -128,7 +129,7 @@ export class Pool implements AsyncDisposable {
     lane.current = task;
     this.#start(task);
     task.options.onStorers?.(storers);
-    lane.worker.postMessage({ kind: "task", task: task.message, storers });
+    lane.worker.postMessage({ kind: "task", task: task.message, storers }, memoryOf(task.message.input));
   }
 
   /** Gives the lane ports to the storers that the task may use. */
@@ -150,7 +151,7 @@ export class Pool implements AsyncDisposable {
     const storer = this.#storer(index);
     this.#start(task);
     task.options.onStorers?.([index]);
-    storer.postMessage({ kind: "task", task: task.message });
+    storer.postMessage({ kind: "task", task: task.message }, memoryOf(task.message.input));
   }
 
   #lane(index: number): Lane {

@@ -16,23 +16,24 @@ import { askElsewhere } from "./ask-elsewhere.ts";
 import { copyRecords, recodeBlob, type Recoder } from "./recode.ts";
 import { stepBack } from "./priority.ts";
 import { Encoder } from "./encoder.ts";
-import type {
-  ChunkHints,
-  FromWorker,
-  SessionFolder,
-  StoreReply,
-  StoreRequest,
-  TaskInput,
-  TaskMessage,
-  TaskOutput,
-  TaskType,
-  ToStorer,
+import {
+  type ChunkHints,
+  type FromWorker,
+  memoryOf,
+  type SessionFolder,
+  type StoreReply,
+  type StoreRequest,
+  type TaskInput,
+  type TaskMessage,
+  type TaskOutput,
+  type TaskType,
+  type ToStorer,
 } from "./tasks.ts";
 
 const parent = parentPort;
 if (parent === null) throw new Error("storer.ts runs in a worker thread");
 stepBack();
-const send = (message: FromWorker, transfer: readonly MessagePort[] = []): void =>
+const send = (message: FromWorker, transfer: readonly (MessagePort | ArrayBuffer)[] = []): void =>
   parent.postMessage(message, transfer);
 
 interface OpenPack {
@@ -114,12 +115,12 @@ function append(id: number, session: SessionFolder, record: PackRecord, encoded:
   if (pack.writer.isFull()) seal(id, session.op);
 }
 
-/** Undefined until the last part. */
-function hashPart({ of, window, sizeBytes, isLast }: TaskInput<"hashPart">): Digest | undefined {
+/** The digest is undefined until the last part. */
+function hashPart({ of, window, sizeBytes, isLast }: TaskInput<"hashPart">): TaskOutput<"hashPart"> {
   const hash = hashes.get(of) ?? createHash("sha256");
   hashes.set(of, hash);
   hash.update(new Uint8Array(window, 0, sizeBytes));
-  return isLast ? (hash.digest("hex") as Digest) : undefined;
+  return { digest: isLast ? (hash.digest("hex") as Digest) : undefined, window };
 }
 
 function encoderOf(op: string): Encoder {
@@ -198,13 +199,14 @@ function enqueue(action: () => Promise<void>): void {
 }
 
 function serve(port: MessagePort): void {
-  const reply = (message: StoreReply): void => port.postMessage(message);
+  const reply = (message: StoreReply): void => port.postMessage(message, memoryOf(message));
   port.on("message", (request: StoreRequest) => {
     enqueue(async () => {
       const packs: WrittenPack[] = [];
       filled = packs;
       try {
-        reply({ digests: await handle(request), packs });
+        const digests = await handle(request);
+        reply({ digests, packs, ...("window" in request ? { window: request.window } : {}) });
       } catch (error) {
         reply({ error: failure(error).toJSON() });
       } finally {
@@ -223,7 +225,8 @@ parent.on("message", (message: ToStorer) => {
     case "task":
       return enqueue(async () => {
         try {
-          send({ kind: "done", id: message.task.id, output: runTask(message.task) });
+          const output = runTask(message.task);
+          send({ kind: "done", id: message.task.id, output }, memoryOf(output));
         } catch (error) {
           send({ kind: "failed", id: message.task.id, error: failure(error).toJSON() });
         }

@@ -132,13 +132,13 @@ export interface TaskTable {
   verify: { input: { places: readonly ChunkPlace[] }; output: undefined };
   /** Reads records there and nowhere else; their raw bytes stand in the window, one after the other. */
   readWhole: {
-    input: { places: readonly ChunkPlace[]; window: SharedArrayBuffer };
-    output: undefined;
+    input: { places: readonly ChunkPlace[]; window: ArrayBuffer };
+    output: { window: ArrayBuffer };
   };
   /** Goes on with the SHA-256 of something long; the last part gives it. */
   hashPart: {
-    input: { of: string; window: SharedArrayBuffer; sizeBytes: number; isLast: boolean };
-    output: Digest | undefined;
+    input: { of: string; window: ArrayBuffer; sizeBytes: number; isLast: boolean };
+    output: { digest: Digest | undefined; window: ArrayBuffer };
   };
   /** Ends a SHA-256 whose last part does not come. */
   forgetHash: { input: { of: string }; output: undefined };
@@ -218,7 +218,7 @@ export type ToStorer =
 export type StoreRequest = { readonly id: number; readonly session: SessionFolder } & (
   | {
       readonly kind: "chunks";
-      readonly window: SharedArrayBuffer;
+      readonly window: ArrayBuffer;
       /** Start and length of each chunk in turn. */
       readonly spans: Int32Array;
       /** What is known about the chunk of the same index; empty when nothing is known about any. */
@@ -231,9 +231,20 @@ export type StoreRequest = { readonly id: number; readonly session: SessionFolde
  * In the order of the requests. The packs that became full come this way too: messages of two threads reach the daemon
  * in any order, and a pack that came after its task's end would belong to nobody.
  */
-export type StoreReply =
-  | { readonly digests: readonly Digest[]; readonly packs: readonly WrittenPack[] }
-  | { readonly error: ErrorJson };
+export type StoreReply = Stored | { readonly error: ErrorJson };
+
+export interface Stored {
+  readonly digests: readonly Digest[];
+  readonly packs: readonly WrittenPack[];
+  /** That of the request. */
+  readonly window?: ArrayBuffer;
+}
+
+/** The memory that goes to the other thread with what is sent, and is gone here. */
+export function memoryOf(sent: unknown): ArrayBuffer[] {
+  const isHolder = typeof sent === "object" && sent !== null && "window" in sent;
+  return isHolder && sent.window instanceof ArrayBuffer ? [sent.window] : [];
+}
 
 export type FromWorker =
   | { readonly kind: "done"; readonly id: number; readonly output: TaskOutput<TaskType> }

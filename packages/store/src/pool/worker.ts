@@ -13,7 +13,7 @@ import {
   verifyPackSync,
 } from "../pack/reader.ts";
 import { askElsewhere } from "./ask-elsewhere.ts";
-import { type ChunksOfWindow, Cutter, type Storer, Window } from "./cutter.ts";
+import { type ChunksOfWindow, Cutter, type StoredChunks, type Storer, Window } from "./cutter.ts";
 import { BlobSource } from "./blob-source.ts";
 import { stepBack } from "./priority.ts";
 import { exportPart, hashPieces } from "./export.ts";
@@ -32,6 +32,8 @@ import {
   type SessionFolder,
   STORER_TASKS,
   type StorerTask,
+  memoryOf,
+  type Stored,
   type StoreReply,
   type StoreRequest,
   type TaskInput,
@@ -50,7 +52,7 @@ const WINDOWS_MAX = 4;
 const port = parentPort;
 if (port === null) throw new Error("worker.ts runs in a worker thread");
 stepBack();
-const send = (message: FromWorker, transfer: readonly MessagePort[] = []): void =>
+const send = (message: FromWorker, transfer: readonly (MessagePort | ArrayBuffer)[] = []): void =>
   port.postMessage(message, transfer);
 
 /** A storer, and requests that it has not answered yet, oldest first. */
@@ -59,7 +61,7 @@ interface ConnectedStorer {
   readonly waiting: ((reply: StoreReply) => void)[];
 }
 
-let windows: Window[] | undefined;
+let windows: Window[] = [];
 /** For its memory, which is used again; no pack stays open. */
 let wholePacks: OpenPacks | undefined;
 const storers = new Map<number, ConnectedStorer>();
@@ -81,25 +83,28 @@ class StorerPorts implements Storer {
     return this.#storers.length;
   }
 
-  storeChunks(window: SharedArrayBuffer, chunks: ChunksOfWindow): Promise<readonly Digest[]> {
+  async storeChunks(window: ArrayBuffer, chunks: ChunksOfWindow): Promise<StoredChunks> {
     const storer = this.#storers[this.#next % this.#storers.length];
     this.#next += 1;
-    return this.#send(storer, { id: this.#id, session: this.#session, kind: "chunks", window, ...chunks });
+    const { id, session } = { id: this.#id, session: this.#session };
+    const stored = await this.#send(storer, { id, session, kind: "chunks", window, ...chunks });
+    if (stored.window === undefined) throw new SmcError("INTERNAL", "a storer kept the memory of a window");
+    return { digests: stored.digests, window: stored.window };
   }
 
   async storeChunklists(raws: readonly Uint8Array[]): Promise<void> {
     await this.#send(this.#storers[0], { id: this.#id, session: this.#session, kind: "lists", raws });
   }
 
-  #send(storer: ConnectedStorer | undefined, request: StoreRequest): Promise<readonly Digest[]> {
+  #send(storer: ConnectedStorer | undefined, request: StoreRequest): Promise<Stored> {
     return new Promise((resolve, reject) => {
       if (storer === undefined) return reject(new SmcError("INTERNAL", "a worker without a storer"));
       storer.waiting.push((reply) => {
         if ("error" in reply) return reject(SmcError.fromJSON(reply.error));
         for (const pack of reply.packs) send({ kind: "pack", id: this.#id, pack });
-        resolve(reply.digests);
+        resolve(reply);
       });
-      storer.port.postMessage(request);
+      storer.port.postMessage(request, memoryOf(request));
     });
   }
 }
@@ -152,7 +157,7 @@ type TaskRunners = {
 const RUNNERS: TaskRunners = {
   async add(input, running, indexes) {
     const ports = new StorerPorts(running.id, input, indexes);
-    windows ??= [];
+    windows = windows.filter(({ bytes }) => bytes.length > 0);
     // One is filled while each storer works on another; more than a few only take memory.
     const count = Math.min(ports.count + 1, WINDOWS_MAX);
     while (windows.length < count) windows.push(new Window());
@@ -204,7 +209,7 @@ const RUNNERS: TaskRunners = {
       used += raw.length;
       running.onBytes(raw.length);
     }
-    return undefined;
+    return { window };
   },
   async contents({ pack }) {
     return readContents(pack);
@@ -287,7 +292,7 @@ async function run<T extends WorkerTask>(
     // The daemon's side is typed by the same table: `input` belongs to `type`.
     const output = await RUNNERS[type](task.input as TaskInput<T>, running, indexes);
     running.report();
-    send({ kind: "done", id: task.id, output });
+    send({ kind: "done", id: task.id, output }, memoryOf(output));
   } catch (error) {
     const known = fromErrno(error, "a worker failed");
     const failure = isSmcError(known)
