@@ -95,7 +95,7 @@ test(
     expect(log).toContain('argv ["--lr","0.01","--api-key","hush","--seed=7","$(touch x); *"]');
     expect(log).toContain("smc: epoch 4: no finite number, left out: loss");
     const variables = /^variables (.*)$/m.exec(log)?.[1]?.split(" ") ?? [];
-    const own = ["HOME", "LANG", "PATH", "SMC_JOB_ID", "SMC_OUTPUT", "SMC_STOP_FILE"];
+    const own = ["HOME", "LANG", "PATH", "SMC_JOB_ID", "SMC_OUTPUT", "SMC_PROGRESS_FILE", "SMC_STOP_FILE"];
     expect(variables.filter((name) => !own.includes(name))).toEqual([]);
     expect(await box.ok("jobs", "epochs", "one", "--csv")).toBe(
       "epoch,loss,val_acc\n1,0.9,0.09999999999999998\n2,0.4,0.6\n3,0.6,0.4\n4,,0.3\n",

@@ -93,6 +93,10 @@ export interface StreamOutput extends Output {
   jsonLine(data: unknown): void;
   /** Text of a program, as it comes. */
   text(text: string): Promise<void>;
+  /** True on a terminal that takes bars. */
+  readonly redraws: boolean;
+  /** A line on the terminal that the next one takes the place of, and that `flush` takes away. */
+  draw(text: string): void;
   /** Sends what was printed. */
   flush(): Promise<void>;
 }

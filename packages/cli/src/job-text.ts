@@ -86,6 +86,25 @@ export function printJob(data: JobsResult, out: Output): void {
   for (const line of formatTable(rows)) out.line(line);
   for (const [at, { atMs }] of job.transitions.entries())
     out.line(`  ${new Date(atMs).toISOString()}  ${stateLine(job, at)}`);
+  const { predictions = [] } = data.progress ?? {};
+  if (predictions.length > 0) for (const line of predictionTable(predictions)) out.line(line);
+}
+
+type Predictions = NonNullable<JobsResult["progress"]>["predictions"];
+
+/** Samples that are not learned from. */
+function predictionTable(predictions: Predictions): string[] {
+  const rows = predictions.map(({ sample, expected, predicted, probability }) => [
+    String(sample),
+    ...[expected, predicted].map((label) => show(String(label), WORD_SHOWN)),
+    probability === undefined ? "" : `${Math.round(100 * probability)} %`,
+  ]);
+  return formatTable([["SAMPLE", "EXPECTED", "PREDICTED", "SURE"], ...rows], [0, 3]);
+}
+
+/** `best epoch 5, val_acc 0.893`. */
+export function bestLine(best: NonNullable<JobsResult["best"]>): string {
+  return `best epoch ${best.epoch}, ${bestText(best)}`;
 }
 
 function bestText({ metric, value }: { metric: string; value: number }): string {

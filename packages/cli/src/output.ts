@@ -5,7 +5,7 @@
 import type { Progress } from "@smc/store";
 import { SmcError } from "@smc/store/errors";
 import { isHidden, show } from "@smc/store/show";
-import { createProgressView, type ProgressStyle } from "./progress.ts";
+import { createProgressView, cutTo, type ProgressStyle } from "./progress.ts";
 
 const COLUMNS_DEFAULT = 80;
 const SGR = {
@@ -155,6 +155,18 @@ export class Printer implements Output {
     if (text === undefined) return;
     if (this.#style !== "fancy") return this.#error(text);
     process.stderr.write(`\r\u001b[K${clean(text, false)}`);
+    this.#drawn = true;
+  }
+
+  /** True on a terminal that takes bars. */
+  get redraws(): boolean {
+    return this.#style === "fancy" && process.stdout.isTTY;
+  }
+
+  /** A line that the next one takes the place of, and that `flush` takes away; cut to the terminal. */
+  draw(text: string): void {
+    const width = process.stderr.columns > 0 ? process.stderr.columns : COLUMNS_DEFAULT;
+    process.stderr.write(`\r\u001b[K${clean(cutTo(text, width - 1), false)}`);
     this.#drawn = true;
   }
 

@@ -36,7 +36,7 @@ function counts(progress: Progress): string {
 }
 
 /** Units a second over the last samples, or undefined while there are too few. */
-class Rate {
+export class Rate {
   readonly #samples: { ms: number; done: number }[] = [];
 
   add(done: number, ms: number): number | undefined {
@@ -68,9 +68,14 @@ function fancyLine(progress: Progress, rate: number | undefined, columns: number
   const head = `${progress.phase}  `;
   const tail = done === undefined ? parts.join("  ") : `${String(done).padStart(3)} %  ${parts.join("  ")}`;
   const free = columns - textWidth(head) - textWidth(tail) - BAR_FRAME_WIDTH;
-  let text = `${head}${done === undefined ? "" : bar(done, free)}${tail}`;
-  while (textWidth(text) > columns - 1 && text !== "") text = text.slice(0, -1);
-  return text;
+  return cutTo(`${head}${done === undefined ? "" : bar(done, free)}${tail}`, columns - 1);
+}
+
+/** At most so many columns of a text. */
+export function cutTo(text: string, columns: number): string {
+  let cut = text;
+  while (textWidth(cut) > columns && cut !== "") cut = cut.slice(0, -1);
+  return cut;
 }
 
 /** A view of one style. `columns` is the width of the terminal. */

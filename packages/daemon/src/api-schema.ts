@@ -19,6 +19,7 @@ export const count = Type.Integer({ minimum: 0, maximum: COUNT_MAX });
 /** Of bytes in a file. */
 export const offset = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 export const integer = Type.Integer({ minimum: -Number.MAX_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
+export const number = Type.Number();
 export const scalar = Type.Union([
   Type.String({ maxLength: MESSAGE_LENGTH_MAX }),
   Type.Number(),

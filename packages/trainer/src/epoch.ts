@@ -63,10 +63,25 @@ export async function learnEpoch(session: Session): Promise<EpochEnd> {
     }
     if (performance.now() - told < BATCH_EVENT_MS) continue;
     told = performance.now();
-    const loss = sums.loss / sums.samples;
-    onEvent({ type: "batch", epoch: state.epoch + 1, batch: state.batch, batches, loss });
+    const { batch: done } = state;
+    onEvent({
+      type: "batch",
+      epoch: state.epoch + 1,
+      batch: done,
+      batches,
+      metrics: learnedMetrics(session),
+    });
   }
   return { end: "whole" };
+}
+
+function hitName({ classes }: Dataset): string {
+  return classes.length > 0 ? "acc" : "mae";
+}
+
+/** Of the samples of this epoch that were learned by now. */
+function learnedMetrics({ data, state: { sums } }: Pick<Session, "data" | "state">): Record<string, number> {
+  return { loss: sums.loss / sums.samples, [hitName(data)]: sums.hits / sums.samples };
 }
 
 /** The samples of an epoch, counted from 0, in the order in which they are learned. */
@@ -100,12 +115,8 @@ export async function judgeEpoch(
 ): Promise<EpochEnd & { metrics?: Metrics; predictions?: Prediction[] }> {
   const { spec, data, split, scaling, model, state } = session;
   const started = performance.now();
-  const hitName = data.classes.length > 0 ? "acc" : "mae";
   const { sums } = state;
-  const metrics: Record<string, number> = {
-    loss: sums.loss / sums.samples,
-    [hitName]: sums.hits / sums.samples,
-  };
+  const metrics = learnedMetrics(session);
   const predictions: Prediction[] = [];
   let [loss, hits] = [0, 0];
   for (let from = 0; from < split.validation.length; from += spec.batch) {
@@ -121,7 +132,7 @@ export async function judgeEpoch(
   }
   if (split.validation.length > 0) {
     metrics.val_loss = loss / split.validation.length;
-    metrics[`val_${hitName}`] = hits / split.validation.length;
+    metrics[`val_${hitName(data)}`] = hits / split.validation.length;
   }
   sums.seconds += (performance.now() - started) / 1000;
   return { end: "whole", metrics, predictions };

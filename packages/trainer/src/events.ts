@@ -22,6 +22,8 @@ export type TrainEvent =
       readonly samples: { readonly train: number; readonly validation: number };
       readonly classes: number;
       readonly weights: number;
+      /** Of each epoch. */
+      readonly batches: number;
       readonly layers: readonly LayerRow[];
       readonly backend: BackendName;
       /** Whole epochs that a checkpoint brought along: whoever was killed after the checkpoint has not told the last of them. */
@@ -32,8 +34,8 @@ export type TrainEvent =
       readonly epoch: number;
       readonly batch: number;
       readonly batches: number;
-      /** Mean over the epoch so far. */
-      readonly loss: number;
+      /** Means over the epoch so far. */
+      readonly metrics: Metrics;
     }
   | ({ readonly type: "epoch"; readonly epochs: number; readonly predictions: Prediction[] } & EpochRow)
   | { readonly type: "checkpoint"; readonly epoch: number; readonly path: string }

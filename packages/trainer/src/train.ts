@@ -79,6 +79,7 @@ async function trainOn(prepared: Prepared, context: TrainContext): Promise<Train
     samples: { train: split.train.length, validation: split.validation.length },
     classes: data.classes.length,
     weights: learnedCount(network),
+    batches: Math.ceil(split.train.length / spec.batch),
     layers: network.rows,
     backend,
     history: [...run.session.state.history],

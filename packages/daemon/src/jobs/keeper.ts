@@ -86,6 +86,7 @@ function environmentOf(record: JobRecord, places: JobPlaces): Record<string, str
     SMC_JOB_ID: record.id,
     SMC_OUTPUT: places.output,
     SMC_STOP_FILE: places.stopFile,
+    SMC_PROGRESS_FILE: places.progress,
     ...(record.isResumed ? { SMC_RESUME: "1" } : {}),
   };
 }

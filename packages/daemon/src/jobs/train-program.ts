@@ -4,6 +4,7 @@
  */
 import { Socket } from "node:net";
 import { isSmcError, SmcError } from "@smc/store/errors";
+import { ProgressFile } from "./progress-file.ts";
 import { type EpochRow, resolveSpec, train, type TrainEvent } from "@smc/trainer";
 
 /** Pipes of whoever started this; opened when there is something to say. */
@@ -17,15 +18,31 @@ function open(fd: number): (text: string) => void {
 
 const out = open(1);
 const err = open(2);
+const progress = new ProgressFile(process.env["SMC_PROGRESS_FILE"]);
 
 function tellEpoch({ epoch, metrics, lr, seconds }: EpochRow): void {
   out(JSON.stringify({ epoch, metrics: { ...metrics, lr, seconds: Math.round(seconds * 1000) / 1000 } }));
 }
 
-function tell(event: TrainEvent): void {
-  if (event.type === "epoch") tellEpoch(event);
-  else if (event.type === "ready") {
-    const { samples, classes, weights, backend, history } = event;
+/** What is known of the run by now; each event adds to it. */
+let now: Readonly<Record<string, unknown>> = {};
+
+function say(more: object): void {
+  now = { ...now, ...more };
+  progress.say(now);
+}
+
+function tell(event: TrainEvent, epochs: number): void {
+  if (event.type === "epoch") {
+    const { epoch, metrics, predictions } = event;
+    say({ epoch, step: now["steps"], metrics, predictions });
+    tellEpoch(event);
+  } else if (event.type === "batch") {
+    const { epoch, batch, batches, metrics } = event;
+    say({ epoch, step: batch, steps: batches, metrics });
+  } else if (event.type === "ready") {
+    const { samples, classes, weights, backend, history, batches } = event;
+    say({ epochs, epoch: history.length, steps: batches, weights });
     // Nobody may have heard the last of them: the keeper was killed. It leaves out what it knows.
     for (const row of history) tellEpoch(row);
     out(
@@ -40,13 +57,15 @@ async function run(spec: unknown): Promise<void> {
   if (outputDir === undefined) throw new SmcError("USAGE", "SMC_OUTPUT is not set");
   const stop = new AbortController();
   process.on("SIGTERM", () => stop.abort());
+  const { epochs } = resolveSpec(spec);
   const { status, reason } = await train(spec, {
     inputDir: process.cwd(),
     outputDir,
     signal: stop.signal,
-    onEvent: tell,
+    onEvent: (event) => tell(event, epochs),
     resume: SMC_RESUME === "1",
   });
+  await progress.done();
   if (reason !== undefined) err(reason);
   if (status === "failed") process.exitCode = 1;
 }

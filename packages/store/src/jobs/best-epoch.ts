@@ -28,3 +28,13 @@ export function bestEpoch(
   }
   return best;
 }
+
+/** The same where the best of all points before is known. */
+export function bestSince(
+  before: BestEpoch | undefined,
+  points: readonly EpochPoint[],
+): BestEpoch | undefined {
+  if (before === undefined) return bestEpoch(points);
+  const { epoch, metric, value } = before;
+  return bestEpoch([{ epoch, atMs: 0, metrics: { [metric]: value } }, ...points]);
+}

@@ -35,6 +35,8 @@ export interface JobPlaces {
   /** One line of JSON for each epoch. */
   readonly history: string;
   readonly end: string;
+  /** How far the program says it is: see `job-progress.ts`. */
+  readonly progress: string;
   /** Made when the program shall stop. */
   readonly stopFile: string;
   /** What the keeper itself had to say. */
@@ -56,6 +58,7 @@ export function jobPlaces(storePath: string, { id, spec }: Pick<JobRecord, "id" 
     log: join(root, "log"),
     history: join(root, "history.jsonl"),
     end: join(root, "end.json"),
+    progress: join(root, "progress.json"),
     stopFile: join(root, "stop"),
     keeperLog: join(root, "keeper.log"),
   };

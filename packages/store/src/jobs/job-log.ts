@@ -93,7 +93,10 @@ export async function logTail(folder: string, tailBytes: number): Promise<number
 export async function readFrom(path: string, offset: number, bytesMax: number): Promise<Buffer> {
   try {
     await using file = await open(path, "r");
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(bytesMax), 0, bytesMax, offset);
+    // Mostly there is nothing new: then nothing is allocated for it.
+    const sizeBytes = Math.min(bytesMax, (await file.stat()).size - offset);
+    if (sizeBytes <= 0) return Buffer.alloc(0);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(sizeBytes), 0, sizeBytes, offset);
     return buffer.subarray(0, bytesRead);
   } catch (error) {
     return absentIs(error, path, Buffer.alloc(0));

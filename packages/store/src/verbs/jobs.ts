@@ -3,13 +3,14 @@ import { type Call, throwIfCanceled } from "../call.ts";
 import { nowMs } from "../clock.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { formatMoment, momentAt } from "../history/dates.ts";
-import { type BestEpoch, bestEpoch } from "../jobs/best-epoch.ts";
+import { type BestEpoch, bestEpoch, bestSince } from "../jobs/best-epoch.ts";
 import { cardOf, findJob, type JobCard } from "../jobs/job-card.ts";
 import { jobPlaces } from "../jobs/job-folder.ts";
 import { readHistory, readHistoryFrom } from "../jobs/job-history.ts";
 import { logTail, readLog } from "../jobs/job-log.ts";
 import type { JobsPlace } from "../jobs/job-queue.ts";
 import { type EpochPoint, hasEnded, type JobRecord, type JobSpec } from "../jobs/job-record.ts";
+import { type JobProgress, readProgress } from "../jobs/job-progress.ts";
 import { readOutput } from "../jobs/output-files.ts";
 import { newJobId } from "./train.ts";
 
@@ -38,6 +39,8 @@ export interface JobsOptions {
   readonly since?: FollowPosition;
   /** For `follow`: returns after so long when there is nothing new; at most 10 s. */
   readonly waitMs?: number;
+  /** For `follow`: also returns when its program says that it is further. */
+  readonly progress?: boolean;
   /** For `follow`, where no offset is given: at most so much of the log. */
   readonly tailBytes?: number;
   /** For `retry`: go on in the job's own folder. */
@@ -52,6 +55,10 @@ export interface FollowPosition {
   readonly transitions: number;
   readonly historyOffset: number;
   readonly logOffset: number;
+  /** When what was said last of the progress was said. */
+  readonly progressUs?: number;
+  /** Of the points before. */
+  readonly best?: BestEpoch;
 }
 
 /** What is new of a job since a position. */
@@ -59,6 +66,10 @@ export interface Followed {
   readonly position: FollowPosition;
   readonly points: readonly EpochPoint[];
   readonly log: string;
+  /** The best epoch up to this position. */
+  readonly best: BestEpoch | null;
+  /** What its program said last, where that is asked for and new. */
+  readonly progress: JobProgress | null;
   /** Bytes of the log that were not seen and are not kept any more. */
   readonly droppedBytes: number;
   /** True when nothing will come any more. */
@@ -79,10 +90,12 @@ export interface JobsResult {
   readonly points: readonly EpochPoint[] | null;
   readonly best: BestEpoch | null;
   readonly followed: Followed | null;
+  /** For `show`: what its program said last of where it is. */
+  readonly progress: JobProgress | null;
   readonly checkpoints: readonly Checkpoint[] | null;
 }
 
-const NOTHING = { points: null, best: null, followed: null, checkpoints: null };
+const NOTHING = { points: null, best: null, followed: null, progress: null, checkpoints: null };
 
 /**
  * Throws JOB_NOT_FOUND, JOB_STATE_WRONG for what the job's state does not allow: `rm` of one that has not ended, `retry` of one
@@ -109,8 +122,10 @@ export async function jobs(place: JobsPlace, options: JobsOptions, call: Call): 
   switch (action) {
     case "show":
     case "epochs": {
-      const points = await readHistory(jobPlaces(store.path, record).history);
-      return made(record, { points, best: bestEpoch(points) ?? null });
+      const places = jobPlaces(store.path, record);
+      const points = await readHistory(places.history);
+      const progress = (await readProgress(places.progress)) ?? null;
+      return made(record, { points, best: bestEpoch(points) ?? null, progress });
     }
     case "checkpoints":
       return made(record, { checkpoints: await checkpointsOf(place, record, call) });
@@ -195,7 +210,7 @@ async function follow(
   const { id } = record;
   const places = jobPlaces(store.path, record);
   const deadline = performance.now() + Math.min(options.waitMs ?? 0, WAIT_MS_MAX);
-  const start = options.since ?? {
+  const start: FollowPosition = options.since ?? {
     transitions: 0,
     historyOffset: 0,
     logOffset: options.tailBytes === undefined ? 0 : await logTail(places.log, options.tailBytes),
@@ -206,16 +221,23 @@ async function follow(
     const now = findJob({ queue }, id);
     const history = await readHistoryFrom(places.history, start.historyOffset);
     const log = await readLog(places.log, start.logOffset);
+    const said = options.progress === true ? await readProgress(places.progress) : undefined;
+    const isSaid = said !== undefined && said.atUs !== start.progressUs;
     const isSame = history.nextOffset === start.historyOffset && log.nextOffset === start.logOffset;
-    const isQuiet = isSame && now.transitions.length <= start.transitions;
+    const isQuiet = isSame && !isSaid && now.transitions.length <= start.transitions;
     if (!isQuiet || hasEnded(now) || performance.now() >= deadline) {
+      const best = bestSince(start.best, history.points);
       const followed = {
         position: {
           transitions: now.transitions.length,
           historyOffset: history.nextOffset,
           logOffset: log.nextOffset,
+          ...(said === undefined ? {} : { progressUs: said.atUs }),
+          ...(best === undefined ? {} : { best }),
         },
         points: history.points,
+        best: best ?? null,
+        progress: isSaid ? said : null,
         log: log.bytes.toString("utf8"),
         droppedBytes: log.droppedBytes,
         isDone: hasEnded(now) && isSame,
