@@ -1,7 +1,6 @@
 /** Entry of a worker thread: runs one task at a time; files and packs are read and written here, never in the daemon's thread. */
 import { closeSync } from "node:fs";
 import { type MessagePort, parentPort } from "node:worker_threads";
-import type { Digest } from "../objects/digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { parseTensors } from "../formats/formats.ts";
 import { OpenPacks } from "../pack/open-packs.ts";
