@@ -18,6 +18,10 @@ const SGR = {
 } as const;
 export type Colour = keyof typeof SGR;
 
+/** Red, green and blue, 0 to 255. */
+export type Rgb = readonly [number, number, number];
+const SHADES = [" ", "░", "▒", "▓", "█"];
+
 /** What the environment and the global options ask for. */
 export interface OutputSettings {
   readonly json: boolean;
@@ -35,6 +39,8 @@ export interface Output {
   line(text?: string): void;
   /** The text in a colour when stdout takes colours. */
   paint(colour: Colour, text: string): string;
+  /** One character with an upper half of one colour and a lower half of another; shades where stdout takes no colours. */
+  halves(upper: Rgb, lower: Rgb): string;
   /** Bytes of the answer, at once; waits for a slow reader. Throws CANCELED (broken pipe), DISK_FULL, IO_FAILED. */
   bytes(chunk: Uint8Array): Promise<void>;
   /** One line of advice on stderr; nothing with --quiet. */
@@ -119,6 +125,12 @@ export class Printer implements Output {
 
   paint(colour: Colour, text: string): string {
     return this.#colours && text !== "" ? `\u001b[${SGR[colour]}m${text}\u001b[0m` : text;
+  }
+
+  halves(upper: Rgb, lower: Rgb): string {
+    if (this.#colours) return `\u001b[38;2;${upper.join(";")}m\u001b[48;2;${lower.join(";")}m▀\u001b[0m`;
+    const mean = [...upper, ...lower].reduce((sum, value) => sum + value, 0) / 6;
+    return SHADES[Math.min(SHADES.length - 1, Math.floor((mean / 256) * SHADES.length))] ?? " ";
   }
 
   json(data: unknown): void {

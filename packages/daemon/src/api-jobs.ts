@@ -1,4 +1,4 @@
-/** Verbs that deal with training jobs. A part of the table of `api.ts`. */
+/** Verbs that deal with training: data and jobs. A part of the table of `api.ts`. */
 import {
   choice,
   count,
@@ -17,6 +17,16 @@ import {
 } from "./api-schema.ts";
 
 export const jobsApi = {
+  data: verb("Adds, lists, checks and shows the data sets of smc.data.json", "store", {
+    action: choice("add", "list", "rm", "validate", "status", "preview"),
+    names: optional(texts),
+    path: optional(text),
+    settings: optional(scalars),
+    needed: optional(count),
+    description: optional(text),
+    force: optional(flag),
+    count: optional(count),
+  }),
   train: verb("Makes a job of a program and a commit; its output is committed", "repository", {
     revision: optional(text),
     engine: optional(choice("command", "tfjs")),

@@ -55,6 +55,8 @@ export const TrainSpecSchema = fields({
     normalize: choice(["scale", "standard", "none"], "scale"),
   }),
   validation: Type.Number({ minimum: 0, maximum: 0.9, default: 0.2 }),
+  // Absent: that of the run. A data set has one, so that all trainings keep the same samples aside.
+  splitSeed: Type.Optional(Type.Integer({ minimum: 0, maximum: SEED_MAX })),
   backbone: part({
     name: choice(BACKBONES, "mlp"),
     layers: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),

@@ -193,6 +193,11 @@ export const COMMANDS = {
     summary: "suggest and check names of model files",
     load: () => import("./name.ts"),
   },
+  data: {
+    group: "training",
+    summary: "name, check and look at data sets",
+    load: () => import("./data.ts"),
+  },
   train: {
     group: "training",
     summary: "run a program, commit what it makes",

@@ -47,7 +47,7 @@ export const command = defineCommand({
     data: {
       type: "string",
       value: "PATH",
-      summary: "tfjs: folder of images, .csv or .npz of REV, or digits",
+      summary: "tfjs: a data set of smc data, or a folder of images, .csv, .npz, .npy of REV, or digits",
     },
     backbone: { type: "string", value: "NAME", summary: "tfjs: mlp, tiny-cnn, …" },
     epochs: { type: "string", value: "N", summary: "tfjs: how often all data are seen" },
@@ -130,17 +130,11 @@ interface OwnOptions {
 /** As the trainer names them; it checks them, all at once. */
 function settingsOf({ data, backbone, epochs, seed, set }: OwnOptions): ReturnType<typeof parseScalars> {
   const words = [
-    ...(data === undefined ? [] : dataWords(data)),
+    ...(data === undefined ? [] : [`data=${data}`]),
     ...(backbone === undefined ? [] : [`backbone.name=${backbone}`]),
     ...(epochs === undefined ? [] : [`epochs=${epochs}`]),
     ...(seed === undefined ? [] : [`seed=${seed}`]),
     ...set,
   ];
   return parseScalars("--set", words);
-}
-
-function dataWords(data: string): string[] {
-  if (data === "digits") return ["data.kind=digits"];
-  const kind = /\.(csv|npz)$/i.exec(data)?.[1]?.toLowerCase() ?? "images";
-  return [`data.kind=${kind}`, `data.path=${data}`];
 }

@@ -1,10 +1,11 @@
-/** Settings of the engine `tfjs` → its spec. Checked in a process of its own: the daemon loads no training. */
+/** Asks the engine `tfjs` about settings and data, in a process of its own: the daemon loads no training. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import type { Call, DataReport } from "@smc/store";
 import { type ErrorJson, SmcError } from "@smc/store/errors";
 
-const ANSWER_BYTES_MAX = 1024 * 1024;
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 const CHECK_MS_MAX = 30_000;
 
 type Scalars = Readonly<Record<string, string | number | boolean | null>>;
@@ -40,24 +41,44 @@ export function nest(settings: Scalars): Record<string, unknown> {
 
 /** The spec with every default, as JSON. Throws CONFIG_INVALID with all that is wrong. */
 export async function checkTraining(settings: object, signal: AbortSignal): Promise<string> {
-  const words = [trainProgram(), "check", JSON.stringify(settings)];
-  const child = spawn(process.execPath, words, {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(CHECK_MS_MAX)]);
+  return JSON.stringify(await askTrainer(["check", JSON.stringify(settings)], limit));
+}
+
+/** Data below `root` as a training would read them. Throws CONFIG_INVALID, PATH_NOT_FOUND, UNSAFE_PATH, LIMIT_EXCEEDED. */
+export async function inspectData(
+  settings: Scalars,
+  { root, show }: { root: string; show: number },
+  { signal }: Call,
+): Promise<DataReport> {
+  const words = ["inspect", JSON.stringify(nest(settings)), root, String(show)];
+  // It is what the same program writes, of the same version.
+  return (await askTrainer(words, signal)) as DataReport;
+}
+
+/** What the program answers, in a process of its own. Throws what it throws; CANCELED. */
+async function askTrainer(words: readonly string[], signal: AbortSignal): Promise<unknown> {
+  const child = spawn(process.execPath, [trainProgram(), ...words], {
     env: {},
     stdio: ["ignore", "pipe", "ignore"],
-    timeout: CHECK_MS_MAX,
-    signal,
     windowsHide: true,
   });
   const closed = once(child, "close");
+  const stop = (): void => void child.kill("SIGKILL");
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
   let text = "";
   for await (const part of child.stdout.setEncoding("utf8") as AsyncIterable<string>) {
     text += part;
-    if (text.length > ANSWER_BYTES_MAX) child.kill("SIGKILL");
+    if (text.length > ANSWER_BYTES_MAX) stop();
   }
   await closed;
-  if (!text.endsWith("}\n"))
-    throw new SmcError("INTERNAL", "the settings of the training could not be checked");
-  const answer = JSON.parse(text) as { spec?: unknown; error?: ErrorJson };
-  if (answer.error !== undefined) throw SmcError.fromJSON(answer.error);
-  return JSON.stringify(answer.spec);
+  signal.removeEventListener("abort", stop);
+  if (!text.endsWith("}\n")) {
+    if (signal.aborted) throw new SmcError("CANCELED", "the trainer was not waited for; nothing was changed");
+    throw new SmcError("INTERNAL", "the trainer gave no answer; nothing was changed");
+  }
+  const { answer, error } = JSON.parse(text) as { answer?: unknown; error?: ErrorJson };
+  if (error !== undefined) throw SmcError.fromJSON(error);
+  return answer;
 }

@@ -1,11 +1,11 @@
 /**
- * The engine `tfjs` as a program: `node train-program.js check|train <spec as JSON>`. `check` prints the whole spec, or the
- * error; `train` learns from the folder it stands in, and tells each epoch as any other program of a job does.
+ * The engine `tfjs` as a program: `node train-program.js check|inspect|train <spec as JSON>`. `check` prints the whole spec, `inspect` what is
+ * in the data below a folder, or the error; `train` learns from the folder it stands in, and tells each epoch as any other program of a job does.
  */
 import { Socket } from "node:net";
 import { isSmcError, SmcError } from "@smc/store/errors";
+import { type EpochRow, inspectData, resolveSpec, train, type TrainEvent } from "@smc/trainer";
 import { ProgressFile } from "./progress-file.ts";
-import { type EpochRow, resolveSpec, train, type TrainEvent } from "@smc/trainer";
 
 /** Pipes of whoever started this; opened when there is something to say. */
 function open(fd: number): (text: string) => void {
@@ -70,14 +70,17 @@ async function run(spec: unknown): Promise<void> {
   if (status === "failed") process.exitCode = 1;
 }
 
-const [mode, text = "{}"] = process.argv.slice(2);
+const [mode, text = "{}", inputDir = ".", shown = "0"] = process.argv.slice(2);
 try {
   const spec = JSON.parse(text) as unknown;
-  if (mode === "check") out(JSON.stringify({ spec: resolveSpec(spec) }));
-  else await run(spec);
+  if (mode === "check") out(JSON.stringify({ answer: resolveSpec(spec) }));
+  else if (mode === "inspect") {
+    const { signal } = new AbortController();
+    out(JSON.stringify({ answer: await inspectData(spec, { inputDir, signal, show: Number(shown) }) }));
+  } else await run(spec);
 } catch (error) {
   const known = isSmcError(error) ? error : new SmcError("INTERNAL", String(error), { cause: error });
-  if (mode === "check") out(JSON.stringify({ error: known }));
-  else err(known.message);
+  if (mode === "train") err(known.message);
+  else out(JSON.stringify({ error: known }));
   process.exitCode = known.exit;
 }

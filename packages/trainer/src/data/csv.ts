@@ -4,6 +4,7 @@ import { fromErrno } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { CsvError, parse } from "csv-parse";
 import { assertFits, CLASSES_MAX, type Dataset, dataError, limitError } from "./dataset.ts";
+import type { Problems } from "./problems.ts";
 
 const COLUMNS_MAX = 100_000;
 const ROW_CHARACTERS_MAX = 16 * 1024 * 1024;
@@ -14,6 +15,7 @@ export interface CsvOptions {
   readonly task: "classify" | "regress";
   readonly samples: number | undefined;
   readonly signal: AbortSignal;
+  readonly problems: Problems;
 }
 
 interface Head {
@@ -33,6 +35,8 @@ export async function readCsv(path: string, name: string, options: CsvOptions): 
     info: true,
     trim: true,
     skip_empty_lines: true,
+    // Counted here, so that a check can go on with the next row.
+    relax_column_count: true,
     max_record_size: ROW_CHARACTERS_MAX,
   });
   const source = createReadStream(path, { signal: options.signal });
@@ -91,31 +95,23 @@ class Rows {
     this.options = options;
   }
 
+  /** A row with a fault is left out. */
   add(record: readonly string[], { head, line }: { head: Head; line: number }): void {
-    assertFits(this.count + 1, (record.length - 1) * Float32Array.BYTES_PER_ELEMENT);
+    const { columns, label } = head;
+    assertFits(this.count + 1, (columns.length - 1) * Float32Array.BYTES_PER_ELEMENT);
+    const fault = faultOf(record, { head, task: this.options.task });
+    if (fault !== undefined) {
+      this.options.problems.addSample(`${this.file}, line ${line}${fault}`);
+      return;
+    }
     for (const [column, cell] of record.entries()) {
-      if (column === head.label) {
-        this.targets.push(
-          this.options.task === "classify"
-            ? this.classOf(cell, line)
-            : this.number(cell, { head, column, line }),
-        );
-        continue;
-      }
-      this.push(this.number(cell, { head, column, line }));
+      if (column !== label) this.push(Number(cell));
+      else this.targets.push(this.options.task === "classify" ? this.classOf(cell) : Number(cell));
     }
     this.count += 1;
   }
 
-  private number(cell: string, { head, column, line }: { head: Head; column: number; line: number }): number {
-    const value = cell === "" ? Number.NaN : Number(cell);
-    if (Number.isFinite(value)) return value;
-    const where = `${this.file}, line ${line}, column '${show(head.columns[column] ?? "", 80)}'`;
-    throw dataError(`${where}: '${show(cell, 80)}' is no finite number`);
-  }
-
-  private classOf(cell: string, line: number): number {
-    if (cell === "") throw dataError(`${this.file}, line ${line}: the label is empty`);
+  private classOf(cell: string): number {
     const known = this.classes.get(cell);
     if (known !== undefined) return known;
     if (this.classes.size >= CLASSES_MAX) throw limitError(`more than ${CLASSES_MAX} classes`, CLASSES_MAX);
@@ -148,4 +144,20 @@ class Rows {
     const labels = Int32Array.from(this.targets, (first) => places.get(first) ?? 0);
     return { ...shared, labels, classes };
   }
+}
+
+/** What is wrong with a row, to follow its number; undefined for nothing. */
+function faultOf(
+  record: readonly string[],
+  { head: { columns, label }, task }: { head: Head; task: CsvOptions["task"] },
+): string | undefined {
+  if (record.length !== columns.length) return `: it has ${record.length} cells instead of ${columns.length}`;
+  for (const [column, cell] of record.entries()) {
+    if (column === label && task === "classify") {
+      if (cell === "") return ": the label is empty";
+    } else if (cell === "" || !Number.isFinite(Number(cell))) {
+      return `, column '${show(columns[column] ?? "", 80)}': '${show(cell, 80)}' is no finite number`;
+    }
+  }
+  return undefined;
 }

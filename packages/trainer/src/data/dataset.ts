@@ -31,12 +31,19 @@ export function digestOf({ shape, features, labels, classes }: Dataset): string 
     .digest("hex");
 }
 
+const NOTHING_TRAINED = "; nothing was trained";
+
+/** What such an error is about, for who wanted no training. */
+export function reasonOf({ message }: SmcError): string {
+  return message.endsWith(NOTHING_TRAINED) ? message.slice(0, -NOTHING_TRAINED.length) : message;
+}
+
 /** How data are refused: nothing was trained. */
 export function dataError(
   why: string,
   options: { hint?: string; details?: Record<string, unknown> } = {},
 ): SmcError {
-  return new SmcError("FILE_MALFORMED", `${why}; nothing was trained`, {
+  return new SmcError("FILE_MALFORMED", `${why}${NOTHING_TRAINED}`, {
     hint: options.hint ?? "correct the data and start again",
     details: { step: "data.check", ...options.details },
   });
@@ -55,48 +62,33 @@ export function assertFits(count: number, sampleBytes: number): void {
   if (count * sampleBytes > DATA_BYTES_MAX) throw limitError(`${count * sampleBytes} bytes`, DATA_BYTES_MAX);
 }
 
-/**
- * Class indices from numbers in a file. `placeOf` names a sample as "file, row 7".
- * Throws FILE_MALFORMED for a label that is no whole number from 0 up, or that is not below `classes`.
- */
-export function classesOfNumbers(
-  numbers: ArrayLike<number>,
-  { classes, placeOf }: { classes: number | undefined; placeOf: (sample: number) => string },
-): { labels: Int32Array; classes: string[] } {
-  const labels = new Int32Array(numbers.length);
-  let largest = 0;
-  for (let sample = 0; sample < numbers.length; sample += 1) {
-    const label = numbers[sample] ?? Number.NaN;
-    const limit = classes ?? CLASSES_MAX;
-    if (!Number.isInteger(label) || label < 0 || label >= limit) {
-      throw dataError(
-        `${placeOf(sample)}: the label ${label} is out of range: it must be a whole number from 0 to ${limit - 1}`,
-      );
-    }
-    labels[sample] = label;
-    largest = Math.max(largest, label);
-  }
-  const count = classes ?? largest + 1;
-  return { labels, classes: Array.from({ length: count }, (_, index) => String(index)) };
+/** What is wrong with a class as a number in a file, or undefined. */
+export function labelFault(label: number, classes: number | undefined): string | undefined {
+  const limit = classes ?? CLASSES_MAX;
+  if (Number.isInteger(label) && label >= 0 && label < limit) return undefined;
+  return `the label ${label} is out of range: it must be a whole number from 0 to ${limit - 1}`;
 }
 
-/** Throws FILE_MALFORMED for the first value that is no finite number, named by `placeOf`. */
-export function assertFinite(values: Float32Array, placeOf: (index: number) => string): void {
-  for (let index = 0; index < values.length; index += 1) {
-    const value = values[index] ?? Number.NaN;
-    if (!Number.isFinite(value)) throw dataError(`${placeOf(index)}: ${value} is no finite number`);
-  }
+/** Without some of its samples. */
+export function without(data: Dataset, bad: ReadonlySet<number>): Dataset {
+  if (bad.size === 0) return data;
+  const size = data.features.length / data.count;
+  const isGood = (sample: number): boolean => !bad.has(sample);
+  return {
+    ...data,
+    features: data.features.filter((_, index) => isGood(Math.floor(index / size))),
+    labels: data.labels.filter((_, sample) => isGood(sample)),
+    count: data.count - bad.size,
+  };
 }
 
-/** Throws FILE_MALFORMED where there is nothing to learn: no samples, or classes of which only one has any. */
-export function assertLearnable(data: Dataset, path: string): void {
+/** What makes samples nothing to learn from: that there are none, or of one class only; undefined where they are well. */
+export function nothingToLearn(data: Dataset, path: string): string | undefined {
   const name = `'${show(path)}'`;
-  if (data.count === 0) throw dataError(`${name} has no samples`);
-  if (data.classes.length === 0) return;
+  if (data.count === 0) return `${name} has no samples`;
+  if (data.classes.length === 0) return undefined;
   const seen = new Set(data.labels);
-  if (seen.size > 1) return;
+  if (seen.size > 1) return undefined;
   const only = data.classes[data.labels[0] ?? 0] ?? "";
-  throw dataError(
-    `${name} has samples of one class only, '${show(only, 80)}': there is nothing to tell apart`,
-  );
+  return `${name} has samples of one class only, '${show(only, 80)}': there is nothing to tell apart`;
 }

@@ -1,27 +1,14 @@
 import { mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import jpeg from "jpeg-js";
-import { PNG } from "pngjs";
 import { expect, test } from "vitest";
+import { type Color, jpg, png } from "../testing/images.ts";
 import { refusal, type Scene, withScene } from "../testing/scene.ts";
 import { resolveSpec } from "../spec.ts";
 import type { Dataset } from "./dataset.ts";
 import { loadData } from "./load.ts";
 
-type Color = readonly [number, number, number, number];
 const RED: Color = [255, 0, 0, 255];
 const BLUE: Color = [0, 0, 255, 255];
-
-function png(width: number, height: number, color: Color): Buffer {
-  const image = new PNG({ width, height });
-  for (let at = 0; at < image.data.length; at += 1) image.data[at] = color[at % 4] ?? 0;
-  return PNG.sync.write(image);
-}
-
-function jpg(width: number, height: number, color: Color): Buffer {
-  const data = Buffer.alloc(width * height * 4, Uint8Array.from(color));
-  return jpeg.encode({ width, height, data }, 95).data;
-}
 
 function load(scene: Scene, more: Record<string, unknown> = {}, inputSize?: number): Promise<Dataset> {
   const spec = resolveSpec({

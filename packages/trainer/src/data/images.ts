@@ -7,6 +7,7 @@ import jpeg from "jpeg-js";
 import { PNG } from "pngjs";
 import { assertFits, CLASSES_MAX, type Dataset, dataError, limitError, SAMPLES_MAX } from "./dataset.ts";
 import { type Pixels, resize, withChannels } from "./pixels.ts";
+import type { Problems } from "./problems.ts";
 
 const FILE_BYTES_MAX = 64 * 1024 * 1024;
 const PIXELS_MAX = 50_000_000;
@@ -19,6 +20,7 @@ export interface ImageOptions {
   /** At most this many images, the first of each class in turn. */
   readonly samples: number | undefined;
   readonly signal: AbortSignal;
+  readonly problems: Problems;
 }
 
 interface ImageFile {
@@ -31,12 +33,17 @@ interface ImageFile {
  * another size, LIMIT_EXCEEDED for more than memory may hold, PATH_NOT_FOUND.
  */
 export async function readImages(folder: string, options: ImageOptions): Promise<Dataset> {
-  const { classes, files } = await listImages(folder, options.samples);
+  const { problems } = options;
+  const { classes, files } = await listImages(folder, options);
   let shape: readonly [number, number, number] | undefined;
   let features = new Uint8Array(0);
-  for (const [index, { name }] of files.entries()) {
+  const good: ImageFile[] = [];
+  for (const file of files) {
+    const { name } = file;
     options.signal.throwIfAborted();
-    const decoded = withChannels(await readPixels(join(folder, name), name), options.channels);
+    const pixels = await readPixels(join(folder, name), name, problems);
+    if (pixels === undefined) continue;
+    const decoded = withChannels(pixels, options.channels);
     const image = options.inputSize === undefined ? decoded : resize(decoded, options.inputSize);
     if (shape === undefined) {
       shape = [image.height, image.width, image.channels];
@@ -45,21 +52,25 @@ export async function readImages(folder: string, options: ImageOptions): Promise
     }
     const [height, width] = shape;
     if (image.height !== height || image.width !== width) {
-      throw dataError(
-        `'${show(name)}' has ${image.width} x ${image.height} pixels, '${show(files[0]?.name ?? "")}' ${width} x ${height}`,
+      problems.addSample(
+        `'${show(name)}' has ${image.width} x ${image.height} pixels, '${show(good[0]?.name ?? "")}' ${width} x ${height}`,
         { hint: "set backbone.inputSize (--input-size): every image is then brought to that size" },
       );
+      continue;
     }
-    features.set(image.data, index * image.data.length);
+    features.set(image.data, good.length * image.data.length);
+    good.push(file);
   }
-  const labels = Int32Array.from(files, ({ label }) => label);
-  return { shape: shape ?? [1, 1, options.channels], features, labels, classes, count: files.length };
+  const labels = Int32Array.from(good, ({ label }) => label);
+  const [height, width, channels] = shape ?? [1, 1, options.channels];
+  const filled = features.subarray(0, good.length * height * width * channels);
+  return { shape: [height, width, channels], features: filled, labels, classes, count: good.length };
 }
 
 /** Sorted by name, so that the same folder is the same data on every machine. */
 async function listImages(
   folder: string,
-  samples = SAMPLES_MAX,
+  { samples = SAMPLES_MAX, problems }: ImageOptions,
 ): Promise<{ classes: string[]; files: ImageFile[] }> {
   const classes = (await entries(folder)).filter((entry) => entry.isDirectory()).map(({ name }) => name);
   classes.sort();
@@ -74,7 +85,7 @@ async function listImages(
     const images = (await entries(join(folder, name)))
       .filter((entry) => entry.isFile() && /\.(png|jpe?g)$/i.test(entry.name))
       .map((entry) => `${name}/${entry.name}`);
-    if (images.length === 0) throw dataError(`the class '${show(name, 80)}' has no PNG or JPEG files`);
+    if (images.length === 0) problems.add(`the class '${show(name, 80)}' has no PNG or JPEG files`);
     lists.push(images.sort());
   }
   const longest = Math.max(...lists.map(({ length }) => length));
@@ -96,7 +107,8 @@ async function entries(folder: string): Promise<import("node:fs").Dirent[]> {
   }
 }
 
-async function readPixels(path: string, name: string): Promise<Pixels> {
+/** Undefined for a file that is no image. */
+async function readPixels(path: string, name: string, problems: Problems): Promise<Pixels | undefined> {
   let bytes: Buffer;
   try {
     const { size } = await stat(path);
@@ -110,7 +122,8 @@ async function readPixels(path: string, name: string): Promise<Pixels> {
   } catch (error) {
     if (error instanceof SmcError) throw error;
     const why = error instanceof Error ? error.message : String(error);
-    throw dataError(`'${show(name)}' is truncated or no image: ${show(why, 200)}`);
+    problems.addSample(`'${show(name)}' is truncated or no image: ${show(why, 200)}`);
+    return undefined;
   }
 }
 

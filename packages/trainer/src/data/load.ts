@@ -6,29 +6,37 @@ import { show } from "@smc/store/show";
 import { randomOf, shuffle } from "../random.ts";
 import type { TrainSpec } from "../spec.ts";
 import { readCsv } from "./csv.ts";
-import { assertLearnable, type Dataset, dataError } from "./dataset.ts";
+import { type Dataset, dataError, nothingToLearn } from "./dataset.ts";
 import { readDigits } from "./digits.ts";
 import { readImages } from "./images.ts";
 import { readNpz } from "./npz.ts";
+import { Problems } from "./problems.ts";
 
 /**
- * Reads and checks the samples. Throws FILE_MALFORMED, LIMIT_EXCEEDED or PATH_NOT_FOUND, which name the file and the row,
+ * Reads and checks the samples. With `problems` that do not end at the first, what can be read comes back. Throws FILE_MALFORMED, LIMIT_EXCEEDED or PATH_NOT_FOUND, which name the file and the row,
  * and UNSAFE_PATH for a path that leads out of `inputDir`.
  */
 export async function loadData(
   { data, backbone }: TrainSpec,
   { inputDir, signal }: { inputDir: string; signal: AbortSignal },
+  problems: Problems = new Problems({ endsAtFirst: true }),
 ): Promise<Dataset> {
   const { kind, task, classes, samples } = data;
   const path = kind === "digits" ? "the digits" : await insidePath(inputDir, data.path);
   const read = async (): Promise<Dataset> => {
     switch (kind) {
       case "images":
-        return readImages(path, { channels: data.channels, inputSize: backbone.inputSize, samples, signal });
+        return readImages(path, {
+          channels: data.channels,
+          inputSize: backbone.inputSize,
+          samples,
+          signal,
+          problems,
+        });
       case "csv":
-        return readCsv(path, data.path, { label: data.label, task, samples, signal });
+        return readCsv(path, data.path, { label: data.label, task, samples, signal, problems });
       case "npz":
-        return readNpz(path, data.path, { x: data.x, y: data.y, task, classes, samples });
+        return readNpz(path, data.path, { x: data.x, y: data.y, task, classes, samples, problems });
       case "digits":
         return readDigits(samples);
       default: {
@@ -38,7 +46,8 @@ export async function loadData(
     }
   };
   const dataset = await read();
-  assertLearnable(dataset, data.path);
+  const nothing = nothingToLearn(dataset, data.path);
+  if (nothing !== undefined) problems.add(nothing);
   return dataset;
 }
 
@@ -69,7 +78,10 @@ export interface Split {
  * Which samples are learned from and which are kept aside, by the seed. Each class gives the same share.
  * Throws FILE_MALFORMED when a part has none.
  */
-export function splitData({ labels, classes, count }: Dataset, { seed, validation }: TrainSpec): Split {
+export function splitData(
+  { labels, classes, count }: Dataset,
+  { seed, splitSeed = seed, validation }: Pick<TrainSpec, "seed" | "splitSeed" | "validation">,
+): Split {
   const groups: number[][] = Array.from({ length: Math.max(1, classes.length) }, () => []);
   for (let sample = 0; sample < count; sample += 1) {
     groups[classes.length === 0 ? 0 : (labels[sample] ?? 0)]?.push(sample);
@@ -78,7 +90,7 @@ export function splitData({ labels, classes, count }: Dataset, { seed, validatio
   const aside: number[] = [];
   for (const [index, group] of groups.entries()) {
     const order = Uint32Array.from(group);
-    shuffle(order, randomOf(seed, "split", index));
+    shuffle(order, randomOf(splitSeed, "split", index));
     const some = Math.round(order.length * validation);
     // A class that is only kept aside could not be learned.
     const kept = Math.min(some, Math.max(0, order.length - 1));
