@@ -14,10 +14,8 @@ import { askForToken } from "./http-token.ts";
 import { parseHttpUrl } from "./http-url.ts";
 import { failureOf, QUICK } from "./s3-server.ts";
 
-type HashFiles = ConstructorParameters<typeof HttpRemote>[0]["hashFiles"];
-
-function remoteOf(text: string, credential: Credential, hashFiles: HashFiles): HttpRemote {
-  return new HttpRemote({ url: parseHttpUrl(text), credential, hashFiles });
+function remoteOf(text: string, credential: Credential): HttpRemote {
+  return new HttpRemote({ url: parseHttpUrl(text), credential });
 }
 
 /** A daemon that listens with TLS, and a token of its own for each store that goes there. */
@@ -44,7 +42,7 @@ remoteSuite(
       open: async (store) => {
         const credential = { token: await tokenOf(store), caPem: certificate.ca };
         const url = `${daemon.status().url ?? ""}/team/model`;
-        return remoteOf(url, credential, (paths, call) => store.objects.hashFiles(paths, call));
+        return remoteOf(url, credential);
       },
       [Symbol.asyncDispose]: async () => {
         await daemon.stop("test done", true);
@@ -55,7 +53,6 @@ remoteSuite(
   { verifies: true },
 );
 
-const nothing: HashFiles = () => Promise.resolve([]);
 const MOVE = {
   name: parseRefName("refs/heads/main"),
   from: "absent",
@@ -75,7 +72,7 @@ test("a daemon tells a token what it is, and one that it does not know where to 
 
 test("a token that may only read moves nothing", async () => {
   await withServer(async ({ url, tokens }) => {
-    await using remote = remoteOf(`${url}/model`, { token: tokens.read }, nothing);
+    await using remote = remoteOf(`${url}/model`, { token: tokens.read });
     expect(await remote.refs(QUIET)).toEqual([]);
     const error = await failureOf(() => remote.update([MOVE], REASON, QUIET));
     expect(error.code).toBe("SCOPE_MISSING");
@@ -85,7 +82,7 @@ test("a token that may only read moves nothing", async () => {
 
 test("a push without what the ref needs is told as the daemon tells it", async () => {
   await withServer(async ({ url, tokens }) => {
-    await using remote = remoteOf(`${url}/model`, { token: tokens.push }, nothing);
+    await using remote = remoteOf(`${url}/model`, { token: tokens.push });
     const error = await failureOf(() => remote.update([MOVE], REASON, QUIET));
     expect(error.code).toBe("REMOTE_INCOMPLETE");
     expect(error.message.startsWith(`${url}/model: cannot move refs: `)).toBe(true);
@@ -95,7 +92,7 @@ test("a push without what the ref needs is told as the daemon tells it", async (
 
 test("a name that the daemon does not answer to is no way in", async () => {
   await withServer(async ({ port, tokens }) => {
-    await using remote = remoteOf(`http://127.0.0.2:${port}/model`, { token: tokens.push }, nothing);
+    await using remote = remoteOf(`http://127.0.0.2:${port}/model`, { token: tokens.push });
     expect((await failureOf(() => remote.refs(QUIET))).code).toMatch(/^REMOTE_/);
   });
 });

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
@@ -292,9 +292,8 @@ function withFolderToo(run: (hostile: Hostile & { folder: string }) => Promise<v
   return (hostile: Hostile) => withFolder((folder) => run({ ...hostile, folder }));
 }
 
-test("putPack() sends the bytes with their SHA-256, and what is there already not at all", async () => {
+test("putPack() sends the bytes and how many they are, and what is there already not at all", async () => {
   const content = randomBytes(2_000_000);
-  const sha256 = createHash("sha256").update(content).digest();
   const there = new Set<string>();
   await withHttpServer(
     async (request, response, count) => {
@@ -305,9 +304,10 @@ test("putPack() sends the bytes with their SHA-256, and what is there already no
           .end();
       }
       if (count === 2) return void request.socket.resetAndDestroy();
-      expect(request.headers["repr-digest"]).toBe(`sha-256=:${sha256.toString("base64")}:`);
       expect(request.headers["content-length"]).toBe("2000000");
-      expect(content.equals(await bodyOf(request))).toBe(true);
+      const body = await bodyOf(request).catch(() => undefined);
+      if (body === undefined) return;
+      expect(content.equals(body)).toBe(true);
       there.add(request.url ?? "");
       json(response, { result: {} }, 201);
     },

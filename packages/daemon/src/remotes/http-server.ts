@@ -1,6 +1,5 @@
 /** For tests: a server of this process that answers an HttpRemote as a test wants. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { readFile } from "node:fs/promises";
 import { type Digest, hashBytes } from "@smc/store";
 import { QUIET } from "@smc/store/testing";
 import { readWhole } from "./bucket-suite.ts";
@@ -42,18 +41,13 @@ export async function withHttpServer(
       const origin = `http://127.0.0.1:${port}`;
       const url = parseHttpUrl(`${origin}/team/model`);
       const all = { ...QUICK, ...limits };
-      await using remote = new HttpRemote({ url, credential: { token: TOKEN }, hashFiles, limits: all });
+      await using remote = new HttpRemote({ url, credential: { token: TOKEN }, limits: all });
       await run({ remote, origin, requests });
     });
   } finally {
     server.closeAllConnections();
     server.close();
   }
-}
-
-async function hashFiles(paths: readonly string[]) {
-  const files = await Promise.all(paths.map((path) => readFile(path)));
-  return files.map((bytes) => ({ digest: hashBytes(bytes), sizeBytes: bytes.length }));
 }
 
 export function json(response: ServerResponse, value: unknown, status = 200): void {

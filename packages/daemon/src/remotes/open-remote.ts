@@ -25,8 +25,7 @@ export async function openRemote(
   if (url.kind !== "http") return new BucketRemote(await openBucket(text), store, options);
   const credential = await credentialFor(url, store);
   const { HttpRemote } = await import("./http-remote.ts");
-  const hashFiles = (paths: readonly string[], call: Call) => store.objects.hashFiles(paths, call);
-  return new HttpRemote({ url, credential, hashFiles });
+  return new HttpRemote({ url, credential });
 }
 
 /**

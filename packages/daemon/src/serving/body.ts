@@ -5,8 +5,6 @@ import { isSmcError, SmcError } from "@smc/store/errors";
 
 const DIGEST_BYTES = 32;
 const LENGTH = /^\d{1,15}$/;
-/** One SHA-256 in the words of RFC 9530. */
-const REPR_DIGEST = /^sha-256=:([A-Za-z0-9+/]{43}=):$/;
 
 export interface Incoming {
   readonly request: IncomingMessage;
@@ -24,18 +22,6 @@ export function lengthOf({ headers }: Pick<IncomingMessage, "headers">, bytesMax
     throw new SmcError("REQUEST_INVALID", "the request does not say how long its body is (content-length)");
   if (Number(length) <= bytesMax) return Number(length);
   throw new SmcError("REQUEST_TOO_LARGE", `the body is longer than ${bytesMax} bytes; nothing was changed`);
-}
-
-/** The SHA-256 of the body in hex. Throws REQUEST_INVALID unless there is exactly one. */
-export function digestOf({ headers }: Pick<IncomingMessage, "headers">): string {
-  const header = headers["repr-digest"];
-  const text = REPR_DIGEST.exec(typeof header === "string" ? header : "")?.[1] ?? "";
-  const bytes = Buffer.from(text, "base64");
-  // The last character of base64 has bits to spare: only one way of writing them is taken.
-  if (bytes.length === DIGEST_BYTES && bytes.toString("base64") === text) return bytes.toString("hex");
-  throw new SmcError("REQUEST_INVALID", "the request does not say the digest of its body", {
-    hint: "send repr-digest: sha-256=:…: (RFC 9530)",
-  });
 }
 
 /**

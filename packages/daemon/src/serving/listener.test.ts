@@ -11,7 +11,7 @@ import { createAuthority } from "../remotes/certificates.ts";
 import { type Daemon, startDaemon } from "../run.ts";
 import { until, withDaemonHere } from "../testing.ts";
 import type { ServingOptions } from "./listener.ts";
-import { makeSource, putOf, reprDigest, type SentPack } from "./packs-for-tests.ts";
+import { makeSource, putOf, type SentPack } from "./packs-for-tests.ts";
 import { type TestServer, withServer, writeCertificate } from "./testing.ts";
 
 const source = await makeSource();
@@ -27,7 +27,7 @@ function headOf({ tokens }: TestServer, method: string, path: string, more: stri
 }
 
 function putHead(server: TestServer, length: number): string {
-  const more = `content-type: application/octet-stream\r\nrepr-digest: ${reprDigest(first.bytes)}\r\ncontent-length: ${length}\r\n`;
+  const more = `content-type: application/octet-stream\r\ncontent-length: ${length}\r\n`;
   return headOf(server, "PUT", `/v1/repositories/demo/packs/${first.name}`, more);
 }
 

@@ -1,5 +1,4 @@
 /** For tests: the packs of a store with one commit, and how they are sent. */
-import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { commitSeries, withStore } from "@smc/store/testing";
@@ -33,18 +32,9 @@ export async function makeSource(): Promise<Source> {
   });
 }
 
-export function reprDigest(bytes: Uint8Array): string {
-  return `sha-256=:${createHash("sha256").update(bytes).digest("base64")}:`;
-}
-
-/** A PUT of a pack to `demo`, with what the pack says of itself unless it is overridden. */
-export function putOf({ name, bytes }: SentPack, headers: Record<string, string | undefined> = {}): Ask {
-  return {
-    method: "PUT",
-    path: `/v1/repositories/demo/packs/${name}`,
-    body: bytes,
-    headers: { "repr-digest": reprDigest(bytes), ...headers },
-  };
+/** A PUT of a pack to `demo`. */
+export function putOf({ name, bytes }: SentPack): Ask {
+  return { method: "PUT", path: `/v1/repositories/demo/packs/${name}`, body: bytes };
 }
 
 /** Moves refs of `demo`. */

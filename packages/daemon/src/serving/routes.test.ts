@@ -5,7 +5,6 @@ import {
   lastLine,
   makeSource,
   putOf,
-  reprDigest,
   type SentPack,
   type Source,
   updateOf,
@@ -114,12 +113,12 @@ test("C5: bodies of another type are refused", async () => {
       const headers = { "content-type": type };
       for (const request of [
         { ...updateOf([]), headers },
-        putOf(first, headers),
+        { ...putOf(first), headers },
         { method: "POST", path: "/v1/repositories/demo/missing", body: "x", headers },
       ])
         expect([type, ...codeOf(await ask(request))]).toEqual([type, 415, "REQUEST_TYPE_INVALID"]);
     }
-    const packed = await ask(putOf(first, { "content-encoding": "gzip" }));
+    const packed = await ask({ ...putOf(first), headers: { "content-encoding": "gzip" } });
     expect(codeOf(packed)).toEqual([415, "REQUEST_TYPE_INVALID"]);
   });
 });
@@ -180,7 +179,7 @@ test("C7: lengths are looked at before anything is read", async () => {
       const start = (method: string, path: string, more: string): string =>
         `${method} ${at}/${path} HTTP/1.1\r\nhost: localhost\r\nsmc-remote: 1\r\nauthorization: Bearer ${tokens.push}\r\ncontent-type: application/octet-stream\r\n${more}\r\n\r\n`;
       for (const length of ["268435457", "99999999999999", "18446744073709551616", "9".repeat(30)]) {
-        const head = `content-length: ${length}\r\nrepr-digest: ${reprDigest(first.bytes)}`;
+        const head = `content-length: ${length}`;
         const answer = await raw(start("PUT", `packs/${first.name}`, head));
         expect([length, /^HTTP\/1\.1 4(13|00) /.test(answer)]).toEqual([length, true]);
       }

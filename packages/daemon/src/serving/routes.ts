@@ -23,7 +23,7 @@ import { parseJson } from "../json.ts";
 import type { Logger } from "../logger.ts";
 import { VERSION } from "../protocol.ts";
 import { assertValid } from "../validate.ts";
-import { bodyOf, digestOf, type Incoming, lengthOf, readDigests, readWhole } from "./body.ts";
+import { bodyOf, type Incoming, lengthOf, readDigests, readWhole } from "./body.ts";
 import type { ServingLimits } from "./limits.ts";
 import { ANSWER_HEADERS, sendJson } from "./refusal.ts";
 import { READ_RULES, readRules } from "./rules.ts";
@@ -249,12 +249,8 @@ async function takePack(exchange: Exchange): Promise<void> {
   const { request, response, store, caller, logger } = exchange;
   const name = packOf(exchange);
   const sizeBytes = lengthOf(request, INCOMING_PACK_BYTES_MAX);
-  const sha256 = digestOf(request);
   await using served = openServed(exchange, await readRules(store, caller));
-  const isNew = await served.receivePack(
-    { name, sizeBytes, sha256, body: bodyOf(exchange) },
-    callOf(exchange),
-  );
+  const isNew = await served.receivePack({ name, sizeBytes, body: bodyOf(exchange) }, callOf(exchange));
   logger.debug(
     { by: caller.name, repository: exchange.params.repository, pack: name, sizeBytes, isNew },
     "pack taken",

@@ -53,9 +53,12 @@ export class OpenPacks implements Disposable {
     this.#elsewhere = options.elsewhere;
   }
 
-  /** Verified raw bytes, good until the next read. Throws OBJECT_CORRUPT when no whole copy is left. */
-  read(place: ChunkPlace): Uint8Array {
-    return this.#aroundDamage([place], ([found = place]) => this.#read(found, 0, true));
+  /**
+   * Raw bytes, good until the next read; verified unless the caller has another proof of them. Throws OBJECT_CORRUPT when no whole
+   * copy is left.
+   */
+  read(place: ChunkPlace, { verify = true }: { verify?: boolean } = {}): Uint8Array {
+    return this.#aroundDamage([place], ([found = place]) => this.#read(found, 0, verify));
   }
 
   /** The raw bytes of several chunks one after the other; good until the next read. Throws as `read`. */

@@ -32,6 +32,8 @@ export interface SessionFolder {
 /** A chunk of a file: which record of which pack, and where its bytes go. */
 export interface Piece extends ChunkPlace {
   readonly at: number;
+  /** It was compared with its SHA-256 already, for who computes that of the whole. */
+  readonly isVerified?: boolean;
 }
 
 /** A stored blob, readable by a worker. */
@@ -157,7 +159,7 @@ export interface TaskTable {
     };
     output: readonly PackProblem[];
   };
-  /** SHA-256 of a blob's chunks, one after the other. */
+  /** SHA-256 of a blob's chunks, one after the other; each is compared with its own as well, but those that were. */
   hashPieces: { input: { pieces: readonly Piece[] }; output: Digest };
   /** Where the tensors of a stored file are; undefined when its format is not known. */
   tensors: { input: { blob: PiecedBlob; fileName: string }; output: TensorTable | undefined };

@@ -7,15 +7,19 @@ import { PackWriter } from "../pack/writer.ts";
 import type { PackFile } from "../transfer/remote.ts";
 import { ACTOR } from "./worktree.ts";
 
+interface CraftedRecord {
+  readonly kind: "chunk" | "chunklist" | "tree" | "commit";
+  readonly raw: Uint8Array;
+  /** Default: the true one. */
+  readonly digest?: Digest;
+}
+
 /** A pack of records that nobody has checked. */
-export function craft(
-  folder: string,
-  records: readonly { kind: "chunk" | "chunklist" | "tree" | "commit"; raw: Uint8Array }[],
-): PackFile {
+export function craft(folder: string, records: readonly CraftedRecord[]): PackFile {
   const path = join(folder, `crafted-${randomBytes(4).toString("hex")}.pack`);
   const writer = new PackWriter(path, "00".repeat(16));
-  for (const { kind, raw } of records)
-    writer.add({ kind, digest: hashBytes(raw), rawBytes: raw.length }, { codec: 0, stored: raw });
+  for (const { kind, raw, digest = hashBytes(raw) } of records)
+    writer.add({ kind, digest, rawBytes: raw.length }, { codec: 0, stored: raw });
   const { name, sizeBytes } = writer.finish();
   return { path, name, sizeBytes, rows: [] };
 }

@@ -26,6 +26,8 @@ export interface Arrived {
   readonly pack: Digest;
   readonly path: string;
   readonly isWhole: boolean;
+  /** Of a whole one: each record was compared with its SHA-256. */
+  readonly isVerified?: boolean;
   /** Offsets are those in the file. */
   readonly rows: readonly RemoteRow[];
 }

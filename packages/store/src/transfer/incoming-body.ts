@@ -1,5 +1,4 @@
-/** A pack on its way in: its bytes into a file, and whether they are those that were announced. */
-import { createHash } from "node:crypto";
+/** A pack on its way in: its bytes into a file, as many as were announced. */
 import { type Call, orCanceled } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { AppendFile } from "../fs.ts";
@@ -13,44 +12,33 @@ export const INCOMING_PACK_BYTES_MAX = 256 * 1024 * 1024;
 export interface IncomingPack {
   readonly name: Digest;
   readonly sizeBytes: number;
-  /** Of all its bytes, in hex. */
-  readonly sha256: string;
   readonly body: AsyncIterable<Uint8Array>;
 }
 
 /** Throws OBJECT_INVALID unless such a pack can be taken. */
-export function assertIncoming({ sizeBytes, sha256 }: IncomingPack): void {
-  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 1 || sizeBytes > INCOMING_PACK_BYTES_MAX)
-    throw new SmcError(
-      "OBJECT_INVALID",
-      `a pack has 1 to ${INCOMING_PACK_BYTES_MAX} bytes, not ${sizeBytes}`,
-    );
-  if (!/^[0-9a-f]{64}$/.test(sha256))
-    throw new SmcError("OBJECT_INVALID", "a SHA-256 is 64 digits of hex in lower case");
+export function assertIncoming({ sizeBytes }: IncomingPack): void {
+  if (Number.isSafeInteger(sizeBytes) && sizeBytes >= 1 && sizeBytes <= INCOMING_PACK_BYTES_MAX) return;
+  throw new SmcError("OBJECT_INVALID", `a pack has 1 to ${INCOMING_PACK_BYTES_MAX} bytes, not ${sizeBytes}`);
 }
 
 /**
- * Creates the file, durable but for its name. Throws OBJECT_INVALID at the first byte too many, at an end that comes too
- * early, and for another SHA-256; QUOTA_EXCEEDED when the room that was kept for it is gone.
+ * Creates the file, durable but for its name. Throws OBJECT_INVALID at the first byte too many and at an end that comes
+ * too early; QUOTA_EXCEEDED when the room that was kept for it is gone.
  */
 export async function writeBody(
   path: string,
-  { pack: { body, sizeBytes, sha256 }, reserved }: { pack: IncomingPack; reserved: Reserved },
+  { pack: { body, sizeBytes }, reserved }: { pack: IncomingPack; reserved: Reserved },
   call: Call,
 ): Promise<void> {
   await using file = await AppendFile.create(path);
-  const hash = createHash("sha256");
   let done = 0;
   for await (const bytes of inBlocks(piecesOf(body, sizeBytes, call))) {
-    hash.update(bytes);
     await file.write(bytes, done);
     done += bytes.length;
     await reserved.wrote(bytes.length);
     call.onProgress({ phase: "receive", done, total: sizeBytes, unit: "bytes" });
   }
   if (done < sizeBytes) throw invalid(`it ended after ${done} of ${sizeBytes} bytes`);
-  const found = hash.digest("hex");
-  if (found !== sha256) throw invalid(`its SHA-256 is ${found} instead of ${sha256}`);
   await file.sync();
 }
 

@@ -13,8 +13,10 @@ import type { OwnedStore } from "../open-store.ts";
 import { indexPack, placePacks, readChunklists } from "../pack/folder.ts";
 import { recordBytes, type RecordRow } from "../pack/format.ts";
 import type { ChunkPlace } from "../pack/open-packs.ts";
-import { linkPlaces, READS_MAX, readsOf } from "./chains.ts";
+import type { PackContents } from "../pack/reader.ts";
+import { READS_MAX, readsOf } from "./chains.ts";
 import { type Arrived, Downloads } from "./downloads.ts";
+import { parentsOfPack, tooMany } from "./pack-parents.ts";
 import { assertRemoteRow, type PackSource, type RemoteRow } from "./remote.ts";
 
 /** Packs on their way at a time. */
@@ -55,7 +57,8 @@ export class Intake implements AsyncDisposable {
       this.#downloads.expect(row);
     }
     await inLanes([...byPack], LANES, async ([pack, wanted]) => {
-      this.#waiting.push(await this.#downloads.take(pack, await this.#wholeOrWanted(pack, wanted)));
+      const arrived = await this.#downloads.take(pack, await this.#wholeOrWanted(pack, wanted));
+      this.#waiting.push(await this.#verify(arrived));
       await this.#settle(false);
     });
     while (this.#waiting.length > 0) await this.#settle(true);
@@ -71,6 +74,22 @@ export class Intake implements AsyncDisposable {
     this.#store.pins.add(digests);
     const places = await this.#store.index.findMany(digests);
     return places.every((place) => place !== undefined) ? all : wanted;
+  }
+
+  /** Compares the records of a whole pack with their SHA-256s, beside others; later when one is a difference to what is not here yet. */
+  async #verify(arrived: Arrived): Promise<Arrived> {
+    if (!arrived.isWhole) return arrived;
+    if (this.#remote.isVerified?.(arrived.pack) === true) return { ...arrived, isVerified: true };
+    using _ = this.#store.objects.readers.enter();
+    try {
+      const { rows } = await this.#contents(arrived);
+      const parents = await parentsOfPack(this.#store, { path: arrived.path, rows });
+      if (parents === undefined) return arrived;
+      await this.#verifyWhole(arrived.path, parents);
+      return { ...arrived, isVerified: true };
+    } catch (error) {
+      throw this.#named(error, arrived.pack);
+    }
   }
 
   /** One at a time: stores what has arrived and whose parents are there. At the end something must become ready. */
@@ -121,18 +140,13 @@ export class Intake implements AsyncDisposable {
   }
 
   /** False when a parent is not stored yet. */
-  async #publishWhole({ path, pack, rows }: Arrived): Promise<boolean> {
+  async #publishWhole(arrived: Arrived): Promise<boolean> {
     const store = this.#store;
-    const task = { signal: this.#call.signal };
-    const contents = await store.pool.run("contents", { pack: path }, task);
-    if (contents.name !== pack) throw new SmcError("PACK_CORRUPT", `it is called ${contents.name}`);
-    const inside = new Map(contents.rows.map((row) => [row.digest, row]));
-    if (inside.size !== rows.length || !rows.every(({ digest, kind }) => inside.get(digest)?.kind === kind))
-      throw new SmcError("PACK_CORRUPT", "it does not hold what its index says");
-    const parents = await this.#parentsOf(path, inside);
+    const { path, pack, rows, isVerified } = arrived;
+    const contents = await this.#contents(arrived);
+    const parents = await parentsOfPack(store, { path, rows: contents.rows });
     if (parents === undefined) return false;
-    const [problem] = await store.pool.run("verifyPack", { pack: path, parents }, task);
-    if (problem !== undefined) throw new SmcError("PACK_CORRUPT", problem.message);
+    if (isVerified !== true) await this.#verifyWhole(path, parents);
     // What cannot be read must not get among the packs of the store.
     assertLists(await readChunklists(store.pool, path, contents.rows), rows);
     await placePacks(store.path, [{ name: pack, path }]);
@@ -141,23 +155,21 @@ export class Intake implements AsyncDisposable {
     return true;
   }
 
-  /** Where the parents of a pack's records are: in it, or in the store. Undefined when one is in neither. */
-  async #parentsOf(
-    pack: string,
-    inside: ReadonlyMap<Digest, RecordRow>,
-  ): Promise<Map<Digest, readonly ChunkPlace[]> | undefined> {
-    const needed = [...inside.values()].flatMap(({ parents }) => parents ?? []);
-    const outside = [...new Set(needed.filter((digest) => !inside.has(digest)))];
-    this.#store.pins.add(outside);
-    const known = await this.#store.objects.placesOf(outside);
-    if (known.size < outside.length) return undefined;
-    const records = [...inside.values()].map((span) => ({ pack, span }));
-    const found = new Map<Digest, readonly ChunkPlace[]>();
-    for (const [digest, { parents }] of linkPlaces(records, known))
-      if (parents !== undefined) found.set(digest, parents);
-    const bad = records.find(({ span }) => span.parents !== undefined && !found.has(span.digest));
-    if (bad !== undefined) throw tooMany(bad.span.digest);
-    return found;
+  /** Throws PACK_CORRUPT for another pack than was asked for. */
+  async #contents({ path, pack, rows }: Arrived): Promise<PackContents> {
+    const contents = await this.#store.pool.run("contents", { pack: path }, { signal: this.#call.signal });
+    if (contents.name !== pack) throw new SmcError("PACK_CORRUPT", `it is called ${contents.name}`);
+    const inside = new Map(contents.rows.map((row) => [row.digest, row]));
+    if (inside.size === rows.length && rows.every(({ digest, kind }) => inside.get(digest)?.kind === kind))
+      return contents;
+    throw new SmcError("PACK_CORRUPT", "it does not hold what its index says");
+  }
+
+  /** Throws PACK_CORRUPT. */
+  async #verifyWhole(pack: string, parents: ReadonlyMap<Digest, readonly ChunkPlace[]>): Promise<void> {
+    const task = { signal: this.#call.signal };
+    const [problem] = await this.#store.pool.run("verifyPack", { pack, parents }, task);
+    if (problem !== undefined) throw new SmcError("PACK_CORRUPT", problem.message);
   }
 
   /** Stores the records whose parents are stored; the others are left. */
@@ -203,8 +215,4 @@ function assertLists(lists: readonly ChunklistPlace[], rows: readonly RemoteRow[
       "OBJECT_CORRUPT",
       `chunklist ${other.digest} is not that of the blob it was named for`,
     );
-}
-
-function tooMany(digest: Digest): SmcError {
-  return new SmcError("OBJECT_CORRUPT", `reading ${digest} would take more than ${READS_MAX} other records`);
 }

@@ -9,6 +9,7 @@ import { packAt } from "../pack/folder.ts";
 import type { ChunkPlace } from "../pack/open-packs.ts";
 import type { Piece } from "../pool/tasks.ts";
 import { type Located, linkPlaces } from "./chains.ts";
+import { hashBlob } from "./hash-blob.ts";
 import type { Quarantine } from "./quarantine.ts";
 import type { RemoteRow } from "./remote.ts";
 
@@ -18,7 +19,7 @@ interface Context {
 }
 
 /**
- * The chunks that a list names, read from the quarantine and the store, must give its blob. Throws OBJECT_CORRUPT when they do
+ * The chunks that a list names, read from the quarantine and the store, must give its blob, and each be what its digest says. Throws OBJECT_CORRUPT when they do
  * not, or a record of them is damaged, REMOTE_INCOMPLETE naming what is in neither place.
  */
 export async function proveList(context: Context, list: RemoteRow, call: Call): Promise<void> {
@@ -30,6 +31,7 @@ export async function proveList(context: Context, list: RemoteRow, call: Call): 
     const [raw] = await store.pool.run("read", { places }, task);
     const { blob, chunks } = decodeChunklist(raw ?? new Uint8Array());
     const byDigest = await placesOf(context, new Set(chunks.map(({ digest }) => digest)));
+    const unverified = quarantine.unverified();
     const pieces: Piece[] = [];
     let at = 0;
     for (const chunk of chunks) {
@@ -37,10 +39,10 @@ export async function proveList(context: Context, list: RemoteRow, call: Call): 
       if (place === undefined) throw wrong(list, `chunk ${chunk.digest} would take too much to read`);
       if (place.span.rawBytes !== chunk.sizeBytes)
         throw wrong(list, `chunk ${chunk.digest} does not have ${chunk.sizeBytes} bytes`);
-      pieces.push({ ...place, at });
+      pieces.push({ ...place, at, isVerified: !unverified.has(place.pack) });
       at += place.span.rawBytes;
     }
-    const found = await store.pool.run("hashPieces", { pieces }, task);
+    const found = await hashBlob(store, { blob, pieces }, task);
     if (found !== blob) throw wrong(list, `the chunks of blob ${blob} give ${found}`);
   } catch (error) {
     throw named(error);

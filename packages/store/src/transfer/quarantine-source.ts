@@ -15,6 +15,8 @@ export class QuarantineSource implements PackSource {
   readonly read = new Set<Digest>();
   /** Records of packs that were moved away. */
   readonly moved = new Set<Digest>();
+  /** Of those packs the ones whose records were verified. */
+  readonly #verified = new Set<Digest>();
   /** Blobs whose SHA-256 was computed from the chunks of the lists that were told of. */
   readonly proven = new Set<Digest>();
   readonly #store: OwnedStore;
@@ -79,8 +81,13 @@ export class QuarantineSource implements PackSource {
   }
 
   async movePack(name: Digest, path: string): Promise<boolean> {
-    const { rows } = await this.#quarantine.move(name, path);
+    const { rows, isVerified } = await this.#quarantine.move(name, path);
     for (const { digest } of rows) this.moved.add(digest);
+    if (isVerified) this.#verified.add(name);
     return true;
+  }
+
+  isVerified(name: Digest): boolean {
+    return this.#verified.has(name);
   }
 }

@@ -1,6 +1,7 @@
 /**
- * What one client has put and no ref needs yet: packs in a folder of their own, `quarantine/<client>/` below the store. They are
- * whole, but nothing in them is verified; nobody else finds them.
+ * What one client has put and no ref needs yet: packs in a folder of their own, `quarantine/<client>/` below the store. Nobody else
+ * finds them. Each record was compared with its SHA-256 when it arrived, but where it is a difference to what was not here yet, and
+ * what was put before the store was opened.
  */
 import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
@@ -11,8 +12,10 @@ import { createFolder, removeTree, renamePath, syncFolder } from "../fs.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { packAt, readChunklists } from "../pack/folder.ts";
+import type { PackProblem } from "../pack/reader.ts";
 import type { ByteRange } from "../store.ts";
 import { type IncomingPack, writeBody } from "./incoming-body.ts";
+import { parentsOfPack } from "./pack-parents.ts";
 import { readPieces, statOrGone } from "./pack-pieces.ts";
 import type { QuarantineRoom, RoomRules } from "./quarantine-room.ts";
 import { assertRemoteRow, type PackFile, type RemoteRow } from "./remote.ts";
@@ -29,9 +32,15 @@ export interface QuarantineParts {
   readonly folder: string;
 }
 
+/** A pack that lies here. */
+export interface HeldPack extends PackFile {
+  /** Every record of it was compared with its SHA-256 since it was written. */
+  readonly isVerified: boolean;
+}
+
 export class Quarantine {
   readonly #parts: QuarantineParts;
-  readonly #packs = new Map<Digest, PackFile>();
+  readonly #packs = new Map<Digest, HeldPack>();
   readonly #rows = new Map<Digest, RemoteRow>();
   /** Chunklists by their blobs. */
   readonly #lists = new Map<Digest, RemoteRow>();
@@ -70,7 +79,7 @@ export class Quarantine {
   async #learn(path: string, name: Digest): Promise<void> {
     const pack = await this.#read(path, name);
     this.#assertFits(pack);
-    this.#add(pack);
+    this.#add({ ...pack, isVerified: false });
   }
 
   /** One after the other: what moves packs out of here, and what removes them. */
@@ -94,8 +103,13 @@ export class Quarantine {
     return this.#lists.get(blob);
   }
 
-  pack(name: Digest): PackFile | undefined {
+  pack(name: Digest): HeldPack | undefined {
     return this.#packs.get(name);
+  }
+
+  /** Paths of the packs that are not verified. */
+  unverified(): ReadonlySet<string> {
+    return new Set([...this.#packs.values()].flatMap(({ path, isVerified }) => (isVerified ? [] : [path])));
   }
 
   /** Where a pack lies that is here. */
@@ -111,26 +125,28 @@ export class Quarantine {
 
   /**
    * Stores a pack under its name; durable when it returns true. False when it was here already: the body was not read then.
-   * Throws OBJECT_INVALID for a body that is not what was announced, QUOTA_EXCEEDED; nothing of it is kept then.
+   * Throws OBJECT_INVALID for a body that is not that pack, or in which a record that stands alone is not what its digest says;
+   * QUOTA_EXCEEDED. Nothing of it is kept then.
    */
   async put(pack: IncomingPack, rules: RoomRules, call: Call): Promise<boolean> {
     const { folder, room } = this.#parts;
     if (this.#packs.has(pack.name)) return false;
     if (this.#packs.size >= QUARANTINE_PACKS_MAX) throw tooMuch(`${QUARANTINE_PACKS_MAX} packs`);
     using reserved = await room.reserve(pack.sizeBytes, rules);
-    const temporary = join(folder, `${pack.name}-${randomBytes(6).toString("hex")}.tmp`);
+    const temporary = join(folder, `${randomBytes(6).toString("hex")}-${pack.name}.pack`);
     try {
       await this.#createFolder();
       await writeBody(temporary, { pack, reserved }, call);
       const held = await this.#read(temporary, pack.name);
-      throwIfCanceled(call);
       this.#assertFits(held);
+      const isVerified = await this.#verify(held, call);
+      throwIfCanceled(call);
       const path = this.pathOf(pack.name);
       // Somebody else may have put it meanwhile: then this one takes its place, and its size is counted already.
       await renamePath(temporary, path);
       await syncFolder(folder);
       if (this.#packs.has(pack.name)) return true;
-      this.#add({ ...held, path });
+      this.#add({ ...held, path, isVerified });
       reserved.keep();
       return true;
     } catch (error) {
@@ -162,13 +178,28 @@ export class Quarantine {
     return { path, name, sizeBytes: contents.sizeBytes, rows };
   }
 
+  /** False when that cannot be told yet, of differences. Throws OBJECT_CORRUPT. */
+  async #verify({ path, rows }: PackFile, call: Call): Promise<boolean> {
+    const { store } = this.#parts;
+    // The packs of the store that differences of this one are read with stay meanwhile.
+    using _ = store.objects.readers.enter();
+    const parents = await parentsOfPack(store, { path, rows });
+    if (parents === undefined) return false;
+    const problems = await store.pool.run("verifyPack", { pack: path, parents }, { signal: call.signal });
+    const differences = new Set<unknown>(parents.keys());
+    // Of a difference it may be the other record that is damaged.
+    const problem = problems.find(({ digest }) => !differences.has(digest));
+    if (problem !== undefined) throw damagedIn(problem);
+    return problems.length === 0;
+  }
+
   #assertFits({ rows }: PackFile): void {
     if (this.#packs.size >= QUARANTINE_PACKS_MAX) throw tooMuch(`${QUARANTINE_PACKS_MAX} packs`);
     if (this.#records + rows.length > QUARANTINE_RECORDS_MAX)
       throw tooMuch(`${QUARANTINE_RECORDS_MAX} objects`);
   }
 
-  #add(pack: PackFile): void {
+  #add(pack: HeldPack): void {
     this.#records += pack.rows.length;
     this.#packs.set(pack.name, pack);
     for (const row of pack.rows) {
@@ -207,7 +238,7 @@ export class Quarantine {
   }
 
   /** Moves a pack out of here and returns what it held. */
-  async move(name: Digest, path: string): Promise<PackFile> {
+  async move(name: Digest, path: string): Promise<HeldPack> {
     const pack = this.#packs.get(name);
     if (pack === undefined) throw goneFromHere(name);
     this.#forget(name);
@@ -273,6 +304,10 @@ async function namesIn(folder: string): Promise<string[]> {
 /** The bytes are wrong, whoever is to blame; not that the disk does not give them. */
 function isBad(error: unknown): error is SmcError {
   return isSmcError(error) && error.exit === 4;
+}
+
+function damagedIn({ digest, message }: PackProblem): SmcError {
+  return new SmcError("OBJECT_CORRUPT", digest === undefined ? message : `${digest}: ${message}`);
 }
 
 function assertSound(row: RemoteRow): void {

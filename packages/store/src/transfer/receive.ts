@@ -12,6 +12,7 @@ import { type Chunk, type Chunklist, decodeTree, encodeChunklist } from "../obje
 import type { OwnedStore } from "../open-store.ts";
 import { recordBytes } from "../pack/format.ts";
 import type { Piece } from "../pool/tasks.ts";
+import { hashBlob } from "./hash-blob.ts";
 import { Intake } from "./intake.ts";
 import type { PackSource, RemoteRow } from "./remote.ts";
 import { RemoteRecords } from "./remote-records.ts";
@@ -278,9 +279,11 @@ class Receiver {
     const { store, remote, call } = this.#parts;
     using _ = store.objects.readers.enter();
     const found = this.#lists.get(blob);
-    const pieces =
+    const places =
       found === undefined ? (await store.objects.blob(blob)).pieces : await this.#pieces(blob, found);
-    const digest = await store.pool.run("hashPieces", { pieces }, { signal: call.signal });
+    // What is stored was verified when it came.
+    const pieces = places.map((piece) => ({ ...piece, isVerified: true }));
+    const digest = await hashBlob(store, { blob, pieces }, { signal: call.signal });
     if (digest === blob) return;
     const pack = found?.row.pack;
     throw new SmcError(

@@ -104,6 +104,8 @@ export interface PackSource extends Pick<
 > {
   /** All rows of a pack, for who can give it away whole. */
   rowsOf?(pack: Digest): readonly RemoteRow[];
+  /** True when every record of a pack that was given away was compared with its SHA-256 here. */
+  isVerified?(pack: Digest): boolean;
 }
 
 /** Throws REMOTE_FAILED unless what a remote says of a record is within the limits of packs. */

@@ -10,7 +10,7 @@ import { PRUNED_PREFIX } from "../refs/refs.ts";
 import { commitOf, craft, lyingPack } from "../testing/crafted.ts";
 import { flip } from "../testing/damage.ts";
 import { codeOf, moving, packsOf, pushTo, readBlob } from "../testing/remote-scene.ts";
-import { incoming, PUSHED, putAll, type Served, update, withServed } from "../testing/served.ts";
+import { CLIENT, incoming, PUSHED, putAll, type Served, update, withServed } from "../testing/served.ts";
 import { QUIET } from "../testing/testing.ts";
 import { owned } from "../testing/two-stores.ts";
 import { type Bench, openBench } from "../testing/worktree.ts";
@@ -64,28 +64,54 @@ test("what a push lacks is named, no ref moves, and no path of the server is tol
   });
 });
 
-test.for([
+/** Where the largest chunk of a pack has a byte of its own. */
+function chunkIn({ rows }: PackFile): { digest: Digest; at: number } {
+  const [chunk] = rows.filter(({ kind }) => kind === "chunk").sort((x, y) => y.storedBytes - x.storedBytes);
+  return { digest: chunk?.digest as Digest, at: (chunk?.offset ?? 0) + 64 + 1000 };
+}
+
+const DAMAGED = [
   ["of a large file", { "m.bin": randomBytes(6 * MIB) }],
   ["that is a file", { "m.bin": randomBytes(MIB) }],
-] as const)("a chunk %s that is damaged in its pack is refused and sent again", async ([, files]) => {
+] as const;
+
+test.for(DAMAGED)("a chunk %s that is damaged on its way is refused, with its pack", async ([, files]) => {
   await withServed(async (served) => {
-    const { a, remote, folder, server } = served;
+    const { a, remote, folder, server, waiting } = served;
     const { digest } = await a.commit(files);
     const large = await largestOf(a);
-    const chunk = large.rows
-      .filter(({ kind }) => kind === "chunk")
-      .sort((x, y) => y.storedBytes - x.storedBytes)[0];
+    const chunk = chunkIn(large);
     const path = join(folder, "damaged.pack");
     await copyFile(large.path, path);
-    flip(path, (chunk?.offset ?? 0) + 64 + 1000);
-    for (const pack of await packsOf(a)) if (pack.name !== large.name) await remote.putPack(pack, QUIET);
-    const damaged = await incoming({ ...large, path });
-    expect(await remote.receivePack(damaged, QUIET)).toBe(true);
+    flip(path, chunk.at);
+    const error = await errorOf(async () => remote.receivePack(await incoming({ ...large, path }), QUIET));
+    expect(error).toMatchObject({ code: "OBJECT_INVALID" });
+    expect(error.message).toContain(chunk.digest);
+    expect(JSON.stringify(error)).not.toContain(folder);
+    expect(waiting()).toEqual([]);
+    await pushTo(remote, a);
+    expect(await remote.refs(QUIET)).toEqual([{ name: "refs/heads/main", digest }]);
+    expect(await server.index.find(chunk.digest)).toBeDefined();
+    await expectSound(served);
+  });
+});
+
+test.for(DAMAGED)("a chunk %s that is damaged in quarantine is refused and sent again", async ([, files]) => {
+  await withServed(async (served) => {
+    const { a, folder } = served;
+    const { digest } = await a.commit(files);
+    const large = await largestOf(a);
+    const chunk = chunkIn(large);
+    await putAll(served.remote, a);
+    flip(join(folder, "server", "quarantine", CLIENT, `${large.name}.pack`), chunk.at);
+    // What was verified before a daemon ended is verified again.
+    await served.restart();
+    const { remote, server } = served;
     const error = await errorOf(() => update(remote, [moving(digest, "absent")]));
     expect(error).toMatchObject({ code: "OBJECT_CORRUPT" });
     expect(JSON.stringify(error)).not.toContain(folder);
     expect(await remote.refs(QUIET)).toEqual([]);
-    expect(await server.index.find(chunk?.digest as Digest)).toBeUndefined();
+    expect(await server.index.find(chunk.digest)).toBeUndefined();
     expect(readdirSync(join(server.path, "incoming"))).toEqual([]);
     await expectSound(served);
     // The next push is told that it is missing, and goes through.
@@ -154,6 +180,34 @@ test("a list that lies about a file that is not here is refused before anybody c
     expect(await server.index.findChunklist(blob)).toBeUndefined();
     expect(await server.index.find(list)).toBeUndefined();
     expect((await remote.refs(QUIET)).map(({ name }) => name)).toEqual(["refs/heads/main"]);
+  });
+});
+
+test("a chunk with another's digest proves no list, however long its pack lies there", async () => {
+  await withServed(async (served) => {
+    const { folder } = served;
+    const raw = randomBytes(1000);
+    const digest = hashBytes(Buffer.from("another chunk"));
+    const blob = hashBytes(Buffer.concat([raw, raw]));
+    const part = { digest, sizeBytes: raw.length };
+    const list = encodeChunklist({ blob, sizeBytes: 2000, plan: 1, chunks: [part, part] });
+    const tree = encodeTree([{ name: "m.bin", mode: "100644", digest: blob, sizeBytes: 2000 }]);
+    const commit = commitOf(tree);
+    const pack = craft(folder, [
+      { kind: "chunk", raw, digest },
+      { kind: "chunklist", raw: list },
+      { kind: "tree", raw: tree },
+      { kind: "commit", raw: commit },
+    ]);
+    const put = async () => served.remote.receivePack(await incoming(pack), QUIET);
+    expect(await errorOf(put)).toMatchObject({ code: "OBJECT_INVALID" });
+    // As if an earlier daemon had taken it.
+    await copyFile(pack.path, join(folder, "server", "quarantine", CLIENT, `${pack.name}.pack`));
+    await served.restart();
+    const moved = update(served.remote, [moving(hashBytes(commit), "absent")]);
+    await expect(moved).rejects.toMatchObject({ code: "OBJECT_CORRUPT" });
+    expect(await served.server.index.findChunklist(blob)).toBeUndefined();
+    expect(await served.server.index.find(digest)).toBeUndefined();
   });
 });
 
