@@ -1,4 +1,5 @@
 /** A repository of a server of smc: the routes of docs/design/protocol.md, and doubt in everything that comes back. */
+import { setMaxListeners } from "node:events";
 import { Readable } from "node:stream";
 import {
   assertRemoteRow,
@@ -17,7 +18,7 @@ import {
 } from "@smc/store";
 import { assert, isSmcError, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
-import { attempt, type Attempt } from "./attempt.ts";
+import { type Attempt, IdleError } from "./attempt.ts";
 import { filePieces } from "./bucket-body.ts";
 import { readFrames, readResult, readWhole } from "./http-body.ts";
 import { type Credential, HttpConnection, type HttpRequest } from "./http-connection.ts";
@@ -25,6 +26,7 @@ import { type HttpTrouble, nonsense, troubleOfRequest } from "./http-trouble.ts"
 import { updateOverHttp } from "./http-update.ts";
 import type { HttpUrl } from "./http-url.ts";
 import { backOff, type Limits } from "./retry.ts";
+import { stopped, throwIfStopped } from "./stopped.ts";
 
 const REFS_BYTES_MAX = 256 * 1024 * 1024;
 const REFS_MAX = 1_000_000;
@@ -181,13 +183,7 @@ export class HttpRemote implements Remote {
     try {
       const wrong = wrongRange(found, { from, to }, this.#packs.get(pack));
       if (wrong !== undefined) throw nonsense(wrong, 206);
-      const pieces: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]();
-      const { idleMs } = this.#connection.limits;
-      for (;;) {
-        const next = await attempt({ call, idleMs }, () => pieces.next());
-        if (next.done === true) return;
-        yield next.value;
-      }
+      yield* unlessIdle(stream, { call, idleMs: this.#connection.limits.idleMs });
     } finally {
       stream.destroy();
     }
@@ -263,6 +259,46 @@ function compareBytes(a: string, b: string): number {
   if (a === b) return 0;
   if (/^[\0-\x7f]*$/.test(a + b)) return a < b ? -1 : 1;
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+/**
+ * The bytes of a stream. Throws CANCELED, an IdleError when none came for so long, and what the stream ends with. One timer for all
+ * pieces: there are ten thousands of them, and who takes long with one is not the server.
+ */
+async function* unlessIdle(
+  stream: Readable,
+  { call, idleMs }: { call: Call; idleMs: number },
+): AsyncGenerator<Uint8Array> {
+  throwIfStopped(call);
+  let isWaiting = true;
+  let why: unknown;
+  const end = (error: unknown): void => {
+    why ??= error;
+    stream.destroy();
+  };
+  const timer = setTimeout(() => {
+    if (isWaiting) end(new IdleError(idleMs));
+  }, idleMs);
+  const onAbort = (): void => end(stopped());
+  setMaxListeners(0, call.signal);
+  call.signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    const pieces: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]();
+    for (;;) {
+      isWaiting = true;
+      timer.refresh();
+      const next = await pieces.next();
+      isWaiting = false;
+      throwIfStopped(call);
+      if (next.done === true) break;
+      yield next.value;
+    }
+  } catch (error) {
+    throw why ?? error;
+  } finally {
+    clearTimeout(timer);
+    call.signal.removeEventListener("abort", onAbort);
+  }
 }
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;

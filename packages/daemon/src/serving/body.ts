@@ -36,31 +36,32 @@ export async function* bodyOf({
 }: Incoming): AsyncGenerator<Uint8Array> {
   if (isExpecting) response.writeContinue();
   const parts: AsyncIterator<Uint8Array, undefined> = request.iterator({ destroyOnReturn: false });
+  let isWaiting = true;
+  // One for all pieces: a large body has ten thousands of them. Who takes long with a piece is not the caller.
+  const timer = setTimeout(() => {
+    if (isWaiting) request.destroy(new SmcError("CANCELED", "the caller sends nothing any more"));
+  }, idleMs);
   try {
     for (;;) {
-      const part = await nextOf(parts, request, idleMs);
+      isWaiting = true;
+      timer.refresh();
+      const part = await nextOf(parts);
+      isWaiting = false;
       if (part === undefined) return;
       yield part;
     }
   } finally {
+    clearTimeout(timer);
     await parts.return?.();
   }
 }
 
-async function nextOf(
-  parts: AsyncIterator<Uint8Array, undefined>,
-  request: IncomingMessage,
-  idleMs: number,
-): Promise<Uint8Array | undefined> {
-  const silent = new SmcError("CANCELED", "the caller sends nothing any more");
-  const timer = setTimeout(() => request.destroy(silent), idleMs);
+async function nextOf(parts: AsyncIterator<Uint8Array, undefined>): Promise<Uint8Array | undefined> {
   try {
     return (await parts.next()).value;
   } catch (error) {
     if (isSmcError(error)) throw error;
     throw new SmcError("CANCELED", "the caller went away", { cause: error });
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -29,7 +29,7 @@ export async function* readPieces(
   for (let at = from; at < to;) {
     throwIfCanceled(call);
     // New memory for each piece: who sends it may still hold the last one.
-    const piece = new Uint8Array(Math.min(PIECE_BYTES, to - at));
+    const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, to - at));
     const { bytesRead } = await file.read(piece, 0, piece.length, at);
     if (bytesRead === 0)
       throw new SmcError("REMOTE_FAILED", `pack ${pack} has fewer bytes than asked for`, {
