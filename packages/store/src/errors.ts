@@ -85,6 +85,7 @@ export const ERRORS = {
   CONFIRMATION_NEEDED: { exit: 8, http: 428, hint: "run it on a terminal, or say --yes" },
   CONFIRMATION_DECLINED: { exit: 8, http: 428 },
   STORE_LOCKED: { exit: 9, http: 503 },
+  RATE_LIMITED: { exit: 9, http: 429, hint: "wait, then run the command again" },
   STORE_BUSY: { exit: 9, http: 503, hint: "run the command again later" },
   DAEMON_UNREACHABLE: { exit: 9, http: 503, hint: 'see "smc daemon logs"' },
   DAEMON_INCOMPATIBLE: { exit: 9, http: 503, hint: 'run "smc daemon restart"' },

@@ -2,17 +2,20 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Digest, parseDigest } from "@smc/store";
 import { isSmcError, SmcError } from "@smc/store/errors";
+import type { ServingLimits } from "./limits.ts";
 
 const DIGEST_BYTES = 32;
 const LENGTH = /^\d{1,15}$/;
+
+/** What is too slow ends the connection. */
+export type BodyLimits = Pick<ServingLimits, "bodyIdleMs" | "bodyBytesPerSecondMin" | "bodyGraceMs">;
 
 export interface Incoming {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** It waits for "100 Continue" before it sends the body. */
   readonly isExpecting: boolean;
-  /** After so long without a byte the connection ends. */
-  readonly idleMs: number;
+  readonly limits: BodyLimits;
 }
 
 /** How long the body says it is. Throws REQUEST_INVALID without `content-length`, REQUEST_TOO_LARGE. */
@@ -26,28 +29,35 @@ export function lengthOf({ headers }: Pick<IncomingMessage, "headers">, bytesMax
 
 /**
  * The bytes as they come, no faster than they are taken. What is not taken stays in the connection. Throws CANCELED when
- * the caller goes away, or sends nothing for so long that it is given up.
+ * the caller goes away, or sends nothing or hardly anything for so long that it is given up.
  */
 export async function* bodyOf({
   request,
   response,
   isExpecting,
-  idleMs,
+  limits: { bodyIdleMs, bodyBytesPerSecondMin, bodyGraceMs },
 }: Incoming): AsyncGenerator<Uint8Array> {
   if (isExpecting) response.writeContinue();
   const parts: AsyncIterator<Uint8Array, undefined> = request.iterator({ destroyOnReturn: false });
   let isWaiting = true;
+  let waitedMs = 0;
+  let bytes = 0;
   // One for all pieces: a large body has ten thousands of them. Who takes long with a piece is not the caller.
   const timer = setTimeout(() => {
     if (isWaiting) request.destroy(new SmcError("CANCELED", "the caller sends nothing any more"));
-  }, idleMs);
+  }, bodyIdleMs);
   try {
     for (;;) {
       isWaiting = true;
       timer.refresh();
+      const sinceMs = performance.now();
       const part = await nextOf(parts);
       isWaiting = false;
       if (part === undefined) return;
+      waitedMs += performance.now() - sinceMs;
+      bytes += part.length;
+      if (waitedMs > bodyGraceMs && bytes < (waitedMs / 1000) * bodyBytesPerSecondMin)
+        request.destroy(new SmcError("CANCELED", "the caller sends hardly anything"));
       yield part;
     }
   } finally {

@@ -1,6 +1,6 @@
 /** The certificate of a server and its key. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { open } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { fromErrno, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 
@@ -35,6 +35,60 @@ export async function readCertificate({ certFile, keyFile }: CertificateFiles): 
   );
   if (certificate.checkPrivateKey(privateKey)) return { cert, key };
   throw new SmcError("ARGUMENT_INVALID", `the key in '${show(keyFile)}' is not that of '${show(certFile)}'`);
+}
+
+interface Watching {
+  /** What the server has now. */
+  readonly current: Certificate;
+  readonly everyMs: number;
+  readonly onNew: (certificate: Certificate) => void;
+  /** Told once for each state of the files. */
+  readonly onBad: (error: unknown) => void;
+}
+
+/** Looks at the files again and again, until the timer is cleared, and reads a certificate anew when they are others. */
+export function watchCertificate(
+  files: CertificateFiles,
+  { current, everyMs, onNew, onBad }: Watching,
+): NodeJS.Timeout {
+  let used = current;
+  let seen: string | undefined;
+  let bad: string | undefined;
+  let isLooking = false;
+  const look = async (): Promise<void> => {
+    const found = await stateOf(files);
+    if (found === seen) return;
+    try {
+      const certificate = await readCertificate(files);
+      // Somebody may be writing them.
+      if ((await stateOf(files)) !== found) return;
+      seen = found;
+      if (certificate.cert.equals(used.cert) && certificate.key.equals(used.key)) return;
+      onNew(certificate);
+      used = certificate;
+    } catch (error) {
+      if (found !== bad) onBad(error);
+      bad = found;
+    }
+  };
+  const timer = setInterval(() => {
+    if (isLooking) return;
+    isLooking = true;
+    void look().finally(() => {
+      isLooking = false;
+    });
+  }, everyMs);
+  return timer.unref();
+}
+
+/** What changes when a file is written or another one takes its place; the same for all states in which one is missing. */
+async function stateOf({ certFile, keyFile }: CertificateFiles): Promise<string> {
+  const found = await Promise.allSettled([stat(certFile), stat(keyFile)]);
+  return found
+    .map((file) =>
+      file.status === "rejected" ? "missing" : `${file.value.ino} ${file.value.size} ${file.value.mtimeMs}`,
+    )
+    .join();
 }
 
 async function readPem(path: string): Promise<Buffer> {

@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { withFolder } from "@smc/store/testing";
 import { expect, test } from "vitest";
@@ -208,6 +209,58 @@ test("TLS: the same answers behind a certificate, and noise on either port harms
     await expect(once(client, "secureConnect")).rejects.toThrow();
     await expectHealthy(server);
   });
+});
+
+async function certificateOf(port: number): Promise<string> {
+  const socket = connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false });
+  await once(socket, "secureConnect");
+  const { fingerprint256 } = socket.getPeerCertificate();
+  socket.destroy();
+  return fingerprint256;
+}
+
+test("a new certificate is taken while the server runs; what is none leaves the old one", async () => {
+  await withServer(
+    async ({ port, folder }) => {
+      const first = await certificateOf(port);
+      const held = connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false });
+      await once(held, "secureConnect");
+      const place = join(folder, "new");
+      await mkdir(place);
+      const { certFile, keyFile } = await writeCertificate(place);
+      // The files change one after the other: for a moment they are no pair.
+      await copyFile(certFile, join(folder, "cert.pem"));
+      expect(await certificateOf(port)).toBe(first);
+      await copyFile(keyFile, join(folder, "key.pem"));
+      await until(async () => (await certificateOf(port)) !== first);
+      const second = await certificateOf(port);
+      await writeFile(join(folder, "key.pem"), "no key");
+      expect(await certificateOf(port)).toBe(second);
+      // A connection that was there goes on.
+      held.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
+      const [answer] = (await once(held, "data")) as [Buffer];
+      expect(answer.toString("latin1")).toMatch(/^HTTP\/1\.1 200 /);
+      held.destroy();
+    },
+    { tls: true, limits: { certificateMs: 30 } },
+  );
+});
+
+test("C10: a body that hardly moves is cut off, however often a byte of it comes", async () => {
+  await withServer(
+    async (server) => {
+      const slow = open(server.port, putHead(server, first.bytes.length));
+      const drips = setInterval(() => slow.socket.write("x"), 20);
+      try {
+        await until(slow.isClosed);
+      } finally {
+        clearInterval(drips);
+      }
+      await until(() => server.daemon.status().activeRequests === 0);
+      expect((await server.ask(putOf(first))).status).toBe(201);
+    },
+    { limits: { bodyGraceMs: 200, bodyBytesPerSecondMin: 10_000 } },
+  );
 });
 
 async function start(folder: string, serving: ServingOptions): Promise<Daemon> {

@@ -1,19 +1,20 @@
 /** A server on TCP, plain or with TLS, for other machines: docs/design/protocol.md. */
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
-import { createServer as createTlsServer } from "node:https";
+import { createServer as createTlsServer, Server as TlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { OwnedStore } from "@smc/store";
-import { isSmcError, SmcError } from "@smc/store/errors";
+import { type ErrorCode, isSmcError, SmcError } from "@smc/store/errors";
 import type { Logger } from "../logger.ts";
 import { JSON_TYPE } from "../protocol.ts";
 import type { Entered } from "../server.ts";
 import { type Address, allowedHosts, formatHost, isLoopback, parseAddress, urlOf } from "./address.ts";
 import { whyRefused } from "./admission.ts";
-import { type Certificate, type CertificateFiles, readCertificate } from "./certificate.ts";
+import { type Certificate, type CertificateFiles, readCertificate, watchCertificate } from "./certificate.ts";
 import { createRouter } from "./router.ts";
 import { type ServingLimits, SERVING_LIMITS } from "./limits.ts";
 import { ANSWER_HEADERS, sendJson } from "./refusal.ts";
+import { Shares } from "./shares.ts";
 import { sweep } from "./sweep.ts";
 import { HEADER_BYTES_MAX } from "./wire.ts";
 
@@ -21,6 +22,7 @@ import { HEADER_BYTES_MAX } from "./wire.ts";
 const LINGER_MS = 1_000;
 /** A server that is never idle takes away what was never used all the same. */
 const SWEEP_MS = 3_600_000;
+const TLS = { minVersion: "TLSv1.2" } as const;
 
 /** As it stands on the command line. */
 export interface ServingOptions {
@@ -38,6 +40,8 @@ export interface Prepared {
   readonly hosts: ReadonlySet<string>;
   readonly names: readonly string[];
   readonly certificate: Certificate | undefined;
+  /** Where it was read, and is looked for a new one. */
+  readonly certificateFiles: CertificateFiles | undefined;
   readonly limits: ServingLimits;
 }
 
@@ -58,6 +62,7 @@ export async function prepareServing(options: ServingOptions): Promise<Prepared>
     hosts: allowedHosts(address, names),
     names,
     certificate: certificate === undefined ? undefined : await readCertificate(certificate),
+    certificateFiles: certificate,
     limits: { ...SERVING_LIMITS, ...limits },
   };
 }
@@ -72,16 +77,19 @@ function needsTls(host: string): SmcError {
 export class Listener {
   readonly #prepared: Prepared;
   readonly #host: ServingHost;
+  readonly #shares: Shares;
   readonly #sockets = new Set<Socket>();
   /** Answers that are not through yet: a connection with one is not idle. */
   readonly #answers = new Map<Socket, Set<ServerResponse>>();
   #server: Server | undefined;
   #sweeping: NodeJS.Timeout | undefined;
+  #renewing: NodeJS.Timeout | undefined;
   #url = "";
 
   constructor(prepared: Prepared, host: ServingHost) {
     this.#prepared = prepared;
     this.#host = host;
+    this.#shares = new Shares(prepared.limits);
   }
 
   /** With the port that it really has. */
@@ -92,7 +100,7 @@ export class Listener {
   /** Throws IO_FAILED, PERMISSION_DENIED when the address cannot be had. */
   async listen(): Promise<void> {
     const { address, certificate, names, hosts } = this.#prepared;
-    const route = await createRouter(this.#host, this.#prepared.limits);
+    const route = await createRouter(this.#host, { limits: this.#prepared.limits, shares: this.#shares });
     const answer =
       (isExpecting: boolean): RequestListener =>
       (request, response) => {
@@ -112,6 +120,7 @@ export class Listener {
       this.closeAll();
       throw needsTls(host);
     }
+    this.#renewing = this.#renew(server);
     this.#sweeping = setInterval(() => void this.#sweep(), SWEEP_MS).unref();
     this.#url = urlOf({ host: address.host, port }, { isTls: certificate !== undefined, names });
   }
@@ -128,12 +137,17 @@ export class Listener {
     const server =
       certificate === undefined
         ? createServer(options, answer)
-        : createTlsServer(
-            { ...options, ...certificate, minVersion: "TLSv1.2", handshakeTimeout: limits.headersMs },
-            answer,
-          );
+        : createTlsServer({ ...options, ...certificate, ...TLS, handshakeTimeout: limits.headersMs }, answer);
     server.maxConnections = limits.connections;
     server.on("connection", (socket: Socket) => {
+      const leave = this.#shares.connect(socket.remoteAddress);
+      if (leave === undefined) {
+        // Of TLS nothing can be said before there is a connection.
+        if (certificate === undefined) refuseOn(socket, TOO_MANY);
+        else socket.destroy();
+        return;
+      }
+      socket.once("close", leave);
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
       // What a connection says that is none any more is nobody's business.
@@ -144,6 +158,23 @@ export class Listener {
     });
     server.on("clientError", (error, socket) => this.#refuseBroken(error, socket as Socket));
     return server;
+  }
+
+  /** Connections that are there keep the certificate that they began with. */
+  #renew(server: Server): NodeJS.Timeout | undefined {
+    const { certificate: current, certificateFiles, limits } = this.#prepared;
+    if (current === undefined || certificateFiles === undefined || !(server instanceof TlsServer))
+      return undefined;
+    const { logger } = this.#host;
+    return watchCertificate(certificateFiles, {
+      current,
+      everyMs: limits.certificateMs,
+      onNew: (certificate) => {
+        server.setSecureContext({ ...certificate, ...TLS });
+        logger.info({ certFile: certificateFiles.certFile }, "the certificate was read anew");
+      },
+      onBad: (error) => logger.warn({ err: error }, "a new certificate cannot be used; the old one stays"),
+    });
   }
 
   #keep(socket: Socket, response: ServerResponse): void {
@@ -177,6 +208,7 @@ export class Listener {
   /** Takes no new connections; what is under way goes on. */
   stopListening(): void {
     clearInterval(this.#sweeping);
+    clearInterval(this.#renewing);
     this.#server?.close();
     this.#server?.closeIdleConnections();
   }
@@ -216,7 +248,11 @@ function cannotListen(error: unknown, where: string): unknown {
   });
 }
 
-type Fault = readonly [status: number, why: string];
+type Fault = readonly [status: number, why: string, code?: ErrorCode];
+
+/** How long who has too many connections should wait for one to end. */
+const RETRY_AFTER_SECONDS = 5;
+const TOO_MANY: Fault = [429, "your address has too many connections to this server", "RATE_LIMITED"];
 
 const NOT_HTTP: Fault = [400, "the request is not HTTP/1.1"];
 const BROKEN: Readonly<Record<string, Fault>> = {
@@ -225,14 +261,15 @@ const BROKEN: Readonly<Record<string, Fault>> = {
 };
 
 /** Answers where Node made no answer of its own, and ends the connection. */
-function refuseOn(socket: Socket, [status, why]: Fault): void {
-  const body = `${JSON.stringify({ error: new SmcError("REQUEST_INVALID", why) })}\n`;
+function refuseOn(socket: Socket, [status, why, code = "REQUEST_INVALID"]: Fault): void {
+  const body = `${JSON.stringify({ error: new SmcError(code, why) })}\n`;
   const lines = [
     `HTTP/1.1 ${status} Refused`,
     ...Object.entries(ANSWER_HEADERS).map(([name, value]) => `${name}: ${value}`),
     `content-type: ${JSON_TYPE}`,
     `content-length: ${Buffer.byteLength(body)}`,
     "connection: close",
+    ...(status === 429 ? [`retry-after: ${RETRY_AFTER_SECONDS}`] : []),
   ];
   socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);
   setTimeout(() => socket.destroy(), LINGER_MS).unref();

@@ -37,6 +37,7 @@ const TOLD: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "REF_CHANGED",
   "REF_CONFLICT",
   "REF_NAME_INVALID",
+  "RATE_LIMITED",
   "REMOTE_INCOMPLETE",
   "REPOSITORY_NAME_INVALID",
   "REPOSITORY_NOT_FOUND",

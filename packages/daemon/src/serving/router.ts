@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { fastify, type FastifyInstance, type FastifyRequest } from "fastify";
 import { INCOMING_PACK_BYTES_MAX, type TokenRecord } from "@smc/store";
-import { isSmcError, SmcError } from "@smc/store/errors";
+import { type ErrorJson, isSmcError, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import type { Failure } from "../answer.ts";
 import { JSON_TYPE } from "../protocol.ts";
@@ -11,6 +11,7 @@ import type { ServingLimits } from "./limits.ts";
 import type { ServingHost } from "./listener.ts";
 import { describeRefusal, sendJson } from "./refusal.ts";
 import { type Exchange, type Route, ROUTES } from "./routes.ts";
+import type { Shares } from "./shares.ts";
 import { BYTES_TYPE, REMOTE_PROTOCOL, REMOTE_PROTOCOL_HEADER } from "./wire.ts";
 
 const HEALTH = "/healthz";
@@ -33,6 +34,7 @@ export interface Arrival {
 interface Routing {
   readonly host: ServingHost;
   readonly limits: ServingLimits;
+  readonly shares: Shares;
   readonly describe: (error: unknown) => Failure;
   readonly arrivals: WeakMap<IncomingMessage, Arrival>;
   readonly callers: WeakMap<IncomingMessage, TokenRecord>;
@@ -41,11 +43,18 @@ interface Routing {
 /** Gives back what answers each request; it never throws. */
 export async function createRouter(
   host: ServingHost,
-  limits: ServingLimits,
+  { limits, shares }: Pick<Routing, "limits" | "shares">,
 ): Promise<(arrival: Arrival) => void> {
   const { store, logger } = host;
   const describe = (error: unknown): Failure => describeRefusal(error, { logger, storePath: store.path });
-  const routing: Routing = { host, limits, describe, arrivals: new WeakMap(), callers: new WeakMap() };
+  const routing: Routing = {
+    host,
+    limits,
+    shares,
+    describe,
+    arrivals: new WeakMap(),
+    callers: new WeakMap(),
+  };
   const server = fastify({
     // Bodies are read by the routes, each with its own limit.
     bodyLimit: Number.MAX_SAFE_INTEGER,
@@ -81,7 +90,10 @@ export async function createRouter(
 }
 
 /** Looks at the version, then at the token, then at everything else. */
-async function letIn({ host, callers }: Routing, { raw, routeOptions }: FastifyRequest): Promise<void> {
+async function letIn(
+  { host, shares, callers }: Routing,
+  { raw, routeOptions }: FastifyRequest,
+): Promise<void> {
   const { headers } = raw;
   if (routeOptions.url === HEALTH) return;
   const version = headers[REMOTE_PROTOCOL_HEADER];
@@ -96,7 +108,13 @@ async function letIn({ host, callers }: Routing, { raw, routeOptions }: FastifyR
       hint: "use the same version of smc on both machines",
     });
   }
-  callers.set(raw, await identify(host.store, headers.authorization));
+  try {
+    callers.set(raw, await identify(host.store, headers.authorization));
+  } catch (error) {
+    // A token that is one is always let in: many may come from the address of a gateway.
+    if (isSmcError(error, "AUTH_FAILED")) shares.failLogin(raw.socket.remoteAddress);
+    throw error;
+  }
 }
 
 function addRoute(server: FastifyInstance, routing: Routing, route: Route): void {
@@ -122,19 +140,18 @@ function addRoute(server: FastifyInstance, routing: Routing, route: Route): void
         if (!reply.raw.writableFinished) controller.abort(new SmcError("CANCELED", "the caller went away"));
       };
       reply.raw.once("close", gone);
-      const { limits, describe, host } = routing;
+      const { limits, shares, describe, host } = routing;
       const { store, logger } = host;
       const { params } = request;
-      const idleMs = limits.bodyIdleMs;
       try {
         assertScope(caller, route.scope);
         assertForm(raw, route);
         await route.answer({
           ...arrival,
-          idleMs,
           store,
           logger,
           limits,
+          shares,
           caller,
           params,
           controller,
@@ -189,10 +206,16 @@ function refuse({ arrivals, callers, describe }: Routing, request: IncomingMessa
       Number(headers["content-length"] ?? 0) <= INCOMING_PACK_BYTES_MAX);
   sendJson(response, http, {
     body: { error: json },
-    headers: http === 401 ? { "www-authenticate": "Bearer" } : {},
+    headers: headersOf(http, json),
     isLast: !goesOn,
   });
   if (goesOn) request.resume();
+}
+
+function headersOf(http: number, { details }: ErrorJson): Record<string, string> {
+  if (http === 401) return { "www-authenticate": "Bearer" };
+  const seconds = details?.["retryAfterSeconds"];
+  return http === 429 && typeof seconds === "number" ? { "retry-after": String(seconds) } : {};
 }
 
 /** What the router itself refuses. */

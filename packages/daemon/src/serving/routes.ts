@@ -27,6 +27,7 @@ import { bodyOf, type Incoming, lengthOf, readDigests, readWhole } from "./body.
 import type { ServingLimits } from "./limits.ts";
 import { ANSWER_HEADERS, sendJson } from "./refusal.ts";
 import { READ_RULES, readRules } from "./rules.ts";
+import type { Shares } from "./shares.ts";
 import { type Update, UPDATE } from "./update-schema.ts";
 import { BYTES_TYPE, LOCATE_DIGESTS_MAX, MISSING_DIGESTS_MAX, UPDATE_BYTES_MAX } from "./wire.ts";
 
@@ -35,6 +36,7 @@ export interface Exchange extends Incoming {
   readonly store: OwnedStore;
   readonly logger: Logger;
   readonly limits: ServingLimits;
+  readonly shares: Shares;
   readonly caller: TokenRecord;
   readonly params: { readonly repository?: string; readonly pack?: string };
   /** Aborted when the caller goes away, and when the daemon has to leave. */
@@ -250,6 +252,7 @@ async function takePack(exchange: Exchange): Promise<void> {
   const name = packOf(exchange);
   const sizeBytes = lengthOf(request, INCOMING_PACK_BYTES_MAX);
   await using served = openServed(exchange, await readRules(store, caller));
+  using _ = exchange.shares.upload(caller.id);
   const isNew = await served.receivePack({ name, sizeBytes, body: bodyOf(exchange) }, callOf(exchange));
   logger.debug(
     { by: caller.name, repository: exchange.params.repository, pack: name, sizeBytes, isNew },

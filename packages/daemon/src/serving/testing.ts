@@ -19,6 +19,8 @@ export interface Ask {
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly token?: string;
   readonly body?: string | Uint8Array;
+  /** The address of this machine to ask from, of 127.0.0.0/8. */
+  readonly from?: string;
 }
 
 export interface BytesAnswer extends RawAnswer {
@@ -118,7 +120,7 @@ interface Where extends Pick<TestServer, "port" | "tokens"> {
 
 function ask(
   { port, ca, tokens }: Where,
-  { method = "GET", path, headers, token: secret = tokens.push, body }: Ask,
+  { method = "GET", path, headers, token: secret = tokens.push, body, from }: Ask,
 ): Promise<BytesAnswer> {
   return new Promise((resolve, reject) => {
     const own = {
@@ -129,7 +131,15 @@ function ask(
         : { "content-type": "application/octet-stream", "content-length": String(Buffer.byteLength(body)) }),
     };
     const all = Object.entries({ ...own, ...headers }).filter(([, value]) => value !== undefined);
-    const options = { host: "127.0.0.1", port, method, path, headers: Object.fromEntries(all), agent: false };
+    const options = {
+      host: "127.0.0.1",
+      port,
+      method,
+      path,
+      headers: Object.fromEntries(all),
+      agent: false,
+      ...(from === undefined ? {} : { localAddress: from }),
+    };
     const request = ca === undefined ? httpRequest(options) : httpsRequest({ ...options, ca });
     request.once("error", reject);
     request.once("response", (answer) => {
