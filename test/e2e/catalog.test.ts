@@ -38,6 +38,7 @@ let origin = "";
 beforeAll(async () => {
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await box.ok("config", "set", "catalog.privateHosts", "127.0.0.1");
 });
 afterAll(async () => {
   server.closeAllConnections();
@@ -135,4 +136,15 @@ test.each([
   const error = await box.refused(...words);
   expect(error).toMatchObject({ exit, code });
   expect(error.message).not.toContain("geheim");
+});
+
+test("C22 smc catalog pull asks nothing of this machine or a private network that the user did not name", async () => {
+  await box.ok("config", "set", "catalog.privateHosts", "models.lan");
+  const before = requests.length;
+  await box.ok("catalog", "add", "near.pt", "--url", `${origin}/near.pt`);
+  const ran = await box.smc(["catalog", "pull", "near.pt"]);
+  expect(ran.code).toBe(2);
+  expect(ran.stderr).toContain("an address of this machine or of a private network; it was not asked");
+  expect(ran.stderr).toContain("smc config set catalog.privateHosts 127.0.0.1");
+  expect(requests).toHaveLength(before);
 });

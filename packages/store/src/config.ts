@@ -36,6 +36,14 @@ export interface ConfigKey {
 /** Every key there is. */
 export const CONFIG_KEYS: readonly ConfigKey[] = [
   {
+    name: "catalog.privateHosts",
+    description:
+      "Hosts of this machine and of private networks that models may be downloaded from: models.lan, 10.0.0.5",
+    default: null,
+    type: "text",
+    worktree: false,
+  },
+  {
     name: "checkout.symlinks",
     description: "Make symbolic links at checkout: never, or safe (relative, and inside the worktree)",
     default: "never",

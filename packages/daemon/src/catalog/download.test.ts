@@ -15,6 +15,8 @@ import { download, type DownloadOptions } from "./download.ts";
 const BYTES = randomBytes(1_000_000);
 /** More than what is on its way at a time: a connection that breaks takes that along. */
 const HALF = 600_000;
+/** Where servers of tests are. */
+const HERE = new Set(["127.0.0.1"]);
 const ETAG = '"v1"';
 
 interface Web {
@@ -71,8 +73,9 @@ async function read(
   await using part = await PartFile.open(target, url, call);
   const limits = { ...QUICK, ...options.limits };
   const caPem = options.caPem === undefined ? {} : { caPem: options.caPem };
+  const { privateHosts = HERE } = options;
   try {
-    await download({ url, part, bytesMax, sha256, isChecked }, call, { limits, ...caPem });
+    await download({ url, part, bytesMax, sha256, isChecked }, call, { limits, privateHosts, ...caPem });
   } finally {
     await part.save();
   }
@@ -179,7 +182,7 @@ test("the next download goes on where one failed, but not from another address",
       await part.begin(ETAG);
       await part.write(BYTES);
       const file = { url: other.origin, part, bytesMax: 1e9, sha256: null, isChecked: false };
-      await download(file, QUIET, { limits: QUICK });
+      await download(file, QUIET, { limits: QUICK, privateHosts: HERE });
       expect(part.sizeBytes).toBe(BYTES.length);
     });
   });
@@ -212,6 +215,8 @@ test.each([
   ["to a file", "file:///etc/passwd", "URL_INVALID"],
   ["to plain HTTP elsewhere", "http://models.example/best.pt", "URL_INVALID"],
   ["to what is no address", "http://[", "REMOTE_FAILED"],
+  ["into a private network", "https://10.0.0.1/best.pt", "URL_INVALID"],
+  ["to what tells machines their secrets", "https://169.254.169.254/latest", "URL_INVALID"],
 ])("download() refuses to be led %s", async (_, location, code) => {
   await withWeb(
     (_, response) => void response.writeHead(302, { location }).end(),
@@ -222,6 +227,21 @@ test.each([
     },
   );
 });
+
+test.each(["127.0.0.1", "localhost", "2130706433", "0x7f.1", "127.1"])(
+  "E3, C22: download() asks nothing of a host that is not public: %s",
+  async (host) => {
+    const answer: Answer = (request, response) => serve(request, response);
+    await withWeb(answer, async ({ origin, read, requests }) => {
+      const url = `http://${host}:${new URL(origin).port}/best.pt`;
+      const sha256 = "0".repeat(64);
+      const error = await failure(() => read({ url, sha256, privateHosts: new Set(["models.lan"]) }));
+      expect(error.code).toBe("URL_INVALID");
+      expect(error.message).toContain("it was not asked");
+      expect(requests).toEqual([]);
+    });
+  },
+);
 
 const head =
   (status: number, headers: Record<string, string>): Answer =>

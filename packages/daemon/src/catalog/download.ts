@@ -9,6 +9,7 @@ import { VERSION } from "../protocol.ts";
 import { attempt } from "../remotes/attempt.ts";
 import { AnswerError, type HttpTrouble, troubleOfRequest } from "../remotes/http-trouble.ts";
 import { headOf, ONE_REQUEST } from "../remotes/outside.ts";
+import { assertPublicHost, lookupPublic, type PrivateHosts } from "../remotes/outside-addresses.ts";
 import { backOff, type Limits, LIMITS, parseRetryAfter } from "../remotes/retry.ts";
 
 const REDIRECTS_MAX = 10;
@@ -17,45 +18,43 @@ const PROGRESS_BYTES = 1024 * 1024;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const SHORT_STATUS = new Set([408, 425, 429, 500, 502, 503, 504]);
 const PHASE = "download";
+const NONE: PrivateHosts = new Set();
 
 export interface DownloadOptions {
   readonly limits?: Partial<Limits>;
   /** Authorities that vouch for servers, instead of those that the system knows. */
   readonly caPem?: string;
+  /** Hosts that may have addresses of this machine and of private networks. */
+  readonly privateHosts?: PrivateHosts;
 }
 
 interface Trip {
   readonly file: WebFile;
   readonly limits: Limits;
-  readonly agent: { readonly http: HttpAgent; readonly https: HttpsAgent };
+  readonly privateHosts: PrivateHosts;
+  readonly ca: { readonly ca?: string };
 }
 
 /** Throws REMOTE_UNREACHABLE, REMOTE_FAILED, LIMIT_EXCEEDED, URL_INVALID, CANCELED, and what the part throws. */
 export async function download(file: WebFile, call: Call, options: DownloadOptions = {}): Promise<void> {
   const limits = { ...LIMITS, ...options.limits };
   const ca = options.caPem === undefined ? {} : { ca: options.caPem };
-  // Told to the agent itself: no variable of the environment switches the check off.
-  const agent = { http: new HttpAgent(), https: new HttpsAgent({ ...ca, rejectUnauthorized: true }) };
+  const { privateHosts = NONE } = options;
   const { part } = file;
-  try {
-    for (let retry = 0, mark = part.sizeBytes; ; retry++) {
-      try {
-        await readOnce({ file, limits, agent }, call);
-        return;
-      } catch (error) {
-        if (isSmcError(error)) throw error;
-        const trouble = troubleOfRequest(error);
-        if (part.sizeBytes - mark >= PROGRESS_BYTES) {
-          mark = part.sizeBytes;
-          retry = 0;
-        }
-        if (!trouble.isShort || retry >= limits.retriesMax) throw tell(file, trouble);
-        await backOff({ call, limits, retry }, trouble.retryAfterMs);
+  for (let retry = 0, mark = part.sizeBytes; ; retry++) {
+    try {
+      await readOnce({ file, limits, privateHosts, ca }, call);
+      return;
+    } catch (error) {
+      if (isSmcError(error)) throw error;
+      const trouble = troubleOfRequest(error);
+      if (part.sizeBytes - mark >= PROGRESS_BYTES) {
+        mark = part.sizeBytes;
+        retry = 0;
       }
+      if (!trouble.isShort || retry >= limits.retriesMax) throw tell(file, trouble);
+      await backOff({ call, limits, retry }, trouble.retryAfterMs);
     }
-  } finally {
-    agent.http.destroy();
-    agent.https.destroy();
   }
 }
 
@@ -125,7 +124,7 @@ async function follow(
   isResuming: boolean,
   call: Call,
 ): Promise<{ stream: Request; response: Response }> {
-  const { file, limits } = trip;
+  const { file } = trip;
   const { etag, sizeBytes } = file.part;
   const first = parseWebUrl(file.url);
   const headers = {
@@ -137,11 +136,9 @@ async function follow(
   let url = first;
   assertSafe(url, file.sha256);
   for (let hop = 0; hop <= REDIRECTS_MAX; hop++) {
-    const answer = await attempt({ call, idleMs: limits.idleMs }, async ({ signal }) => {
-      const stream = request(url, headers, trip);
-      signal.addEventListener("abort", () => stream.destroy(), { once: true });
-      return { stream, response: await headOf(stream) };
-    });
+    // Only where the user's own host begins may it lead to another one of the user's.
+    const allowed = trip.privateHosts.has(bare(first)) ? trip.privateHosts : NONE;
+    const answer = await ask({ url, headers, allowed }, trip, call);
     const { statusCode: status, headers: found } = answer.response;
     if (status === 200 || ((status === 206 || status === 416) && isResuming)) return answer;
     answer.stream.destroy();
@@ -152,14 +149,41 @@ async function follow(
   throw refused(`it leads on more than ${REDIRECTS_MAX} times`, undefined);
 }
 
-function request(url: URL, headers: Record<string, string>, { limits, agent }: Trip): Request {
+interface Asking {
+  readonly url: URL;
+  readonly headers: Record<string, string>;
+  readonly allowed: PrivateHosts;
+}
+
+/** Until the head of the answer is there. Throws URL_INVALID for a host that may not be asked, before it is. */
+function ask(
+  { url, headers, allowed }: Asking,
+  { limits, ca }: Trip,
+  call: Call,
+): Promise<{ stream: Request; response: Response }> {
+  assertPublicHost(url, allowed);
   const { connectMs } = limits;
-  return got.stream(url, {
-    ...ONE_REQUEST,
-    headers,
-    agent,
-    timeout: { lookup: connectMs, connect: connectMs, secureConnect: connectMs },
+  const lookup = lookupPublic(allowed);
+  // Told to the agent itself: no variable of the environment switches the check off.
+  const agent = {
+    http: new HttpAgent({ lookup }),
+    https: new HttpsAgent({ ...ca, lookup, rejectUnauthorized: true }),
+  };
+  return attempt({ call, idleMs: limits.idleMs }, async ({ signal }) => {
+    const timeout = { lookup: connectMs, connect: connectMs, secureConnect: connectMs };
+    const stream = got.stream(url, { ...ONE_REQUEST, headers, agent, timeout });
+    signal.addEventListener("abort", () => stream.destroy(), { once: true });
+    try {
+      return { stream, response: await headOf(stream) };
+    } catch (error) {
+      const { cause } = error as { cause?: unknown };
+      throw isSmcError(cause) ? cause : error;
+    }
   });
+}
+
+function bare({ hostname }: URL): string {
+  return hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
 /** Throws URL_INVALID, REMOTE_FAILED where a file from the web must not lead. */

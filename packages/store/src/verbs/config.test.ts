@@ -19,6 +19,7 @@ test("config() gets, sets, unsets and lists with origins", async () => {
     await run({ action: "set", key: "checkout.symlinks", value: "safe", layer: "worktree" });
     const listed = await run({ action: "list", environment: { SMC_LOG: "debug" } });
     expect(listed.entries.map(({ key, value, origin }) => `${key}=${value} ${origin}`)).toEqual([
+      "catalog.privateHosts=null default",
       "checkout.symlinks=safe worktree",
       "daemon.idleMinutes=15 default",
       "init.defaultBranch=main default",
