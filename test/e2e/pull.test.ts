@@ -36,7 +36,9 @@ test("smc pull refuses what is no fast-forward, and merge joins it", async () =>
   await a.ok("push", "-q");
   const ran = await two.ranInClone("pull");
   expect(ran.code).toBe(5);
-  expect(ran.stderr).toContain('hint: join the two with "smc merge origin/main"');
+  expect(ran.stderr).toContain(
+    'hint: join the two with "smc merge origin/main", or put yours behind theirs with "smc pull --rebase"',
+  );
   expect(await two.inClone("rev-parse", "HEAD")).toBe(`${mine}\n`);
   expect(await two.inClone("status")).toContain("have diverged: 1 commit here, 1 there.\n");
   await two.inClone("merge", "-q", "origin/main");
@@ -44,6 +46,27 @@ test("smc pull refuses what is no fast-forward, and merge joins it", async () =>
   await two.inClone("push", "-q");
   await a.ok("pull");
   expect(a.read("mine.txt")).toBe("mine");
+});
+
+test("smc pull --rebase puts commits behind those of the remote, or changes nothing", async () => {
+  const mine = await two.commitInClone("mine.txt", "again");
+  const theirs = await a.commit("sixth", { "a.txt": "6" });
+  await a.ok("push", "-q");
+  const text = await two.inClone("pull", "--rebase");
+  const head = (await two.inClone("rev-parse", "HEAD")).trim();
+  expect(text).toContain(`${mine.slice(0, 9)} -> ${head.slice(0, 9)}\nRebased, now at ${head.slice(0, 9)}\n`);
+  expect(await two.inClone("rev-parse", "HEAD~1")).toBe(`${theirs}\n`);
+  await two.inClone("push", "-q");
+  await a.ok("pull", "-q");
+  await a.commit("seventh", { "mine.txt": "theirs" });
+  await a.ok("push", "-q");
+  const kept = await two.commitInClone("mine.txt", "mine");
+  const ran = await two.ranInClone("pull", "--rebase");
+  expect(ran.code).toBe(5);
+  expect(ran.stderr).toContain("both sides changed 'mine.txt'; nothing was changed");
+  expect(await two.inClone("rev-parse", "HEAD")).toBe(`${kept}\n`);
+  expect((await two.ranInClone("pull", "--rebase", "--ff-only")).code).toBe(2);
+  await two.inClone("reset", "-q", "--hard", "origin/main");
 });
 
 test("smc pull on a branch that the remote does not have, and without a branch", async () => {

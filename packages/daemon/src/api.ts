@@ -260,7 +260,7 @@ export const api = {
   pull: verb(
     "Fetches, and moves the current branch forward",
     "worktree",
-    { remote: optional(text), ref: optional(text) },
+    { remote: optional(text), ref: optional(text), rebase: optional(flag), ffOnly: optional(flag) },
     progress,
   ),
   push: verb(

@@ -1,4 +1,4 @@
-/** What merge and revert have in common: files into a new commit, and the branch and the worktree moved to it. */
+/** What merge, revert and rebase have in common: files into a new commit, and the branch and the worktree moved to it. */
 import { nowMs } from "../clock.ts";
 import { type Call } from "../call.ts";
 import { momentAt } from "./dates.ts";
@@ -6,7 +6,7 @@ import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
 import type { MergedFiles } from "../trees/merge-files.ts";
 import { assertMessage } from "../objects/names.ts";
-import { type CommitMeta, encodeCommit } from "../objects/objects.ts";
+import { type Commit, type CommitMeta, encodeCommit } from "../objects/objects.ts";
 import type { RefChange } from "../refs/refs.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
 import { show } from "../show.ts";
@@ -58,11 +58,13 @@ export interface NewCommit {
 }
 
 export interface CommitInput {
-  readonly op: "merge" | "revert";
+  readonly op: "merge" | "revert" | "rebase";
   readonly files: MergedFiles["files"];
   readonly parents: readonly Digest[];
   readonly message: string;
   readonly meta?: CommitMeta;
+  /** Default: whoever runs this, now. */
+  readonly by?: Pick<Commit, "author" | "authored">;
   /** Already holds what is new in the files; finished here. */
   readonly session?: WriteSession;
 }
@@ -74,11 +76,17 @@ export async function storeCommit(
   call: Call,
 ): Promise<NewCommit> {
   assertMessage(input.message);
-  const { parents, message, meta = {} } = input;
+  const { parents, message, meta = {}, by } = input;
   const now = momentAt(nowMs());
   await using session = input.session ?? repository.store.write(input.op);
   const tree = await writeTree(session, input.files, call);
-  const persons = { author: repository.actor, authored: now, committer: repository.actor, committed: now };
+  const persons = {
+    author: repository.actor,
+    authored: now,
+    ...by,
+    committer: repository.actor,
+    committed: now,
+  };
   const digest = await session.putObject(
     "commit",
     encodeCommit({ tree, parents, ...persons, message, meta }),
@@ -90,7 +98,7 @@ export async function storeCommit(
 /** Moves branch and worktree to a commit. Gives the full name of the branch, or "HEAD". Throws as `moveHead`. */
 export async function advance(
   repository: Repository,
-  move: { head: Head; to: Digest; op: "merge" | "revert"; reason: string },
+  move: { head: Head; to: Digest; op: "merge" | "revert" | "rebase"; reason: string },
   call: Call,
 ): Promise<string> {
   const { head, to, op } = move;

@@ -6,8 +6,7 @@ import { type OwnedRepository, requireWorktree } from "../repository.ts";
 import type { Remote } from "../transfer/remote.ts";
 import { readHead } from "../worktree/head.ts";
 import { fetch, type FetchResult } from "./fetch.ts";
-import type { MergeResult } from "./merge.ts";
-import { pull } from "./pull.ts";
+import { pull, type PullResult } from "./pull.ts";
 import { push, type PushResult } from "./push.ts";
 
 export interface SyncOptions {
@@ -22,7 +21,7 @@ export interface SyncResult {
   /** Null with `mirror`. */
   readonly fetched: FetchResult | null;
   /** Null with `mirror`, and when the remote has no branch of this name yet. */
-  readonly merged: MergeResult | null;
+  readonly merged: PullResult["merged"] | null;
   readonly pushed: PushResult;
 }
 
