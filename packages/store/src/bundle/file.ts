@@ -11,8 +11,10 @@ import {
   decodeBundle,
   HEAD_BYTES_MAX,
   HEADER_BYTES,
+  OUTER_BYTES,
   parseBlockHead,
   parseHeader,
+  parseOuter,
   ROOT_BYTES_MAX,
 } from "./format.ts";
 
@@ -41,11 +43,14 @@ export class BundleFile implements AsyncDisposable {
   readonly #handle: FileHandle;
   #window: Uint8Array = new Uint8Array(0);
   #windowAt = 0;
+  /** Where the blocks end. */
+  #end: number;
 
   private constructor(path: string, handle: FileHandle, sizeBytes: number) {
     this.path = path;
     this.#handle = handle;
     this.sizeBytes = sizeBytes;
+    this.#end = sizeBytes;
   }
 
   /** A fifo or device is not waited for. Throws PATH_NOT_FOUND, FILE_UNSUPPORTED. */
@@ -64,10 +69,13 @@ export class BundleFile implements AsyncDisposable {
 
   /** What the root says. Throws FILE_MALFORMED for what is no bundle, OBJECT_CORRUPT, FORMAT_UNSUPPORTED. */
   async readRoot(): Promise<{ bundle: Bundle; digest: Digest; end: number }> {
-    const head = await this.#peek(0, HEADER_BYTES);
-    const digest = parseHeader(head);
+    const span = parseOuter(await this.#peek(0, OUTER_BYTES), this.sizeBytes);
+    if (span === undefined) throw this.#malformed("it does not say where in it the CARv1 is");
+    const { from } = span;
+    this.#end = span.end;
+    const digest = parseHeader(await this.#peek(from, HEADER_BYTES));
     if (digest === undefined) throw this.#malformed("it does not begin as a CAR file of one root");
-    const place = await this.#blockAt(HEADER_BYTES);
+    const place = await this.#blockAt(from + HEADER_BYTES);
     if (place === undefined || place.isRaw || place.digest !== digest)
       throw this.#malformed("its first block is not its root");
     if (place.sizeBytes > ROOT_BYTES_MAX)
@@ -81,16 +89,16 @@ export class BundleFile implements AsyncDisposable {
     }
   }
 
-  /** Every block from this offset to the end of the file, its bytes compared with its digest. Throws OBJECT_CORRUPT. */
+  /** Every block from this offset to the end of the last one, its bytes compared with its digest. Throws OBJECT_CORRUPT. */
   async *blocks(from: number, call: Call): AsyncIterable<Block> {
     const pace = createPacer(call);
-    for (let at = from; at < this.sizeBytes;) {
+    for (let at = from; at < this.#end;) {
       const place = await this.#blockAt(at);
       if (place === undefined) throw this.damaged(`there is no block at byte ${at}`);
       const bytes = await this.read(place, place.digest);
       yield { ...place, bytes };
       at = place.at + place.sizeBytes;
-      call.onProgress({ phase: "verify", done: at, total: this.sizeBytes, unit: "bytes" });
+      call.onProgress({ phase: "verify", done: at, total: this.#end, unit: "bytes" });
       await pace();
     }
   }
@@ -112,12 +120,12 @@ export class BundleFile implements AsyncDisposable {
     if (head === undefined) return undefined;
     const { digest, isRaw, sizeBytes } = head;
     const at = start + head.headBytes;
-    return at + sizeBytes > this.sizeBytes ? undefined : { digest, isRaw, at, sizeBytes };
+    return at + sizeBytes > this.#end ? undefined : { digest, isRaw, at, sizeBytes };
   }
 
   /** At most that many bytes: fewer at the end of the file. */
   async #peek(at: number, length: number): Promise<Uint8Array> {
-    const wanted = Math.min(length, this.sizeBytes - at);
+    const wanted = Math.max(0, Math.min(length, this.#end - at));
     if (at < this.#windowAt || at + wanted > this.#windowAt + this.#window.length) {
       const size = Math.min(WINDOW_BYTES, this.sizeBytes - at);
       this.#window = await this.#fill(new Uint8Array(size), at);

@@ -115,6 +115,34 @@ const VARINT_BYTES_MAX = 5;
 /** What stands before a block's content has at most so many bytes. */
 export const HEAD_BYTES_MAX = VARINT_BYTES_MAX + CID_BYTES;
 
+/** How CARv2 begins: a header of CAR that says version 2. Behind it stands where the CARv1 in it is. */
+const PRAGMA = Buffer.from("0aa16776657273696f6e02", "hex");
+const CHARACTERISTICS_BYTES = 16;
+export const OUTER_BYTES = PRAGMA.length + CHARACTERISTICS_BYTES + 3 * 8;
+
+/** Where the CARv1 of a file is. */
+export interface CarSpan {
+  readonly from: number;
+  readonly end: number;
+}
+
+/**
+ * The span that a file of CARv2 names in its first bytes, the whole file when it is none. Undefined when that cannot be: outside
+ * the file, in its head, or where its index is. The index is not needed: a reader looks at every block.
+ */
+export function parseOuter(head: Uint8Array, sizeBytes: number): CarSpan | undefined {
+  const bytes = Buffer.from(head.buffer, head.byteOffset, head.length);
+  if (!bytes.subarray(0, PRAGMA.length).equals(PRAGMA)) return { from: 0, end: sizeBytes };
+  if (bytes.length < OUTER_BYTES) return undefined;
+  const numberAt = (index: number): number =>
+    Number(bytes.readBigUInt64LE(PRAGMA.length + CHARACTERISTICS_BYTES + index * 8));
+  const [from, length, index] = [numberAt(0), numberAt(1), numberAt(2)];
+  const end = from + length;
+  const isInside = from >= OUTER_BYTES && length > 0 && end <= sizeBytes;
+  const hasIndexBehind = index === 0 || (index >= end && index < sizeBytes);
+  return isInside && hasIndexBehind ? { from, end } : undefined;
+}
+
 /** The root that the header of the file names; undefined when it is not one of CARv1 with one root of ours. */
 export function parseHeader(bytes: Uint8Array): Digest | undefined {
   const body = Buffer.from(bytes.subarray(1, HEADER_BYTES));

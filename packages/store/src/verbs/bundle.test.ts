@@ -1,5 +1,13 @@
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { CarBlockIterator } from "@ipld/car/iterator";
 import { expect, test } from "vitest";
@@ -111,6 +119,76 @@ test("the reader of IPFS finds every block, and each is what its CID says", asyn
     }
     expect(seen).toHaveLength(records + 1);
     expect(seen[0]).toBe(root?.toString());
+  });
+});
+
+/** What other tools make of a CARv1 file to add an index to it. */
+function wrapped(data: Buffer, { from = 51, length = data.length, index = 0 } = {}): Buffer {
+  const head = Buffer.alloc(51);
+  head.write("0aa16776657273696f6e02", "hex");
+  for (const [number, value] of [from, length, index].entries())
+    head.writeBigUInt64LE(BigInt(value), 27 + number * 8);
+  return Buffer.concat([head, Buffer.alloc(Math.max(0, Math.min(from, 1000) - 51)), data]);
+}
+
+test("a bundle in a CARv2 file, with padding and an index, is taken as the one in it", async () => {
+  await withBench(1, async ({ file, folder, run, versions }) => {
+    await run({ action: "create", refs: ["main"] });
+    const data = readFileSync(file);
+    const index = Buffer.from("81088000", "hex");
+    for (const bytes of [
+      wrapped(data),
+      Buffer.concat([wrapped(data, { from: 512, index: 512 + data.length + 8 }), Buffer.alloc(8), index]),
+    ]) {
+      writeFileSync(file, bytes);
+      // What the reader of IPFS makes of it.
+      const reader = await CarBlockIterator.fromIterable(createReadStream(file));
+      expect(reader.version).toBe(2);
+      let blocks = 0;
+      for await (const _ of reader) blocks += 1;
+      expect(blocks).toBeGreaterThan(3);
+      await withOther(folder, async (theirs, verb) => {
+        expect((await verb({ action: "list" })).refs).toHaveLength(1);
+        await verb({ action: "verify" });
+        await verb({ action: "import" });
+        await expectVersion(theirs, versions[0] as Version);
+        await expectSound(theirs);
+      });
+      rmSync(join(folder, "other"), { recursive: true });
+    }
+  });
+});
+
+test("a CARv2 file that names a place that cannot be is no bundle", async () => {
+  await withBench(1, async ({ file, run }) => {
+    await run({ action: "create", refs: ["main"] });
+    const data = readFileSync(file);
+    const end = 51 + data.length;
+    for (const wrong of [
+      { from: 50 },
+      { from: 0 },
+      { from: 52 },
+      { length: data.length + 1 },
+      { length: 0 },
+      { from: 2 ** 60 },
+      { length: 2 ** 60 },
+      { index: 60 },
+      { index: end - 1 },
+      { index: end },
+      { index: 2 ** 60 },
+    ]) {
+      writeFileSync(file, wrapped(data, wrong).subarray(0, end));
+      await expect(run({ action: "verify" }), JSON.stringify(wrong)).rejects.toMatchObject({
+        code: "FILE_MALFORMED",
+      });
+    }
+    // Less than all blocks, and half a head.
+    writeFileSync(file, wrapped(data, { length: data.length - 1 }));
+    await expect(run({ action: "verify" })).rejects.toMatchObject({ code: "OBJECT_CORRUPT" });
+    writeFileSync(file, wrapped(data).subarray(0, 40));
+    await expect(run({ action: "verify" })).rejects.toMatchObject({ code: "FILE_MALFORMED" });
+    writeFileSync(file, wrapped(wrapped(data)));
+    await expect(run({ action: "verify" })).rejects.toMatchObject({ code: "FILE_MALFORMED" });
   });
 });
 
