@@ -15,6 +15,8 @@ const QUESTIONS = [
   "versions",
   "remotes",
   "server",
+  "negotiation",
+  "crowd",
   "codecs",
   "series",
   "models",

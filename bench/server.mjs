@@ -22,7 +22,7 @@ function waitFor(what, look) {
 }
 
 /** A server with a store of its own; its URL and a token. */
-function startServer(lab) {
+export function startServer(lab) {
   const child = spawn(SMC, ["daemon", "run", "--listen", "127.0.0.1:0"], {
     cwd: lab.work,
     env: lab.env,
@@ -35,7 +35,7 @@ function startServer(lab) {
   return { child, url, token: lab.smc("token", "create", "bench", "-q").trim() };
 }
 
-function logIn(lab, { url, token }) {
+export function logIn(lab, { url, token }) {
   const ran = spawnSync(SMC, ["login", url], {
     cwd: lab.work,
     env: lab.env,
