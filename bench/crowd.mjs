@@ -29,13 +29,22 @@ async function make(storePath) {
     Array.from({ length: PUSHERS }, (_, pusher) => {
       const files = Array.from({ length: FILES }, (_, file) => {
         const raw = Buffer.from(`file ${file} of ${pusher} `.repeat(80));
-        return { name: `f${String(file).padStart(3, "0")}`, mode: "100644", digest: put("chunk", raw), sizeBytes: raw.length };
+        return {
+          name: `f${String(file).padStart(3, "0")}`,
+          mode: "100644",
+          digest: put("chunk", raw),
+          sizeBytes: raw.length,
+        };
       });
       return putCommit(pusher, { tree: putTree(files), parents: [] });
     }),
   );
   const store = await openStore(storePath);
-  const changes = heads.map((to, index) => ({ name: refName("refs/heads/", `b${index}`), from: "absent", to }));
+  const changes = heads.map((to, index) => ({
+    name: refName("refs/heads/", `b${index}`),
+    from: "absent",
+    to,
+  }));
   await store.refs.update("demo", changes, REASON);
   return store;
 }
@@ -57,7 +66,9 @@ async function pushAll({ storePath, url, tokens }) {
   });
   const failed = (await Promise.allSettled(pushing)).filter(({ status }) => status === "rejected");
   for (const { reason } of failed) process.stderr.write(`${String(reason)}\n`);
-  process.stdout.write(`${JSON.stringify({ seconds: (performance.now() - start) / 1000, failed: failed.length })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ seconds: (performance.now() - start) / 1000, failed: failed.length })}\n`,
+  );
   await store[Symbol.asyncDispose]();
   process.exit();
 }
@@ -69,7 +80,9 @@ function timeGet(url, token, agent) {
     request(`${url}/v1/repositories/demo/refs`, { agent, headers }, (answer) => {
       answer.resume();
       answer.once("end", () =>
-        answer.statusCode === 200 ? resolve(performance.now() - start) : reject(new Error(String(answer.statusCode))),
+        answer.statusCode === 200
+          ? resolve(performance.now() - start)
+          : reject(new Error(String(answer.statusCode))),
       );
     })
       .once("error", reject)
@@ -104,8 +117,13 @@ export async function run() {
       server.smc("token", "create", `c${index}`, "--scope", "push", "-q").trim(),
     );
     const asked = join(client.root, "asked.json");
-    writeFileSync(asked, JSON.stringify({ storePath: join(client.root, "pushers"), url: running.url, tokens }));
-    const child = spawn(process.execPath, [import.meta.filename, asked], { stdio: ["pipe", "pipe", "inherit"] });
+    writeFileSync(
+      asked,
+      JSON.stringify({ storePath: join(client.root, "pushers"), url: running.url, tokens }),
+    );
+    const child = spawn(process.execPath, [import.meta.filename, asked], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     await once(child.stdout, "data");
     let outcome;
     child.stdout.once("data", (line) => {
@@ -134,4 +152,5 @@ export async function run() {
   }
 }
 
-if (process.argv[1] === import.meta.filename) await pushAll(JSON.parse(readFileSync(process.argv[2], "utf8")));
+if (process.argv[1] === import.meta.filename)
+  await pushAll(JSON.parse(readFileSync(process.argv[2], "utf8")));

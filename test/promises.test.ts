@@ -30,3 +30,12 @@ test.for(PAGES)("every promise of %s leads to a test that is there", (name) => {
     }
   }
 });
+
+test.for(PAGES)("every link to a test in %s leads to one that is there", (name) => {
+  const links = [...readFileSync(join(ROOT, FOLDER, name), "utf8").matchAll(LINK)];
+  expect(links.length).toBeGreaterThan(5);
+  for (const [, path = "", title = ""] of links) {
+    const file = join(ROOT, FOLDER, path);
+    expect(existsSync(file) && readFileSync(file, "utf8").includes(title), `${path}: ${title}`).toBe(true);
+  }
+});
