@@ -1,6 +1,6 @@
 /** A repository of a server of smc: the routes of docs/design/protocol.md, and doubt in everything that comes back. */
 import { setMaxListeners } from "node:events";
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import {
   assertRemoteRow,
   type ByteRange,
@@ -18,7 +18,8 @@ import {
 } from "@smc/store";
 import { assert, isSmcError, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
-import { type Attempt, IdleError } from "./attempt.ts";
+import { IdleError } from "./attempt.ts";
+import { bodyStream } from "./body-stream.ts";
 import { filePieces } from "./bucket-body.ts";
 import { readFrames, readResult, readWhole } from "./http-body.ts";
 import { type Credential, HttpConnection, type HttpRequest } from "./http-connection.ts";
@@ -332,17 +333,4 @@ async function* wholeFile(
     yield piece;
   }
   if (sent !== sizeBytes) throw new SmcError("PACK_CORRUPT", `pack ${name} changed on its way`);
-}
-
-function bodyStream(pieces: AsyncIterable<Buffer>, now: Attempt): Readable {
-  async function* touching(): AsyncGenerator<Buffer> {
-    for await (const piece of pieces) {
-      now.touch();
-      yield piece;
-    }
-    now.touch();
-  }
-  const stream = Readable.from(touching(), { objectMode: false });
-  stream.once("error", now.fail);
-  return stream;
 }

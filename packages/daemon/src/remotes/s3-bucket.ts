@@ -7,17 +7,17 @@ import { assert, isSmcError, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { attempt, type Attempt } from "./attempt.ts";
 import type { Bucket, BucketAbilities, BucketBody, BucketEntry } from "./bucket.ts";
+import { bodyStream } from "./body-stream.ts";
 import { bodyBytes, bodySha256, bytePieces, readBody } from "./bucket-body.ts";
 import { assertBucketKey, assertBucketPrefix, isBucketKey } from "./bucket-key.ts";
 import type { S3Url } from "./bucket-url.ts";
 import { probeBucket } from "./probe.ts";
 import { backOff, type Limits, LIMITS } from "./retry.ts";
-import { createClient, Heard, loadSdk, type Sdk } from "./s3-client.ts";
+import { CLAIM, claimBytes, createClient, Heard, loadSdk, type Sdk } from "./s3-client.ts";
+import { type InParts, isGoneUpload, PART_LIMITS, type PartLimits, putInParts } from "./s3-multipart.ts";
 import { isWrongChecksum, type Trouble, troubleOf } from "./s3-trouble.ts";
 import { throwIfStopped } from "./stopped.ts";
 
-/** What S3 takes in one request. */
-const OBJECT_BYTES_MAX = 5 * 1024 ** 3;
 /**
  * Of this many bytes we ask whether they are there before we send them; some servers break the connection to
  * say so.
@@ -40,42 +40,62 @@ export class S3Bucket implements Bucket {
   readonly #client: S3Client;
   readonly #at: S3Url;
   readonly #limits: Limits;
+  readonly #parts: PartLimits;
   readonly #heard = new Heard();
   #isSeen = false;
 
-  private constructor(options: { sdk: Sdk; client: S3Client; at: S3Url; limits: Limits }) {
+  private constructor(options: { sdk: Sdk; client: S3Client; at: S3Url; limits: Limits; parts: PartLimits }) {
     this.url = options.at.url;
     this.#sdk = options.sdk;
     this.#client = options.client;
     this.#at = options.at;
     this.#limits = options.limits;
+    this.#parts = options.parts;
     this.#heard.watch(options.client);
   }
 
   /** Asks nobody yet. */
-  static async open(at: S3Url, limits: Partial<Limits> = {}): Promise<S3Bucket> {
+  static async open(
+    at: S3Url,
+    limits: Partial<Limits> = {},
+    parts: Partial<PartLimits> = {},
+  ): Promise<S3Bucket> {
     const sdk = await loadSdk();
     const all = { ...LIMITS, ...limits };
-    return new S3Bucket({ sdk, client: createClient(sdk, { url: at, limits: all }), at, limits: all });
+    const client = createClient(sdk, { url: at, limits: all });
+    return new S3Bucket({ sdk, client, at, limits: all, parts: { ...PART_LIMITS, ...parts } });
   }
 
   async create(key: string, body: BucketBody, call: Call): Promise<boolean> {
     assertBucketKey(key);
     throwIfStopped(call);
     const sizeBytes = bodyBytes(body);
-    if (sizeBytes > OBJECT_BYTES_MAX) {
-      throw new SmcError("LIMIT_EXCEEDED", `'${key}' has ${sizeBytes} bytes; S3 takes ${OBJECT_BYTES_MAX}`);
+    const { objectBytesMax, wholeBytesMax } = this.#parts;
+    if (sizeBytes > objectBytesMax) {
+      throw new SmcError("LIMIT_EXCEEDED", `'${key}' has ${sizeBytes} bytes; S3 takes ${objectBytesMax}`);
     }
     if (sizeBytes > LOOK_FIRST_BYTES && (await this.stat(key, call)) !== undefined) return false;
     const sha256 = bodySha256(body);
     const step: Step = { phase: "store", key };
     let wasLost = false;
+    const onShort = (): void => {
+      wasLost = true;
+    };
     try {
-      const put = (now: Attempt) => this.#put({ key, body, sha256 }, call, now);
-      const answer = await this.#send(step, call, put, () => (wasLost = true));
-      if (answer.ETag === undefined) throw this.#failed(step, "the answer is none of S3");
+      if (sizeBytes > wholeBytesMax) {
+        const { bucket } = this.#at;
+        const place = { Bucket: bucket, Key: this.#full(key) };
+        const send: InParts["send"] = (run) => this.#send(step, call, run, onShort);
+        const [sdk, client, limits] = [this.#sdk, this.#client, this.#parts];
+        await putInParts({ sdk, client, limits, place, body, sha256, send }, call);
+      } else {
+        const put = (now: Attempt) => this.#put({ key, body, sha256 }, call, now);
+        const answer = await this.#send(step, call, put, onShort);
+        if (answer.ETag === undefined) throw this.#failed(step, "the answer is none of S3");
+      }
     } catch (error) {
-      if (!isSmcError(error) || error.details.status !== 412) throw error;
+      const isThere = isSmcError(error) && (error.details.status === 412 || isGoneUpload(error));
+      if (!isThere) throw error;
       return wasLost && (await this.#isSame({ key, sizeBytes, sha256 }, call));
     }
     const there = await this.stat(key, call);
@@ -209,7 +229,8 @@ export class S3Bucket implements Bucket {
 
   async #put(object: { key: string; body: BucketBody; sha256: string }, call: Call, now: Attempt) {
     const { key, body, sha256 } = object;
-    const stream = bodyStream(body, call, now);
+    const pieces = "path" in body ? readBody(body, call) : bytePieces(body.bytes, call);
+    const stream = bodyStream(pieces, now);
     const command = new this.#sdk.PutObjectCommand({
       Bucket: this.#at.bucket,
       Key: this.#full(key),
@@ -219,14 +240,7 @@ export class S3Bucket implements Bucket {
       ChecksumSHA256: Buffer.from(sha256, "hex").toString("base64"),
       IfNoneMatch: "*",
     });
-    // The signature covers the bytes: also a server that knows no checksums has to compare them.
-    command.middlewareStack.add(
-      (next) => (args) => {
-        (args.request as { headers: Record<string, string> }).headers["x-amz-content-sha256"] = sha256;
-        return next(args);
-      },
-      { step: "build", name: "smcPayloadHash" },
-    );
+    command.middlewareStack.add((next) => (args) => next(claimBytes(args, sha256)), CLAIM);
     try {
       return await this.#client.send(command, { abortSignal: now.signal });
     } finally {
@@ -364,17 +378,4 @@ function wrongRange(answer: GetObjectCommandOutput, { from, to }: Range): string
     return `bytes ${from} to ${to - 1} were asked for, ${show(range ?? "all", 60)} came`;
   }
   return length === to - from ? undefined : `${length ?? "no"} bytes came instead of ${to - from}`;
-}
-
-function bodyStream(body: BucketBody, call: Call, now: Attempt): Readable {
-  async function* pieces(): AsyncGenerator<Buffer> {
-    for await (const piece of "path" in body ? readBody(body, call) : bytePieces(body.bytes, call)) {
-      now.touch();
-      yield piece;
-    }
-    now.touch();
-  }
-  const stream = Readable.from(pieces(), { objectMode: false });
-  stream.once("error", now.fail);
-  return stream;
 }

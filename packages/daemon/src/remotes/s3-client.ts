@@ -50,6 +50,15 @@ export function createClient(sdk: Sdk, { url, limits }: { url: S3Url; limits: Li
   });
 }
 
+/** Where `claimBytes` stands in the middleware of a command that has a body. */
+export const CLAIM = { step: "build", name: "smcPayloadHash" } as const;
+
+/** The signature covers the SHA-256 of the body: also a server that knows no checksums has to compare it. */
+export function claimBytes<Args extends { readonly request: unknown }>(args: Args, sha256: string): Args {
+  (args.request as { headers: Record<string, string> }).headers["x-amz-content-sha256"] = sha256;
+  return args;
+}
+
 /**
  * What a server hears of our credentials with each request, and might repeat: key, token and signature. The
  * secret itself never leaves this process.

@@ -9,6 +9,7 @@ import { keysOf, readWhole } from "./bucket-suite.ts";
 import { parseBucketUrl } from "./bucket-url.ts";
 import type { Limits } from "./retry.ts";
 import { S3Bucket } from "./s3-bucket.ts";
+import type { PartLimits } from "./s3-multipart.ts";
 
 /** Waits as long as the product where a busy machine may be slow, and not at all before it tries again. */
 export const QUICK: Limits = { connectMs: 10_000, idleMs: 30_000, retriesMax: 5, backoffMs: 2 };
@@ -44,10 +45,14 @@ export async function listening<T>(server: Server, run: (port: number) => Promis
   return run((server.address() as AddressInfo).port);
 }
 
-export async function openAt(port: number, limits: Partial<Limits> = {}): Promise<S3Bucket> {
+export async function openAt(
+  port: number,
+  limits: Partial<Limits> = {},
+  parts: Partial<PartLimits> = {},
+): Promise<S3Bucket> {
   const url = parseBucketUrl(`s3://models/p?endpoint=http://127.0.0.1:${port}`);
   if (url.kind !== "s3") throw new Error("not S3");
-  return S3Bucket.open(url, { ...QUICK, ...limits });
+  return S3Bucket.open(url, { ...QUICK, ...limits }, parts);
 }
 
 /** Runs with a bucket on a server of this process; `requests` are those that came. */
@@ -55,6 +60,7 @@ export async function withServer(
   handler: Handler,
   run: (bucket: S3Bucket, requests: string[]) => Promise<void>,
   limits: Partial<Limits> = {},
+  parts: Partial<PartLimits> = {},
 ): Promise<void> {
   const requests: string[] = [];
   const server = createServer((request, response) => {
@@ -64,7 +70,7 @@ export async function withServer(
   });
   try {
     await listening(server, async (port) => {
-      await using bucket = await openAt(port, limits);
+      await using bucket = await openAt(port, limits, parts);
       await run(bucket, requests);
     });
   } finally {
