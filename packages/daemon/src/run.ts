@@ -18,9 +18,11 @@ import { type LoopDelay, watchLoopDelay } from "./loop-delay.ts";
 import { type Presence, presenceOf } from "./presence.ts";
 import { type DaemonStatus, PROTOCOL, VERSION } from "./protocol.ts";
 import { Unanswered } from "./unanswered.ts";
-import { createDaemonServer, type Server } from "./server.ts";
+import { describeFailure } from "./failure.ts";
+import { assertOwnClient, createDaemonServer, type Server } from "./server.ts";
 import { Listener, type Prepared, prepareServing, type ServingOptions } from "./serving/listener.ts";
 import { sweep } from "./serving/sweep.ts";
+import { type Door, JobSockets } from "./watching/job-sockets.ts";
 
 /** A predecessor that is leaving gets so long to let go of the store. */
 const OWNER_MS_MAX = 3_000;
@@ -227,11 +229,13 @@ class RunningDaemon implements Daemon {
       quiet: { ms: parts.quietMs, run: quietWork(parts) },
     });
     this.#hooks = new HookDispatcher(parts.store, parts.logger);
+    const { store, jobs, logger, prepared } = parts;
+    const sockets = new JobSockets({ store, jobs, watch: () => this.#activity.watch() });
     this.#server = createDaemonServer({
       onHooksChanged: () => this.#hooks.refresh(),
-      store: parts.store,
-      jobs: parts.jobs,
-      logger: parts.logger,
+      store,
+      jobs,
+      logger,
       status: this.status,
       resetLoopDelay: () => this.#loopDelay.reset(),
       stop: () => void this.stop("asked for"),
@@ -239,9 +243,12 @@ class RunningDaemon implements Daemon {
       watch: () => this.#activity.watch(),
     });
     this.#unanswered = new Unanswered(this.#server.server);
-    const { store, logger, prepared } = parts;
+    const describe: Door["describe"] = (error) => describeFailure(error, logger, { route: "watch" });
+    this.#server.server.on("upgrade", (request, socket, head) => {
+      void sockets.upgrade({ request, socket, head }, { admit: assertOwnClient, describe });
+    });
     const enter = () => this.#activity.enter();
-    if (prepared !== undefined) this.#listener = new Listener(prepared, { store, logger, enter });
+    if (prepared !== undefined) this.#listener = new Listener(prepared, { store, logger, enter, sockets });
     this.#identity = storeIdentity(parts.presence);
   }
 

@@ -1,6 +1,6 @@
 /** HTTP on the daemon's socket: limits, checks, routes. */
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import { type Socket } from "node:net";
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { isSmcError, SmcError } from "@smc/store/errors";
@@ -76,7 +76,7 @@ export function createDaemonServer(host: Host): Server {
   server.addHook("onRequest", async (request, reply) => {
     reply.header(PROTOCOL_HEADER, PROTOCOL);
     reply.header("cache-control", "no-store");
-    assertOwnClient(request);
+    assertOwnClient(request.raw);
   });
   server.removeAllContentTypeParsers();
   server.addContentTypeParser(
@@ -177,7 +177,11 @@ function orLeaving(entered: Entered | undefined): Entered {
 }
 
 /** A browser, another program or another version is turned away before anything is read. */
-function assertOwnClient({ headers, method, url }: FastifyRequest): void {
+export function assertOwnClient({
+  headers,
+  method,
+  url,
+}: Pick<IncomingMessage, "headers" | "method" | "url">): void {
   const site = headers["sec-fetch-site"];
   if (headers.origin !== undefined || (site !== undefined && site !== "none")) {
     throw new SmcError("ORIGIN_FORBIDDEN", "requests of web pages are not answered");

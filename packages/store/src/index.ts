@@ -23,6 +23,7 @@ export {
 } from "./jobs/job-folder.ts";
 export { bestEpoch } from "./jobs/best-epoch.ts";
 export { readHistory } from "./jobs/job-history.ts";
+export type { BestEpoch } from "./jobs/best-epoch.ts";
 export type { JobProgress } from "./jobs/job-progress.ts";
 export { logTail, readLog } from "./jobs/job-log.ts";
 export type { JobQueue, JobsPlace, QueueState } from "./jobs/job-queue.ts";

@@ -8,12 +8,14 @@ import { type ErrorCode, isSmcError, SmcError } from "@smc/store/errors";
 import type { Logger } from "../logger.ts";
 import { JSON_TYPE } from "../protocol.ts";
 import type { Entered } from "../server.ts";
+import type { Door, JobSockets } from "../watching/job-sockets.ts";
 import { type Address, allowedHosts, formatHost, isLoopback, parseAddress, urlOf } from "./address.ts";
+import { assertScope } from "./access.ts";
 import { whyRefused } from "./admission.ts";
 import { type Certificate, type CertificateFiles, readCertificate, watchCertificate } from "./certificate.ts";
-import { createRouter } from "./router.ts";
+import { callerOf, createRouter } from "./router.ts";
 import { type ServingLimits, SERVING_LIMITS } from "./limits.ts";
-import { ANSWER_HEADERS, sendJson } from "./refusal.ts";
+import { ANSWER_HEADERS, describeRefusal, sendJson } from "./refusal.ts";
 import { Shares } from "./shares.ts";
 import { sweep } from "./sweep.ts";
 import { HEADER_BYTES_MAX } from "./wire.ts";
@@ -50,6 +52,7 @@ export interface ServingHost {
   readonly store: OwnedStore;
   readonly logger: Logger;
   readonly enter: () => Entered | undefined;
+  readonly sockets: JobSockets;
 }
 
 /** Throws USAGE for an address that needs TLS and has none, and what reading the certificate throws. */
@@ -113,6 +116,10 @@ export class Listener {
     const server = this.#create(answer(false));
     // Nothing is sent before it is known that it is wanted.
     server.on("checkContinue", answer(true));
+    const door = this.#door();
+    server.on("upgrade", (request, socket, head) => {
+      void this.#host.sockets.upgrade({ request, socket, head }, door);
+    });
     await bind(server, address);
     this.#server = server;
     const { address: host, port } = server.address() as AddressInfo;
@@ -123,6 +130,20 @@ export class Listener {
     this.#renewing = this.#renew(server);
     this.#sweeping = setInterval(() => void this.#sweep(), SWEEP_MS).unref();
     this.#url = urlOf({ host: address.host, port }, { isTls: certificate !== undefined, names });
+  }
+
+  /** What a job prints may be anything: only who may do everything watches it. */
+  #door(): Door {
+    const { store, logger } = this.#host;
+    const { hosts } = this.#prepared;
+    return {
+      admit: async (request) => {
+        const refused = whyRefused(request, hosts);
+        if (refused !== undefined) throw refused;
+        assertScope(await callerOf(request, { store, shares: this.#shares }), "admin");
+      },
+      describe: (error) => describeRefusal(error, { logger, storePath: store.path }),
+    };
   }
 
   #create(answer: RequestListener): Server {

@@ -24,6 +24,7 @@ const TOLD: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "DAEMON_STOPPING",
   "DIGEST_INVALID",
   "HOST_FORBIDDEN",
+  "JOB_NOT_FOUND",
   "LIMIT_EXCEEDED",
   "NOT_FAST_FORWARD",
   "OBJECT_CORRUPT",

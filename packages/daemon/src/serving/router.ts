@@ -94,8 +94,14 @@ async function letIn(
   { host, shares, callers }: Routing,
   { raw, routeOptions }: FastifyRequest,
 ): Promise<void> {
-  const { headers } = raw;
-  if (routeOptions.url === HEALTH) return;
+  if (routeOptions.url !== HEALTH) callers.set(raw, await callerOf(raw, { store: host.store, shares }));
+}
+
+/** Whose token it is. Throws REQUEST_INVALID, DAEMON_INCOMPATIBLE, AUTH_FAILED, RATE_LIMITED. */
+export async function callerOf(
+  { headers, socket }: IncomingMessage,
+  { store, shares }: { readonly store: ServingHost["store"]; readonly shares: Shares },
+): Promise<TokenRecord> {
   const version = headers[REMOTE_PROTOCOL_HEADER];
   if (version === undefined) {
     throw new SmcError("REQUEST_INVALID", `the header ${REMOTE_PROTOCOL_HEADER} is missing`, {
@@ -109,10 +115,10 @@ async function letIn(
     });
   }
   try {
-    callers.set(raw, await identify(host.store, headers.authorization));
+    return await identify(store, headers.authorization);
   } catch (error) {
     // A token that is one is always let in: many may come from the address of a gateway.
-    if (isSmcError(error, "AUTH_FAILED")) shares.failLogin(raw.socket.remoteAddress);
+    if (isSmcError(error, "AUTH_FAILED")) shares.failLogin(socket.remoteAddress);
     throw error;
   }
 }

@@ -73,10 +73,12 @@ export async function readLog(folder: string, offset: number): Promise<LogPart> 
   const from = Math.max(offset, first);
   const piece = starts.findLast((start) => start <= from);
   if (piece === undefined) return { bytes: Buffer.alloc(0), nextOffset: from, droppedBytes: from - offset };
-  const bytes = await readFrom(pieceAt(folder, piece), from - piece, READ_BYTES_MAX);
+  let bytes = await readFrom(pieceAt(folder, piece), from - piece, READ_BYTES_MAX);
   const next = starts.find((start) => start > piece);
-  // The end of a piece that another one follows.
-  if (bytes.length === 0 && next !== undefined && next > from) return readLog(folder, next);
+  if (next !== undefined && next > from && bytes.length === 0) return readLog(folder, next);
+  // The end of a piece that another one follows: a character may be in both.
+  if (next === from + bytes.length)
+    bytes = Buffer.concat([bytes, await readFrom(pieceAt(folder, next), 0, READ_BYTES_MAX - bytes.length)]);
   return { bytes, nextOffset: from + bytes.length, droppedBytes: from - offset };
 }
 

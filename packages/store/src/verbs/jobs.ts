@@ -7,7 +7,7 @@ import { type BestEpoch, bestEpoch, bestSince } from "../jobs/best-epoch.ts";
 import { cardOf, findJob, type JobCard } from "../jobs/job-card.ts";
 import { jobPlaces } from "../jobs/job-folder.ts";
 import { readHistory, readHistoryFrom } from "../jobs/job-history.ts";
-import { logTail, readLog } from "../jobs/job-log.ts";
+import { type LogPart, logTail, READ_BYTES_MAX, readLog } from "../jobs/job-log.ts";
 import type { JobsPlace } from "../jobs/job-queue.ts";
 import { type EpochPoint, hasEnded, type JobRecord, type JobSpec } from "../jobs/job-record.ts";
 import { type JobProgress, readProgress } from "../jobs/job-progress.ts";
@@ -201,6 +201,25 @@ async function checkpointsOf(
   }
 }
 
+/** Without the bytes at its end that begin a character of UTF-8, while the rest of it may come. */
+function wholeCharacters(part: LogPart, isEnd: boolean): LogPart {
+  const { bytes, nextOffset } = part;
+  const cut = isEnd && bytes.length < READ_BYTES_MAX ? 0 : begunBytes(bytes);
+  if (cut === 0) return part;
+  return { ...part, bytes: bytes.subarray(0, bytes.length - cut), nextOffset: nextOffset - cut };
+}
+
+function begunBytes(bytes: Buffer): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
+    const byte = bytes[bytes.length - back] ?? 0;
+    const isInside = byte >= 0x80 && byte < 0xc0;
+    if (isInside) continue;
+    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return length > back ? back : 0;
+  }
+  return 0;
+}
+
 /** Returns as soon as there is something new. */
 async function follow(
   { store, queue }: JobsPlace,
@@ -220,7 +239,7 @@ async function follow(
     // Before its files: what it wrote until it ended is read after that.
     const now = findJob({ queue }, id);
     const history = await readHistoryFrom(places.history, start.historyOffset);
-    const log = await readLog(places.log, start.logOffset);
+    const log = wholeCharacters(await readLog(places.log, start.logOffset), hasEnded(now));
     const said = options.progress === true ? await readProgress(places.progress) : undefined;
     const isSaid = said !== undefined && said.atUs !== start.progressUs;
     const isSame = history.nextOffset === start.historyOffset && log.nextOffset === start.logOffset;
