@@ -7,6 +7,7 @@ import { codeOf, moving, packsOf, pushTo } from "../testing/remote-scene.ts";
 import { CLIENT, incoming, inPieces, putAll, update, withServed } from "../testing/served.ts";
 import { QUIET } from "../testing/testing.ts";
 import { openBench } from "../testing/worktree.ts";
+import { fsck } from "../verbs/fsck.ts";
 import { sweepQuarantine } from "./quarantines.ts";
 import type { PackFile } from "./remote.ts";
 
@@ -213,5 +214,51 @@ test("a whole pack is moved into the store, not written again", async () => {
     const place = join(server.path, "packs", large.name.slice(0, 2), `${large.name}.pack`);
     expect(statSync(place).ino).toBe(ino);
     await pushTo(remote, a);
+  });
+});
+
+/** A file of weights: 64 KiB and more are cut as tensors. */
+function weights(change: number): Buffer {
+  const values = new Float32Array(64 * 1024);
+  for (const index of values.keys()) values[index] = Math.sin(index) / 10 + (index % 7) * change;
+  const head = JSON.stringify({
+    w: { dtype: "F32", shape: [values.length], data_offsets: [0, values.byteLength] },
+  });
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(head.length));
+  return Buffer.concat([length, Buffer.from(head), Buffer.from(values.buffer)]);
+}
+
+test("of two that put one pack at the same time, the damaged one does not take the place of the other", async () => {
+  await withServed(async (served) => {
+    const { a, remote, waiting } = served;
+    await a.commit({ "m.safetensors": weights(0) });
+    await pushTo(remote, a);
+    const before = new Set((await packsOf(a)).map(({ name }) => name));
+    const { digest, parents } = await a.commit({ "m.safetensors": weights(1e-6) });
+    const fresh = (await packsOf(a)).filter(({ name }) => !before.has(name));
+    const pack = fresh.find(({ rows }) => rows.some((row) => row.parents !== undefined)) as PackFile;
+    const difference = pack.rows.find((row) => row.parents !== undefined);
+    const good = await incoming(pack);
+    const damaged = Buffer.from(good.bytes);
+    const at = (difference?.offset ?? 0) + 64 + (difference?.storedBytes ?? 0) - 1;
+    damaged[at] = (damaged[at] ?? 0) ^ 1;
+    let goOn = (): void => undefined;
+    const isPut = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    async function* late(): AsyncIterable<Uint8Array> {
+      yield damaged.subarray(0, 1000);
+      await isPut;
+      yield damaged.subarray(1000);
+    }
+    const other = remote.receivePack({ ...good, body: late() }, QUIET);
+    expect(await remote.receivePack(good, QUIET)).toBe(true);
+    goOn();
+    await other;
+    for (const each of fresh) if (each !== pack) await remote.putPack(each, QUIET);
+    expect(waiting()).toHaveLength(fresh.length);
+    await update(remote, [moving(digest, parents[0] ?? "absent")]);
+    expect(await fsck(served.server, { full: true }, QUIET)).toMatchObject({ ok: true, problems: [] });
   });
 });

@@ -47,6 +47,7 @@ export class Quarantine {
   #records = 0;
   #loaded: Promise<void> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
+  #placing: Promise<unknown> = Promise.resolve();
 
   constructor(parts: QuarantineParts) {
     this.#parts = parts;
@@ -91,6 +92,16 @@ export class Quarantine {
     });
     this.#turn = done.catch(() => undefined);
     await orCanceled(before, call);
+    return done;
+  }
+
+  /**
+   * One after the other, and none takes long: what gives a file a pack's name, or takes it away. So what is known of a pack is always
+   * about the file that has its name.
+   */
+  #inOrder<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#placing.then(work);
+    this.#placing = done.catch(() => undefined);
     return done;
   }
 
@@ -141,13 +152,15 @@ export class Quarantine {
       this.#assertFits(held);
       const isVerified = await this.#verify(held, call);
       throwIfCanceled(call);
-      const path = this.pathOf(pack.name);
-      // Somebody else may have put it meanwhile: then this one takes its place, and its size is counted already.
-      await renamePath(temporary, path);
-      await syncFolder(folder);
-      if (this.#packs.has(pack.name)) return true;
-      this.#add({ ...held, path, isVerified });
-      reserved.keep();
+      await this.#inOrder(async () => {
+        // Somebody else may have put it meanwhile. That one stays: it may be verified, and this one not.
+        if (this.#packs.has(pack.name)) return removeTree(temporary);
+        const path = this.pathOf(pack.name);
+        await renamePath(temporary, path);
+        await syncFolder(folder);
+        this.#add({ ...held, path, isVerified });
+        reserved.keep();
+      });
       return true;
     } catch (error) {
       // What failed first is what is told; the sweep removes what is left.
@@ -220,9 +233,11 @@ export class Quarantine {
     }
   }
 
-  async drop(name: Digest): Promise<void> {
-    this.#forget(name);
-    await this.#remove(this.pathOf(name));
+  drop(name: Digest): Promise<void> {
+    return this.#inOrder(async () => {
+      this.#forget(name);
+      await this.#remove(this.pathOf(name));
+    });
   }
 
   /** Removes the packs `bad`, and all in which something is a difference to what is lost, or is lost by that. */
@@ -238,13 +253,15 @@ export class Quarantine {
   }
 
   /** Moves a pack out of here and returns what it held. */
-  async move(name: Digest, path: string): Promise<HeldPack> {
-    const pack = this.#packs.get(name);
-    if (pack === undefined) throw goneFromHere(name);
-    this.#forget(name);
-    await renamePath(pack.path, path);
-    this.#parts.room.release(pack.sizeBytes);
-    return pack;
+  move(name: Digest, path: string): Promise<HeldPack> {
+    return this.#inOrder(async () => {
+      const pack = this.#packs.get(name);
+      if (pack === undefined) throw goneFromHere(name);
+      this.#forget(name);
+      await renamePath(pack.path, path);
+      this.#parts.room.release(pack.sizeBytes);
+      return pack;
+    });
   }
 
   async *readPack(name: Digest, range: ByteRange, call: Call): AsyncIterable<Uint8Array> {
