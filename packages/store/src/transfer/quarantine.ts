@@ -26,10 +26,15 @@ export const QUARANTINE_PACKS_MAX = 10_000;
 const QUARANTINE_RECORDS_MAX = 1_000_000;
 const NEVER = new AbortController().signal;
 
+/** Who has sent a pack and hears nothing for long gives up: after so much time it is verified when refs move. */
+const VERIFY_MS_MAX = 10_000;
+
 export interface QuarantineParts {
   readonly store: OwnedStore;
   readonly room: QuarantineRoom;
   readonly folder: string;
+  /** For tests. */
+  readonly verifyMsMax?: number;
 }
 
 /** A pack that lies here. */
@@ -191,14 +196,28 @@ export class Quarantine {
     return { path, name, sizeBytes: contents.sizeBytes, rows };
   }
 
-  /** False when that cannot be told yet, of differences. Throws OBJECT_CORRUPT. */
-  async #verify({ path, rows }: PackFile, call: Call): Promise<boolean> {
+  /** False when that cannot be told yet, of differences, or takes long, because others wait for the same workers. Throws OBJECT_CORRUPT. */
+  async #verify(pack: PackFile, call: Call): Promise<boolean> {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), this.#parts.verifyMsMax ?? VERIFY_MS_MAX);
+    const signal = AbortSignal.any([call.signal, late.signal]);
+    try {
+      return await orCanceled(this.#verifyRecords(pack, signal), { ...call, signal });
+    } catch (error) {
+      if (isSmcError(error, "CANCELED") && !call.signal.aborted) return false;
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #verifyRecords({ path, rows }: PackFile, signal: AbortSignal): Promise<boolean> {
     const { store } = this.#parts;
     // The packs of the store that differences of this one are read with stay meanwhile.
     using _ = store.objects.readers.enter();
     const parents = await parentsOfPack(store, { path, rows });
     if (parents === undefined) return false;
-    const problems = await store.pool.run("verifyPack", { pack: path, parents }, { signal: call.signal });
+    const problems = await store.pool.run("verifyPack", { pack: path, parents }, { signal });
     const differences = new Set<unknown>(parents.keys());
     // Of a difference it may be the other record that is damaged.
     const problem = problems.find(({ digest }) => !differences.has(digest));
