@@ -1,9 +1,13 @@
 /** Buckets of S3 on real servers. */
+import { randomBytes } from "node:crypto";
 import { QUIET } from "@smc/store/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { keysOf, testBucket } from "../../packages/daemon/src/remotes/bucket-suite.ts";
-import { openBucket } from "../../packages/daemon/src/remotes/bucket-url.ts";
+import { keysOf, readWhole, testBucket } from "../../packages/daemon/src/remotes/bucket-suite.ts";
+import { openBucket, parseBucketUrl } from "../../packages/daemon/src/remotes/bucket-url.ts";
+import { S3Bucket } from "../../packages/daemon/src/remotes/s3-bucket.ts";
 import { type S3Server, type ServerName, startServer } from "./servers.ts";
+
+const MIB = 1024 * 1024;
 
 /** Registers a server that runs as long as the tests of this block, and its credentials as ours. */
 function useServer(name: ServerName): () => S3Server {
@@ -24,6 +28,26 @@ function useServer(name: ServerName): () => S3Server {
 describe.each(["minio", "versitygw"] as const)("on %s", (name) => {
   const server = useServer(name);
   testBucket(name, () => openBucket(server().freshUrl()));
+
+  test("an object in parts is there once, whoever wins, and comes back", async () => {
+    const at = parseBucketUrl(server().freshUrl());
+    if (at.kind !== "s3") throw new Error("not S3");
+    // The least that S3 takes of a part.
+    const open = (): Promise<S3Bucket> =>
+      S3Bucket.open(at, {}, { wholeBytesMax: 6 * MIB, partBytes: 5 * MIB });
+    await using bucket = await open();
+    await using other = await open();
+    const bodies = [randomBytes(12 * MIB), randomBytes(12 * MIB)];
+    const won = await Promise.all(
+      [bucket, other].map((each, index) => each.create("large", { bytes: bodies[index] as Buffer }, QUIET)),
+    );
+    expect(won.filter(Boolean)).toHaveLength(1);
+    expect(bodies[won.indexOf(true)]?.equals(await readWhole(bucket.read("large", QUIET)))).toBe(true);
+    expect(await bucket.create("large", { bytes: bodies[0] as Buffer }, QUIET)).toBe(false);
+    const wrong = { bytes: bodies[0] as Buffer, sha256: "f".repeat(64) };
+    await expect(bucket.create("wrong", wrong, QUIET)).rejects.toMatchObject({ code: "REMOTE_FAILED" });
+    expect(await bucket.stat("wrong", QUIET)).toBeUndefined();
+  });
 });
 
 describe("on s3rver", () => {
