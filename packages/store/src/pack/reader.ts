@@ -214,6 +214,8 @@ export interface PackProblem {
 const VERIFY_BYTES = recordBytes(CHUNK_BYTES_MAX);
 
 export interface VerifyOptions {
+  /** What the pack is called; the name of its file says so when it is left out. */
+  readonly name?: Digest;
   /** Where records are whose stored bytes and content were checked already: only what frames those is read. */
   readonly whole?: ReadonlySet<number>;
   /** Told what was checked, without those. */
@@ -230,7 +232,8 @@ export function verifyPackSync(path: string, options: VerifyOptions): PackProble
   try {
     fd = openPack(path);
     const contents = readContentsSync(fd);
-    if (!path.endsWith(`${contents.name}.pack`)) {
+    const { name } = contents;
+    if (options.name === undefined ? !path.endsWith(`${name}.pack`) : options.name !== name) {
       problems.push({ digest: undefined, offset: 0, message: "the pack's name is not that of its contents" });
     }
     let offset = HEADER_BYTES;

@@ -154,6 +154,8 @@ export interface TaskTable {
   verifyPack: {
     input: {
       pack: string;
+      /** What it is called, where its file does not say so. */
+      name?: Digest;
       parents: ReadonlyMap<Digest, readonly ChunkPlace[]>;
       whole?: ReadonlySet<number>;
     };

@@ -224,9 +224,10 @@ const RUNNERS: TaskRunners = {
       closeSync(fd);
     }
   },
-  async verifyPack({ pack, parents, whole }, running) {
+  async verifyPack({ pack, name, parents, whole }, running) {
     using packs = new OpenPacks();
     return verifyPackSync(pack, {
+      ...(name === undefined ? {} : { name }),
       ...(whole === undefined ? {} : { whole }),
       onBytes: (bytes) => running.onBytes(bytes),
       parentOf: (digest) => {

@@ -149,7 +149,7 @@ export class Quarantine {
     if (this.#packs.has(pack.name)) return false;
     if (this.#packs.size >= QUARANTINE_PACKS_MAX) throw tooMuch(`${QUARANTINE_PACKS_MAX} packs`);
     using reserved = await room.reserve(pack.sizeBytes, rules);
-    const temporary = join(folder, `${randomBytes(6).toString("hex")}-${pack.name}.pack`);
+    const temporary = join(folder, `${pack.name}-${randomBytes(6).toString("hex")}.tmp`);
     try {
       await this.#createFolder();
       await writeBody(temporary, { pack, reserved }, call);
@@ -211,13 +211,13 @@ export class Quarantine {
     }
   }
 
-  async #verifyRecords({ path, rows }: PackFile, signal: AbortSignal): Promise<boolean> {
+  async #verifyRecords({ path, name, rows }: PackFile, signal: AbortSignal): Promise<boolean> {
     const { store } = this.#parts;
     // The packs of the store that differences of this one are read with stay meanwhile.
     using _ = store.objects.readers.enter();
     const parents = await parentsOfPack(store, { path, rows });
     if (parents === undefined) return false;
-    const problems = await store.pool.run("verifyPack", { pack: path, parents }, { signal });
+    const problems = await store.pool.run("verifyPack", { pack: path, name, parents }, { signal });
     const differences = new Set<unknown>(parents.keys());
     // Of a difference it may be the other record that is damaged.
     const problem = problems.find(({ digest }) => !differences.has(digest));
