@@ -29,6 +29,10 @@ test("S3.17 archived versions are not lost: tag, branch, rm are refused, gc keep
   await box.ok("branch", "-D", "old");
   await box.ok("gc", "--keep-last", "1", "--older-than", "0 days", "--grace", "0 days");
   expect(await box.ok("cat", "v1.0.0:a.bin")).toBe("1");
+  const refused = await box.refused("gc", "--prune-all", "--older-than", "0 days", "--grace", "0 days");
+  expect(refused).toMatchObject({ exit: 5, code: "REF_PROTECTED" });
+  expect(refused.message).toContain("work v1.0.0");
+  expect(await box.ok("cat", "v1.0.0:a.bin")).toBe("1");
   await box.ok("fsck", "--full");
 });
 

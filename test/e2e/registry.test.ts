@@ -27,7 +27,19 @@ test("S3.1 S3.4 smc registry export has all_versions, and every metadata_path re
   }
 });
 
-test("S3.13 S3.2 smc registry import takes reasons over, and the summary counts", async () => {
+test("S3.2 all_versions has every version ever committed, also without a name, and --named those with one", async () => {
+  const commit = await box.commit("three", { m: "333" });
+  await box.ok("switch", "-q", "-c", "side", "v1.0.0");
+  const aside = await box.commit("four", { m: "4444" });
+  await box.ok("switch", "-q", "main");
+  const { all_versions: all }: Exported = JSON.parse(await box.ok("registry", "export", "--schema", "2.0"));
+  const names = [aside, commit].map((digest) => `c-${digest.slice(0, 12)}`);
+  expect(all.map(({ version }) => version).sort()).toEqual([...names.sort(), "v1.0.0", "v1.0.1"]);
+  for (const { metadata_path: path } of all) await box.ok("cat-file", "-t", path);
+  expect(await box.ok("registry", "export", "--named", "-q")).toBe("v1.0.1\nv1.0.0\n");
+});
+
+test("S3.13 smc registry import takes reasons over, and the summary counts", async () => {
   const entry = {
     version: "convnext_v1.0.0",
     status: "archived",

@@ -2,7 +2,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { arm, disarm } from "./inject.mjs";
-import { operationOf } from "./operations.mjs";
+import { operationOf } from "./find-operation.mjs";
 import {
   find,
   inspect,
@@ -12,6 +12,7 @@ import {
   refsOf,
   runAgain,
   writeSomething,
+  wrongRecords,
   wrongRefs,
 } from "./oracles.mjs";
 import { boot, copy, open, placesOf } from "./places.mjs";
@@ -82,7 +83,7 @@ export async function failing({ name, start, folder, expected, ...fault }) {
     }
     const acknowledged = failure === undefined;
     if (operation.mends) wrong.push(...(await mendAgain(context, operation, expected)));
-    wrong.push(...(await inspect(context, { expected, acknowledged, from: operation.from })));
+    wrong.push(...(await inspect(context, { expected, acknowledged, operation })));
     wrong.push(...(await writeSomething(context)));
     wrong.push(...(await runAgain(context, operation, expected)));
     await reopen(context, operation);
@@ -132,7 +133,8 @@ export async function survived({ name, folder, expected, acknowledged }) {
   context.store = await open(context, operation);
   try {
     const wrong = operation.mends ? await mendAgain(context, operation, expected) : [];
-    wrong.push(...(await inspect(context, { expected, acknowledged, from: operation.from })));
+    wrong.push(...(await inspect(context, { expected, acknowledged, operation })));
+    if (operation.op !== undefined) wrong.push(...(await wrongRecords(context, operation, expected)));
     wrong.push(...(await writeSomething(context)));
     wrong.push(...(await runAgain(context, operation, expected)));
     return wrong;

@@ -247,10 +247,3 @@ export const OPERATIONS = [
     },
   },
 ];
-
-/** The operation of this name. */
-export function operationOf(name) {
-  const found = OPERATIONS.find((operation) => operation.name === name);
-  if (found === undefined) throw new Error(`there is no operation '${name}'`);
-  return found;
-}

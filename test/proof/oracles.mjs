@@ -104,10 +104,11 @@ function same(a, b) {
 }
 
 /** Each file is old or new. */
-function wrongFiles(found, { before, after }) {
-  const names = new Set([found, before, after].flatMap((files) => Object.keys(files)));
+function wrongFiles(found, { before, after }, isFine = () => false) {
+  const names = new Set([found, before.files, after.files].flatMap((files) => Object.keys(files)));
   return [...names]
-    .filter((name) => found[name] !== before[name] && found[name] !== after[name])
+    .filter((name) => found[name] !== before.files[name] && found[name] !== after.files[name])
+    .filter((name) => !isFine(name, found[name], { before, after }))
     .map((name) => `worktree: '${name}' is neither old nor new`);
 }
 
@@ -121,12 +122,25 @@ export function wrongRefs(refs, { expected, acknowledged }) {
 
 /** The store is opened by the caller, with no step in between. `acknowledged`: the operation had answered. */
 export async function inspect(context, about) {
-  const { expected, from } = about;
+  const { expected, operation } = about;
   const wrong = wrongRefs(await refsOf(context), about);
   wrong.push(...(await readAndCheck(context)));
-  if (from === "nothing") return wrong;
-  const { before, after } = expected;
-  return [...wrong, ...wrongFiles(filesOf(context.desk), { before: before.files, after: after.files })];
+  if (operation.from === "nothing") return wrong;
+  const files = filesOf(context.desk);
+  wrong.push(...(operation.check?.(files, expected) ?? []));
+  return [...wrong, ...wrongFiles(files, expected, operation.isFine)];
+}
+
+/** What the journal tells of this verb. */
+export async function countRecords({ smc, store }, { op }) {
+  return (await smc.audit(store, { op }, CALL)).entries.length;
+}
+
+/** No file of people is changed without a record, also by a process that was killed. */
+export async function wrongRecords(context, operation, { before, records }) {
+  if (same(filesOf(context.desk), before.files)) return [];
+  const isTold = (await countRecords(context, operation)) > records;
+  return isTold ? [] : [`journal: nothing tells of the ${operation.op} that changed files`];
 }
 
 /** Every byte, as a reader and as fsck see it. */
@@ -177,16 +191,23 @@ export async function lookAtWorktree(context, acknowledged) {
   }
 }
 
+function without(state, forgets = () => false) {
+  const files = Object.entries(state.files).filter(([path]) => !forgets(path));
+  return { ...state, files: Object.fromEntries(files.sort(([a], [b]) => (a < b ? -1 : 1))) };
+}
+
 /** The command is given again: it succeeds, or says that all is done, and then everything is as if it never stopped. */
 export async function runAgain(context, operation, expected) {
   try {
     await operation.run(context);
   } catch (error) {
-    if (!DONE_BEFORE.has(error.code)) return [`again: ${error.code}: ${error.message}`];
+    if (!DONE_BEFORE.has(error.code) && error.code !== operation.doneBefore)
+      return [`again: ${error.code}: ${error.message}`];
   }
-  const now = await describe(context);
+  const now = without(await describe(context), operation.forgets);
+  const after = without(expected.after, operation.forgets);
   return Object.keys(now)
-    .filter((part) => !same(now[part], expected.after[part]))
+    .filter((part) => !same(now[part], after[part]))
     .map((part) => `again: ${part} differ: ${JSON.stringify(now[part])}`);
 }
 

@@ -3,7 +3,7 @@
  * for the trace and to stdout for the parent: "answered" when the operation returned, "closed" when the store is closed.
  */
 import { openSync, writeSync } from "node:fs";
-import { operationOf } from "./operations.mjs";
+import { operationOf } from "./find-operation.mjs";
 import { open, placesOf } from "./places.mjs";
 
 const [name, folder] = process.argv.slice(2);

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { damaged, survey } from "./damage.mjs";
 import { failing, killed, restarted, survived } from "./faults.mjs";
 import { arm, disarm } from "./inject.mjs";
-import { makeBase, operationOf } from "./operations.mjs";
-import { describe } from "./oracles.mjs";
+import { operationOf } from "./find-operation.mjs";
+import { makeBase } from "./operations.mjs";
+import { countRecords, describe } from "./oracles.mjs";
 import { copy, placesOf, within } from "./places.mjs";
 
 /** What a user sees before and after the operation, and how many calls it makes. */
@@ -15,10 +16,12 @@ async function measure({ name, start, folder }) {
   if (operation.from !== "nothing") {
     return within(folder, async (context) => {
       const before = await describe(context);
+      const records = operation.op === undefined ? 0 : await countRecords(context, operation);
       arm({ mode: "count" });
       const ids = await operation.run(context);
       const { calls } = disarm();
-      return { calls, ids, expected: { before, after: await describe(context), middle: [before.refs] } };
+      const after = await describe(context);
+      return { calls, ids, expected: { before, after, middle: [before.refs], records } };
     });
   }
   const places = placesOf(folder);

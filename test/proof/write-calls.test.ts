@@ -17,13 +17,17 @@ import {
   type Start,
   type Workshop,
 } from "./starts.ts";
-import { OPERATIONS } from "./table.ts";
+import { FILE_OPERATIONS, OPERATIONS } from "./table.ts";
 
 const SEED = Number(process.env.PROOF_SEED ?? randomInt(2 ** 31));
 const ERRNOS = ["ENOSPC", "EIO", "EROFS", "EMFILE", "EDQUOT", "EACCES"];
 /** Faults of one operation in CI. */
 const FAILURES_MAX = IS_LONG ? Infinity : 36;
 const KILLS_MAX = IS_LONG ? Infinity : 12;
+/** Of one operation on files of people. */
+const FILE_FAILURES_MAX = IS_LONG ? Infinity : 8;
+const FILE_KILLS_MAX = IS_LONG ? Infinity : 6;
+const ALL = [...OPERATIONS, ...FILE_OPERATIONS];
 
 /** Of a list of what is wrong. */
 const SHOWN_MAX = 20;
@@ -44,7 +48,7 @@ interface Outcome {
 let workshop: Workshop;
 
 beforeAll(async () => {
-  workshop = await openWorkshop(OPERATIONS, { parent: IN_MEMORY });
+  workshop = await openWorkshop(ALL, { parent: IN_MEMORY });
 });
 
 afterAll(async () => {
@@ -67,7 +71,7 @@ function report(what: string, count: number, startedMs: number): void {
   process.stdout.write(`proof: ${what}: ${count} points in ${seconds.toFixed(1)} s (PROOF_SEED=${SEED})\n`);
 }
 
-for (const name of OPERATIONS) {
+for (const name of ALL) {
   test(`${name}: a write call that fails gives the right error and costs nothing else`, async () => {
     const startedMs = performance.now();
     const start = startOf(name);
@@ -77,7 +81,8 @@ for (const name of OPERATIONS) {
         { mode: "for-ever", errno, at },
       ]),
     );
-    const chosen = sample(faults, FAILURES_MAX, seeded(SEED));
+    const most = FILE_OPERATIONS.includes(name) ? FILE_FAILURES_MAX : FAILURES_MAX;
+    const chosen = sample(faults, most, seeded(SEED));
     const wrong: string[] = [];
     let hits = 0;
     await inParallel(chosen, AT_ONCE, async (fault, lane) => {
@@ -97,12 +102,13 @@ for (const name of OPERATIONS) {
   });
 }
 
-for (const name of OPERATIONS) {
+for (const name of ALL) {
   test(`${name}: a kill at a write call costs nothing`, async () => {
     const startedMs = performance.now();
     const start = startOf(name);
     const wrong: string[] = [];
-    const points = sample(calls(start), KILLS_MAX, seeded(SEED));
+    const most = FILE_OPERATIONS.includes(name) ? FILE_KILLS_MAX : KILLS_MAX;
+    const points = sample(calls(start), most, seeded(SEED));
     await using victims = new Children({ count: AT_ONCE, quick: false });
     await inParallel(points, AT_ONCE, async (at, lane) => {
       const folder = join(workshop.folder, `killed ${lane}`);

@@ -37,7 +37,7 @@ export const versionsApi = {
   }),
   registry: verb("Sums up all versions, or exports and imports them as a document", "repository", {
     action: choice("summary", "export", "import"),
-    all: optional(flag),
+    named: optional(flag),
     file: optional(text),
   }),
 };

@@ -326,6 +326,7 @@ export const api = {
     {
       dryRun: optional(flag),
       keepLast: optional(count),
+      pruneAll: optional(flag),
       keepTags: optional(flag),
       olderThan: optional(text),
       grace: optional(text),

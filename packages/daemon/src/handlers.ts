@@ -154,7 +154,7 @@ export const handlers = {
   rollback: onOwned(store.rollback),
   archive: onRepository(store.archive),
   unarchive: onRepository(store.unarchive),
-  layout: onRepository(store.layout),
+  layout: onOwned(store.layout),
   ref: onRepository(store.ref),
   "rev-parse": onRepository(store.revParse),
   "cat-file": onRepository(store.catFile),

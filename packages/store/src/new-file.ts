@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { lstat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fromErrno, isSmcError, SmcError } from "./errors.ts";
-import { AppendFile, createFile, removeFile, renamePath, syncFolder } from "./fs.ts";
+import { AppendFile, createFile, linkFile, removeFile, renamePath, syncFolder } from "./fs.ts";
 import { show } from "./show.ts";
 
 const FILE_MODE = 0o666;
@@ -43,6 +43,15 @@ export async function writeNewFile<T>(
   return filled;
 }
 
+/** A small file of people, durably: after a kill it is old or new, and what is left beside it no worktree tracks. */
+export async function replaceWith(
+  path: string,
+  bytes: Uint8Array | string,
+  { mode = 0o644 }: { mode?: number } = {},
+): Promise<void> {
+  await writeNewFile(path, { force: true, mode }, (file) => file.write(Buffer.from(bytes), 0));
+}
+
 /** A name in the same folder that no worktree tracks. */
 export function besidePath(path: string): string {
   return join(dirname(path), `.smc-tmp-${randomBytes(6).toString("hex")}`);
@@ -68,12 +77,23 @@ function inTheWay(path: string, isFolder: boolean): SmcError {
   });
 }
 
+/** What file systems of sticks answer, which have no links. */
+const NO_LINKS = new Set<unknown>(["EPERM", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EMLINK"]);
+
 /**
- * Moves a whole file to its name; durable after `syncFolder`. Not by a link, which file systems of sticks do not have: the
- * name is taken, then replaced. Throws WOULD_OVERWRITE unless `force`.
+ * Moves a whole file to its name; durable after `syncFolder`. Where there are no links the name is taken and then replaced: there a
+ * kill between the two leaves it empty. Throws WOULD_OVERWRITE unless `force`.
  */
 export async function giveName(temporary: string, path: string, force: boolean): Promise<void> {
   if (force) return renamePath(temporary, path);
+  try {
+    await linkFile(temporary, path);
+    return await removeOther(temporary);
+  } catch (error) {
+    if (!isSmcError(error)) throw error;
+    if (error.details.errno === "EEXIST") throw inTheWay(path, false);
+    if (!NO_LINKS.has(error.details.errno)) throw error;
+  }
   try {
     await createFile(path, "", { durable: false });
   } catch (error) {
@@ -85,5 +105,14 @@ export async function giveName(temporary: string, path: string, force: boolean):
   } catch (error) {
     await removeFile(path).catch(() => undefined);
     throw error;
+  }
+}
+
+/** The file has its name: that the other one stays, which no worktree tracks, is no failure. */
+async function removeOther(temporary: string): Promise<void> {
+  try {
+    await removeFile(temporary);
+  } catch (error) {
+    if (!isSmcError(error)) throw error;
   }
 }

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { lstat, readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { recordInterrupted } from "./begun.ts";
 import { noteDamage, readScrubState, type ScrubState } from "./check/scrub.ts";
 import { nowMs } from "./clock.ts";
 import { type Db, openDb } from "./db/db.ts";
@@ -349,6 +350,7 @@ async function openPartsOnce(
     const index = await ObjectIndex.open(db);
     const pins = new Pins();
     const refs = await createRefStore({ db, journal, pins });
+    await recordInterrupted({ path: root, journal, refs });
     const rebuild = options.rebuild === true || opened.rebuilt !== undefined || !isWhole(index, db);
     const lost = await reconcile({ path: root, index, pool }, { rebuild });
     const rebuilt = opened.rebuilt ?? (rebuild ? "rows of the object index were missing" : undefined);

@@ -7,14 +7,15 @@ import type { Output } from "../output.ts";
 
 export const command = defineCommand({
   usage: [
-    "gc [-n] [--keep-last COUNT [--keep-tags]] [--older-than SPAN] [--grace SPAN]",
+    "gc [-n] [--keep-last COUNT [--keep-tags] | --prune-all] [--older-than SPAN] [--grace SPAN]",
     "gc --remote [NAME] [-n] [--older-than SPAN] [--grace SPAN]",
   ],
   description: [
     "Takes away what no ref, no reflog of the last 30 days, no stage and no running command needs. Other commands go on",
     'meanwhile. For 24 hours "smc undelete" brings it all back; the first gc after that frees the disk for good.',
     "With --keep-last the files of older versions go as well; their commits, trees and metrics stay, and archived versions,",
-    "those in the registry and those that a ref named within 30 days are left whole.",
+    "those in the registry and those that a ref named within 30 days are left whole. --prune-all is --keep-last 1, refused with 5",
+    "where a version is archived: such versions are kept for ever.",
     "When anything that is needed is missing or damaged, nothing is taken away.",
     "With --remote the same on a folder or bucket: packs of which no ref there needs anything go, at once and for good, but none",
     "that is younger than 24 hours. Others may push meanwhile.",
@@ -31,6 +32,11 @@ export const command = defineCommand({
       summary: "give up the files of versions that are not among the last COUNT of a branch",
     },
     "keep-tags": { type: "boolean", summary: "with --keep-last: not those of tagged versions" },
+    "prune-all": {
+      type: "boolean",
+      summary:
+        "give up the files of all versions but the last of a branch; refused where versions are archived",
+    },
     "older-than": { type: "string", value: "SPAN", summary: "keep what refs named within SPAN (30 days)" },
     grace: {
       type: "string",
@@ -54,6 +60,7 @@ export const command = defineCommand({
       ...(options.remote ? { remote: words[0] ?? "" } : {}),
       dryRun: options["dry-run"],
       keepTags: options["keep-tags"],
+      pruneAll: options["prune-all"],
       ...(options["keep-last"] === undefined ? {} : { keepLast: options["keep-last"] }),
       ...(options["older-than"] === undefined ? {} : { olderThan: options["older-than"] }),
       ...(options.grace === undefined ? {} : { grace: options.grace }),

@@ -15,9 +15,9 @@ function role(title: string, row: Version | null): string[] {
 }
 
 export const command = defineCommand({
-  usage: ["registry [summary]", "registry export [--schema 2.0] [--all]", "registry import FILE"],
+  usage: ["registry [summary]", "registry export [--schema 2.0] [--named]", "registry import FILE"],
   description: [
-    "summary: how many versions there are, which is live, what was archived. export: all of them as one JSON document.",
+    "summary: how many versions there are, which is live, what was archived. export: every version ever committed, with and without a name, as one JSON document.",
     "import: takes reasons of the archive and metrics from such a document, for versions that are here; what is live is never moved.",
   ],
   positionals: [
@@ -26,7 +26,7 @@ export const command = defineCommand({
   ],
   options: {
     schema: { type: "choice", choices: ["2.0"], summary: "for export: the version of the document" },
-    all: { type: "boolean", summary: "for export: every commit of every branch, too" },
+    named: { type: "boolean", summary: "for export: only what a tag, the archive or a role names" },
   },
   examples: [
     ["smc registry", "what is where"],
@@ -40,11 +40,11 @@ export const command = defineCommand({
       throw new SmcError("USAGE", `registry: '${show(word, 80)}' is not one of ${ACTIONS.join(", ")}`);
     if ((action === "import") !== (file !== undefined) || more.length > 0)
       throw new SmcError("USAGE", 'a file goes with "smc registry import FILE"');
-    if (action !== "export" && (options.all || options.schema !== undefined))
-      throw new SmcError("USAGE", "--schema and --all go with export");
+    if (action !== "export" && (options.named || options.schema !== undefined))
+      throw new SmcError("USAGE", "--schema and --named go with export");
     return context.call("registry", {
       action,
-      all: options.all,
+      named: options.named,
       ...(file === undefined ? {} : { file: resolve(context.folder, file) }),
     });
   },

@@ -114,8 +114,8 @@ export async function gcIn(
   const { name, email } = await readActor(context);
   const actor = `${name} <${email}>`;
   if (named === undefined) return store.gc(context.store, { ...options, actor }, call);
-  const { keepLast, keepTags, ...rest } = options;
-  if (keepLast !== undefined || keepTags === true)
+  const { keepLast, keepTags, pruneAll, ...rest } = options;
+  if (keepLast !== undefined || keepTags === true || pruneAll === true)
     throw new SmcError("ARGUMENT_INVALID", "versions give up their files in a store, not on a remote", {
       hint: 'run "smc gc --keep-last" here and push, then run "smc gc --remote"',
     });

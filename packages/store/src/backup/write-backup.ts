@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
-import { createFolder } from "../fs.ts";
+import { type AppendFile, createFolder, removeFile } from "../fs.ts";
+import { kindAt } from "../layout/folders.ts";
 import { writeNewFile } from "../new-file.ts";
 import { show } from "../show.ts";
 import { DigestCounter, readSteady } from "./digests.ts";
@@ -53,17 +54,30 @@ export async function writeFileBackup(
   if (part === undefined || parts.length > 1) throw new SmcError("INTERNAL", "a copy of no file");
   await createFolder(folder, { mode: FOLDER_MODE });
   const path = join(folder, manifest.name);
-  const file = await writeNewFile(path, { force: false, mode: modeOf(part) }, async (target) => {
+  let hasManifest = false;
+  const fill = async (target: AppendFile): Promise<BackupFile> => {
     const counter = new DigestCounter();
     let at = 0;
     for await (const piece of counter.count(part.read(call), call)) {
       await target.write(piece, at);
       at += piece.length;
     }
-    return { ...fieldsOf(part), sizeBytes: counter.sizeBytes, ...counter.end() };
-  });
-  const text = encodeManifest({ ...manifest, files: [file] });
-  await writeNewFile(besideOf(path), { force: true }, (target) => target.write(text, 0));
+    const file = { ...fieldsOf(part), sizeBytes: counter.sizeBytes, ...counter.end() };
+    // Before the copy has its name: a copy without it could not be restored.
+    const text = encodeManifest({ ...manifest, files: [file] });
+    await writeNewFile(besideOf(path), { force: true }, (beside) => beside.write(text, 0));
+    hasManifest = true;
+    return file;
+  };
+  let file: BackupFile;
+  try {
+    file = await writeNewFile(path, { force: false, mode: modeOf(part) }, fill);
+  } catch (error) {
+    // What failed first is what is told.
+    const isAlone = hasManifest && (await kindAt(path)) === undefined;
+    if (isAlone) await removeFile(besideOf(path)).catch(() => undefined);
+    throw error;
+  }
   return { path, sizeBytes: file.sizeBytes, files: [file] };
 }
 

@@ -5,7 +5,7 @@
 import { type BackupManifest, parseManifest } from "../backup/manifest.ts";
 import { besideOf } from "../backup/write-backup.ts";
 import { isSmcError, SmcError } from "../errors.ts";
-import { replaceFile } from "../fs.ts";
+import { replaceWith } from "../new-file.ts";
 import { parseJson } from "../json.ts";
 import { show } from "../show.ts";
 import { readSmall } from "../worktree/head.ts";
@@ -97,7 +97,7 @@ export async function writeRecord(path: string, record: FileRecord): Promise<voi
       "LIMIT_EXCEEDED",
       `what is noted about '${show(path)}' would take more than ${RECORD_BYTES_MAX} bytes; nothing was written`,
     );
-  await replaceFile(besideOf(path), text, { mode: 0o644 });
+  await replaceWith(besideOf(path), text);
 }
 
 async function readBeside(path: string): Promise<Buffer | undefined> {

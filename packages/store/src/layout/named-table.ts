@@ -1,6 +1,6 @@
 /** Files of the worktree that say what is known of named things: `{"version": 1, "models": {"best.pt": {…}}}`. */
 import { isSmcError, SmcError } from "../errors.ts";
-import { replaceFile } from "../fs.ts";
+import { replaceWith } from "../new-file.ts";
 import { show } from "../show.ts";
 import { readSmall } from "../worktree/head.ts";
 
@@ -76,7 +76,7 @@ export async function writeTable(
   const text = `${JSON.stringify(document, undefined, 2)}\n`;
   if (entries.length > ENTRIES_MAX || Buffer.byteLength(text) > TABLE_BYTES_MAX)
     throw new SmcError("LIMIT_EXCEEDED", `'${show(path)}' would hold too much; it was not changed`);
-  await replaceFile(path, text, { mode: 0o644 });
+  await replaceWith(path, text);
 }
 
 export function isMap(value: unknown): value is Record<string, unknown> {

@@ -2,18 +2,10 @@
 import { dirname, join } from "node:path";
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
-import {
-  createFile,
-  createFolder,
-  createOneFolder,
-  renamePath,
-  replaceFile,
-  syncFile,
-  syncFolder,
-} from "../fs.ts";
+import { createFile, createFolder, createOneFolder, renamePath, syncFile, syncFolder } from "../fs.ts";
 import { readCommit } from "../history/graph.ts";
 import { type Digest, hashBytes } from "../objects/digest.ts";
-import { besidePath } from "../new-file.ts";
+import { besidePath, replaceWith } from "../new-file.ts";
 import type { Repository } from "../repository.ts";
 import { show } from "../show.ts";
 import { flattenTree } from "../trees/tree-read.ts";
@@ -199,5 +191,5 @@ async function fill(
     done.push({ ...file, mtimeNs: String((await lstatOne(path))?.mtimeNs) });
   }
   for (const path of folders) await syncFolder(join(folder, path));
-  await replaceFile(join(folder, MARKER), encodeMarker({ ...marker, files: done }), { mode: 0o644 });
+  await replaceWith(join(folder, MARKER), encodeMarker({ ...marker, files: done }));
 }

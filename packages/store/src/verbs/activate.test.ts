@@ -73,11 +73,12 @@ function killedAt(root: string, step: number): boolean {
     import { activate } from ${JSON.stringify(join(DIST, "index.js"))};
     import { interceptCalls } from ${JSON.stringify(join(DIST, "fs.js"))};
     let left = ${step};
-    interceptCalls((what) => { if (/rename|sync/.test(what) && left-- === 0) process.kill(process.pid, "SIGKILL"); });
+    const isOurs = (path) => !path.startsWith(${JSON.stringify(join(root, "store"))});
+    interceptCalls((what, path) => { if (/rename|sync|link/.test(what) && isOurs(path) && left-- === 0) process.kill(process.pid, "SIGKILL"); });
     const root = ${JSON.stringify(root)};
     const openRepository = async () => ({ name: "demo" });
     // Its journal is not what is killed here.
-    const store = { refs: { note: async () => undefined } };
+    const store = { path: root + "/store", journal: { position: { seq: 0 } }, refs: { note: async () => undefined } };
     const place = { folder: root, models: root, actor: "Ada <ada@example.org>", store, openRepository };
     const call = { signal: new AbortController().signal, onProgress: () => undefined };
     await activate(place, { target: "new.pt", as: "best.pt", answer: "yes" }, call);`;

@@ -10,7 +10,7 @@ import { readCommit } from "../history/graph.ts";
 import { resolveRevision } from "../history/revision.ts";
 import { activateFile } from "../layout/activate-file.ts";
 import { type FilesPlace, kindAt, listFiles, pathOf } from "../layout/folders.ts";
-import { noteFiles } from "../layout/note-files.ts";
+import { FileWork, noteFiles } from "../layout/note-files.ts";
 import { show } from "../show.ts";
 import { flattenTree } from "../trees/tree-read.ts";
 import { exclusively } from "../worktree/worktree.ts";
@@ -87,12 +87,13 @@ export async function activate(
       return { ...plan, recorded: await noteFiles(place, { op: "activate", what: `declined: ${what}` }) };
     if (options.answer === undefined)
       throw new SmcError("CONFIRMATION_NEEDED", `'${show(path)}' would be replaced; nothing was activated`);
+    await using work = await FileWork.begin(place, { op: "activate", what });
     const { executable, read } = source;
     const { actor } = place;
     const next = { content: read(call), sha256, executable, path, old, backups: backupsFolder(place), actor };
     const kept = await activateFile(next, call);
     const before = old === undefined ? "" : `; before: ${show(old)}, kept as ${show(kept ?? "nothing")}`;
-    const recorded = await noteFiles(place, { op: "activate", what: `${what}${before}` });
+    const recorded = await work.record(before);
     return { ...plan, backup: kept, activated: true, recorded };
   });
 }

@@ -8,7 +8,7 @@ import type { Call } from "../call.ts";
 import { nowMs } from "../clock.ts";
 import { type ErrorJson, isSmcError, SmcError } from "../errors.ts";
 import { type FilesPlace, kindAt, pathOf } from "../layout/folders.ts";
-import { noteFiles } from "../layout/note-files.ts";
+import { FileWork } from "../layout/note-files.ts";
 import { show } from "../show.ts";
 import { exclusively } from "../worktree/worktree.ts";
 
@@ -134,6 +134,7 @@ async function inPlaces(
     source,
     links,
   };
+  await using work = await FileWork.begin(place, { op: "backup", what: `${kind} ${name} ` });
   const write = kind === "file" ? writeFileBackup : writeTarBackup;
   const places: BackupPlace[] = [];
   const failures: SmcError[] = [];
@@ -151,7 +152,7 @@ async function inPlaces(
   if (written === undefined) throw failures[0] ?? new SmcError("INTERNAL", "a backup in no place");
   const { files } = written;
   const made = places.filter(({ error }) => error === null).map(({ path }) => path);
-  const recorded = await noteFiles(place, { op: "backup", what: `${kind} ${name} ${whereText(made)}` });
+  const recorded = await work.record(whereText(made));
   return {
     kind,
     name,

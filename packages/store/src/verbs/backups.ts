@@ -14,7 +14,7 @@ import type { Call } from "../call.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { removeFile, syncFolder } from "../fs.ts";
 import { type FilesPlace, pathOf } from "../layout/folders.ts";
-import { noteFiles } from "../layout/note-files.ts";
+import { FileWork } from "../layout/note-files.ts";
 import { show } from "../show.ts";
 
 const NAMES_MAX = 10_000;
@@ -60,11 +60,13 @@ export async function backups(
   const paths: string[] = [];
   for (const name of new Set(names)) paths.push(await findBackup(place, name));
   if (action === "verify") return { action, folder, ...(await verifyAll(paths, call)), recorded: false };
-  const removed = await removeAll(paths, call);
+  const rows: BackupRow[] = [];
+  for (const path of paths) rows.push(await lookAt(path, call));
   const named = paths.slice(0, NAMES_TOLD_MAX).map((path) => show(path));
   const more = paths.length > named.length ? ` and ${paths.length - named.length} more` : "";
-  const recorded = await noteFiles(place, { op: "backups", what: `removed ${named.join(", ")}${more}` });
-  return { action, folder, backups: removed, broken: [], recorded };
+  await using work = await FileWork.begin(place, { op: "backups", what: `rm ${named.join(", ")}${more}` });
+  await removeAll(rows, work);
+  return { action, folder, backups: rows, broken: [], recorded: await work.record() };
 }
 
 async function verifyAll(
@@ -87,16 +89,14 @@ async function verifyAll(
   return { backups: whole, broken };
 }
 
-/** Only what is a backup is removed; all are looked at before the first goes. */
-async function removeAll(paths: readonly string[], call: Call): Promise<BackupRow[]> {
-  const rows: BackupRow[] = [];
-  for (const path of paths) rows.push(await lookAt(path, call));
+/** Only what is a backup is removed: all were looked at before the first goes. */
+async function removeAll(rows: readonly BackupRow[], work: FileWork): Promise<void> {
   for (const { path, kind } of rows) {
     await removeFile(path);
+    work.hasChanged = true;
     if (kind === "file") await removeFile(besideOf(path));
     await syncFolder(dirname(path));
   }
-  return rows;
 }
 
 async function lookAt(path: string, call: Call): Promise<BackupRow> {

@@ -7,7 +7,7 @@ import { type Call, throwIfCanceled } from "../call.ts";
 import { type ErrorJson, isSmcError, SmcError } from "../errors.ts";
 import { suggest } from "../history/suggest.ts";
 import { type FilesPlace, kindAt } from "../layout/folders.ts";
-import { noteFiles } from "../layout/note-files.ts";
+import { FileWork } from "../layout/note-files.ts";
 import { show } from "../show.ts";
 import { exclusively } from "../worktree/worktree.ts";
 
@@ -72,19 +72,21 @@ export async function catalog(place: WebPlace, options: CatalogOptions, call: Ca
   if (action === "pull") {
     const plan = { folder: join(place.models, "downloads"), force: options.force === true };
     const wanted = await choose(file, options);
-    const pulled = await pullAll(place, { ...plan, models: wanted }, call);
+    await using work = await FileWork.begin(place, { op: "catalog", what: `pull ${namesText(wanted)}` });
+    const pulled = await pullAll(place, { ...plan, models: wanted, work }, call);
     const [only, ...more] = pulled;
     if (only !== undefined && only.error !== null && more.length === 0) throw SmcError.fromJSON(only.error);
     const came = downloadedText(pulled);
-    const recorded = came !== undefined && (await noteFiles(place, { op: "catalog", what: `pull ${came}` }));
+    const recorded = came !== undefined && (await work.record(`: downloaded ${came}`));
     return { action, file, models: [], pulled, recorded };
   }
   const [name, ...more] = names;
   if (name === undefined || more.length > 0) throw new SmcError("USAGE", `name one model to ${action}`);
+  await using work = await FileWork.begin(place, { op: "catalog", what: `${action} ${show(name, 200)}` });
   const changed = await exclusively({ root: file }, call, () =>
     action === "add" ? add(file, modelOf(name, options), options.force === true) : remove(file, name),
   );
-  const recorded = await noteFiles(place, { op: "catalog", what: `${action} ${show(name, 200)}` });
+  const recorded = await work.record();
   return { action, file, models: await withPaths(place, [changed], call), pulled: [], recorded };
 }
 
@@ -95,15 +97,20 @@ export async function readDefaults(place: FilesPlace): Promise<readonly Model[]>
 
 /** What was downloaded now, in one line for the audit log; undefined for nothing. */
 export function downloadedText(pulled: readonly PulledModel[]): string | undefined {
-  const names = pulled.flatMap(({ name, file }) => (file?.downloaded === true ? [show(name, 200)] : []));
-  const more = names.length > NAMES_TOLD_MAX ? ` and ${names.length - NAMES_TOLD_MAX} more` : "";
-  return names.length === 0 ? undefined : names.slice(0, NAMES_TOLD_MAX).join(", ") + more;
+  const came = pulled.filter(({ file }) => file?.downloaded === true);
+  return came.length === 0 ? undefined : namesText(came);
+}
+
+function namesText(models: readonly { readonly name: string }[]): string {
+  const names = models.slice(0, NAMES_TOLD_MAX).map(({ name }) => show(name, 200));
+  const more = models.length - names.length;
+  return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 /** One that fails does not stop the others. Throws CANCELED. */
 export async function pullAll(
   { web }: WebPlace,
-  { models, folder, force }: PullPlan & { readonly models: readonly Model[] },
+  { models, folder, force, work }: PullPlan & { readonly models: readonly Model[]; readonly work: FileWork },
   call: Call,
 ): Promise<readonly PulledModel[]> {
   const pulled: PulledModel[] = [];
@@ -111,6 +118,7 @@ export async function pullAll(
     try {
       const file = await pullModel(web, { model, folder, force }, call);
       pulled.push({ name: model.name, file, error: null });
+      if (file.downloaded) work.hasChanged = true;
     } catch (error) {
       if (!isSmcError(error) || error.code === "CANCELED") throw error;
       pulled.push({ name: model.name, file: null, error: error.toJSON() });

@@ -17,7 +17,7 @@ import { dataSetsOf } from "../data/stored-data.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { suggest } from "../history/suggest.ts";
 import { type FilesPlace, pathOf } from "../layout/folders.ts";
-import { noteFiles } from "../layout/note-files.ts";
+import { FileWork } from "../layout/note-files.ts";
 import { show } from "../show.ts";
 import { exclusively } from "../worktree/worktree.ts";
 
@@ -117,10 +117,10 @@ export async function data(place: DataPlace, options: DataOptions, call: Call): 
     case "rm":
     case "add": {
       const name = oneOf(options);
+      await using work = await FileWork.begin(place, { op: "data", what: `${action} ${name}` });
       const set =
         action === "add" ? await add(place, name, { options, call }) : await remove(file, name, call);
-      const recorded = await noteFiles(place, { op: "data", what: `${action} ${name}` });
-      return { action, file, sets: [set], recorded };
+      return { action, file, sets: [set], recorded: await work.record() };
     }
     default: {
       const unknown: never = action;

@@ -8,7 +8,7 @@ import { SmcError } from "../errors.ts";
 import { createFolder } from "../fs.ts";
 import { suggest } from "../history/suggest.ts";
 import { assertRecordFree, NO_ORIGIN, readRecord, writeRecord } from "../layout/file-record.ts";
-import { noteFiles } from "../layout/note-files.ts";
+import { FileWork } from "../layout/note-files.ts";
 import { type FilesPlace, targetOf } from "../layout/folders.ts";
 import { readUpload, trackedUpload, type UploadedFile, uploadRef } from "../layout/uploads.ts";
 import { assertFree, writeNewFile } from "../new-file.ts";
@@ -70,14 +70,15 @@ export async function download(
     const isDescribed = isBelow(place.models, path);
     if (written) await assertFree(path, force);
     if (isDescribed) await assertRecordFree(path);
+    const what = `${show(name, 200)} from ${show(remoteName, 100)}`;
+    await using work = await FileWork.begin(place, { op: "download", what });
     await createFolder(dirname(path), { mode: FOLDER_MODE });
     const md5 = written ? await write(repository.store, { path, file, force }, call) : file.md5;
     const told = { ...file, remote: remoteName, url: remote.url, path, written };
     const whole = { ...told, md5: md5 ?? (await md5Of(repository.store, file, call)) };
     if (isDescribed) await describe(path, whole);
     if (!written || isRecorded) return { ...whole, recorded: isRecorded };
-    const what = `${show(name, 200)} from ${show(remoteName, 100)}`;
-    return { ...whole, recorded: await noteFiles(place, { op: "download", what }) };
+    return { ...whole, recorded: await work.record() };
   });
 }
 

@@ -19,6 +19,7 @@ import { sweep } from "../gc/sweep.ts";
 import { emptyEpoch, type Epoch, listTrash, readExpired, writeExpired } from "../gc/trash.ts";
 import { parseSpan } from "../history/dates.ts";
 import type { OwnedStore } from "../open-store.ts";
+import { ARCHIVE_PREFIX } from "../registry/archive-refs.ts";
 import { show } from "../show.ts";
 
 /** What refs named within this time is kept. */
@@ -27,6 +28,8 @@ const REFLOG_SPAN = "30 days";
 const GRACE_SPAN = "24 hours";
 /** Of versions that give up their files, so many are listed. */
 const COMMITS_MAX = 1000;
+/** Of archived versions that are in the way. */
+const ARCHIVED_TOLD_MAX = 5;
 /** How long commands that run already may take. */
 const CALLS_MS_MAX = 600_000;
 
@@ -37,6 +40,8 @@ export interface GcOptions {
   readonly olderThan?: string;
   /** Gives up the files of versions that are not among the last so many of a branch; their commits stay. */
   readonly keepLast?: number;
+  /** As `keepLast: 1`, but refused where versions are archived. */
+  readonly pruneAll?: boolean;
   /** With `keepLast`: tagged versions keep their files. */
   readonly keepTags?: boolean;
   /** "Name <address>": who does it, for the journal. */
@@ -101,7 +106,8 @@ export function gc(store: OwnedStore, options: GcOptions, call: Call): Promise<G
       return { ...describe(plan, { dryRun: true, old: old.epochs }), pruned, notes };
     if (expired !== undefined) await writeExpired(store.path, expired);
     const actor = options.actor ?? NOBODY;
-    await markPruned(store, fresh, { reason: `gc: --keep-last ${options.keepLast ?? 0}`, actor });
+    const what = options.pruneAll === true ? "--prune-all" : `--keep-last ${options.keepLast ?? 0}`;
+    await markPruned(store, fresh, { reason: `gc: ${what}`, actor });
     const left = before.filter(({ digest }) => !mark.live.has(digest));
     await unmarkPruned(store, left, { reason: "gc: the version itself is gone", actor });
     return { ...(await clean(store, { plan, mark, old: old.epochs, graceMs }, call)), pruned, notes };
@@ -151,13 +157,36 @@ function digestsOf(pruned: readonly Pruned[]): Digest[] {
 
 async function chooseFresh(
   store: OwnedStore,
-  { keepLast, keepTags = false, sinceSeq }: GcOptions & { sinceSeq: number },
+  options: GcOptions & { sinceSeq: number },
   call: Call,
 ): Promise<Pruned[]> {
+  const { pruneAll = false, keepTags = false, sinceSeq } = options;
+  if (pruneAll) await assertNoneArchived(store, options);
+  const keepLast = pruneAll ? 1 : options.keepLast;
   if (keepLast === undefined) return [];
   if (!Number.isSafeInteger(keepLast) || keepLast < 1)
     throw new SmcError("ARGUMENT_INVALID", "at least the last version of a branch keeps its files");
   return choosePruned(store, { keepLast, keepTags, sinceSeq }, call);
+}
+
+/** Who asks for all is told that archived versions stay; who asks for a number of versions knows. Throws REF_PROTECTED, USAGE. */
+async function assertNoneArchived(store: OwnedStore, { keepLast, keepTags }: GcOptions): Promise<void> {
+  if (keepLast !== undefined || keepTags === true)
+    throw new SmcError("USAGE", "--prune-all goes without --keep-last and --keep-tags; nothing was removed");
+  const archived: string[] = [];
+  for (const { name } of await store.refs.listRepositories())
+    for (const ref of await store.refs.list(name, ARCHIVE_PREFIX))
+      archived.push(`${name} ${ref.name.slice(ARCHIVE_PREFIX.length)}`);
+  if (archived.length === 0) return;
+  const shown = archived.slice(0, ARCHIVED_TOLD_MAX).map((text) => show(text, 200));
+  const more = archived.length > shown.length ? ` and ${archived.length - shown.length} more` : "";
+  throw new SmcError(
+    "REF_PROTECTED",
+    `archived versions keep their files for ever: ${shown.join(", ")}${more}; nothing was removed`,
+    {
+      hint: '"smc gc --keep-last 1" gives up the files of all versions but these and the last of each branch',
+    },
+  );
 }
 
 /** Notes on what could not be looked at because it is gone. */

@@ -4,7 +4,7 @@ import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { createFolder } from "../fs.ts";
 import { kindAt } from "../layout/folders.ts";
-import { noteFiles } from "../layout/note-files.ts";
+import { FileWork } from "../layout/note-files.ts";
 import { type FolderState, findOwned, readFolder, removeLeftovers } from "../layout/owned-folder.ts";
 import {
   assertNoConflicts,
@@ -19,7 +19,7 @@ import { ownMetadata } from "../layout/version-document.ts";
 import type { Digest } from "../objects/digest.ts";
 import { listArchived } from "../registry/archive-refs.ts";
 import { listVersions, type VersionRow } from "../registry/version-list.ts";
-import type { Repository } from "../repository.ts";
+import type { OwnedRepository, Repository } from "../repository.ts";
 import { show } from "../show.ts";
 import { ignoreIn } from "../worktree/ignore-in.ts";
 import { reasonOf } from "../worktree/state.ts";
@@ -75,7 +75,7 @@ interface Step {
  * were changed, with nothing changed; ARGUMENT_INVALID, LIMIT_EXCEEDED over 10,000 versions or files of one, OBJECT_CORRUPT.
  */
 export async function layout(
-  repository: Repository,
+  repository: OwnedRepository,
   options: LayoutOptions,
   call: Call,
 ): Promise<LayoutResult> {
@@ -88,20 +88,27 @@ export async function layout(
     const blocked = await blockedBy([folder, join(folder, ARCHIVE)]);
     assertNoConflicts([...blocked, ...steps.flatMap(conflictsIn)]);
     const changed = steps.filter(({ row }) => row.action === "written" || row.action === "removed");
-    if (!dryRun) await carryOut(repository, { folder, steps }, call);
-    if (!dryRun && changed.length > 0) await noteSync(repository, folder, changed);
+    if (!dryRun) await sync(repository, { folder, steps, changed }, call);
     return { action: options.action, folder, dryRun, folders: steps.map(({ row }) => row) };
   });
 }
 
 /** The copies can be made again: that they are not in the journal is no reason to take them away. */
-async function noteSync(repository: Repository, folder: string, changed: readonly Step[]): Promise<void> {
+async function sync(
+  repository: OwnedRepository,
+  { folder, steps, changed }: { folder: string; steps: readonly Step[]; changed: readonly Step[] },
+  call: Call,
+): Promise<void> {
+  if (changed.length === 0) return carryOut(repository, { folder, steps }, call);
   const { store, name } = repository;
   const { actor } = reasonOf(repository, "layout", "");
   const told = changed.slice(0, FOLDERS_TOLD_MAX).map(({ row }) => `${row.name} ${row.action}`);
   const more = changed.length > told.length ? ` and ${changed.length - told.length} more` : "";
   const what = `${show(folder)}: ${told.join(", ")}${more}`;
-  await noteFiles({ store, actor, openRepository: async () => ({ name }) }, { op: "layout", what });
+  const place = { store, actor, openRepository: async () => ({ name }) };
+  await using work = await FileWork.begin(place, { op: "layout", what });
+  await carryOut(repository, { folder, steps, work }, call);
+  await work.record();
 }
 
 function conflictsIn({ row, folder, state }: Step): string[] {
@@ -168,7 +175,7 @@ async function planOne(
 
 async function carryOut(
   repository: Repository,
-  { folder, steps }: { folder: string; steps: readonly Step[] },
+  { folder, steps, work }: { folder: string; steps: readonly Step[]; work?: FileWork },
   call: Call,
 ): Promise<void> {
   await createFolder(folder, { mode: FOLDER_MODE });
@@ -178,5 +185,7 @@ async function carryOut(
     if (row.action === "removed") await removeVersion(target, call);
     else if (row.action === "written" && wanted !== undefined)
       await placeVersion(repository, { folder: target, wanted }, call);
+    else continue;
+    if (work !== undefined) work.hasChanged = true;
   }
 }

@@ -5,7 +5,7 @@ import { resolveCommit } from "../history/revision.ts";
 import { addFileNote, noCommit, readFileNotes, revisionOrFile } from "../layout/file-card.ts";
 import type { FileNote } from "../layout/file-record.ts";
 import type { FilesPlace } from "../layout/folders.ts";
-import { noteFiles } from "../layout/note-files.ts";
+import { FileWork } from "../layout/note-files.ts";
 import { assertMessage } from "../objects/names.ts";
 import type { Digest } from "../objects/digest.ts";
 import { addNote, type Note, readNotesOf } from "../registry/notes.ts";
@@ -66,8 +66,9 @@ export async function noteHere(
     asFile: async (path): Promise<FileNoteResult> => {
       if (Object.keys(metrics).length > 0) throw noCommit(revision ?? "", "--metric");
       if (message === undefined) return { action: "list", path, notes: await readFileNotes(path) };
+      await using work = await FileWork.begin(place, { op: "note", what: `about ${show(path)}` });
       const made = await addFileNote(path, { text: message, author: place.actor }, call);
-      await noteFiles(place, { op: "note", what: `about ${show(path)}` });
+      await work.record();
       return { action: "add", path, notes: [made] };
     },
   });

@@ -23,8 +23,8 @@ import { reasonOf } from "../worktree/state.ts";
 
 export interface RegistryOptions {
   readonly action: "summary" | "export" | "import";
-  /** For export: commits of branches without a name, too. */
-  readonly all?: boolean;
+  /** For export: only versions that a tag, the archive or a role names, instead of every commit. */
+  readonly named?: boolean;
   /** For import: absolute path. */
   readonly file?: string;
 }
@@ -85,11 +85,11 @@ async function summarize(repository: Repository, call: Call): Promise<RegistrySu
 
 async function build(
   repository: Repository,
-  options: RegistryOptions,
+  { named }: RegistryOptions,
   call: Call,
 ): Promise<RegistryDocument> {
   const entries = [];
-  for (const row of await listVersions(repository, options, call)) {
+  for (const row of await listVersions(repository, { all: named !== true }, call)) {
     const { commit } = await readFacts(repository.store, row.commit);
     const file = await findPath(repository.store.objects, commit.tree, "metadata.json");
     entries.push(entryOf(row, file !== undefined && file.mode !== "040000"));

@@ -7,7 +7,7 @@ import { restoreFile, restoreFolder, restoreStore } from "../backup/restore-back
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { type FilesPlace, pathOf, targetOf } from "../layout/folders.ts";
-import { noteFiles } from "../layout/note-files.ts";
+import { FileWork } from "../layout/note-files.ts";
 import { show } from "../show.ts";
 
 export interface RestoreBackupOptions {
@@ -60,9 +60,11 @@ export async function restoreBackup(
         hint: "restore it into a folder, then activate one of its files",
       },
     );
-  const { path, written } = await bring(place, { backup, options }, call);
+  const path = await pathFor(place, { backup, options });
   const what = `${show(backup.path)} restored as ${show(path)}`;
-  const recorded = written && (await noteFiles(place, { op: "restore-backup", what }));
+  await using work = await FileWork.begin(place, { op: "restore-backup", what });
+  const written = await bring(backup, { path, force: options.force === true }, call);
+  const recorded = written && (await work.record());
   return {
     kind,
     backup: backup.path,
@@ -78,36 +80,35 @@ export async function restoreBackup(
   };
 }
 
-async function bring(
+/** Absolute path of what is to be restored. Throws USAGE. */
+async function pathFor(
   place: FilesPlace,
   { backup, options }: { backup: Backup; options: RestoreBackupOptions },
-  call: Call,
-): Promise<{ path: string; written: boolean }> {
+): Promise<string> {
   const { kind } = backup.manifest;
   const { destination, force = false } = options;
   const name = basename(backup.path);
-  if (kind === "file") {
-    const path =
-      destination === undefined
-        ? join(place.models, "trained", name)
-        : await targetOf(place, destination, name);
-    return { path, written: await restoreFile(backup, { path, force }, call) };
-  }
+  if (kind === "file")
+    return destination === undefined
+      ? join(place.models, "trained", name)
+      : targetOf(place, destination, name);
   if (force)
     throw new SmcError("USAGE", "--force goes with the backup of a file; folders are never replaced");
-  if (kind === "revision") {
-    const path =
-      destination === undefined
-        ? join(place.models, "trained", name.replace(/\.tar$/, ""))
-        : pathOf(place, destination);
-    await restoreFolder(backup, path, call);
-    return { path, written: true };
-  }
-  if (destination === undefined)
-    throw new SmcError("USAGE", "name the folder for the store; nothing was restored", {
-      hint: `smc restore-backup ${name} FOLDER, then use it with --store FOLDER`,
-    });
-  const path = pathOf(place, destination);
-  await restoreStore(backup, path, call);
-  return { path, written: true };
+  if (destination !== undefined) return pathOf(place, destination);
+  if (kind === "revision") return join(place.models, "trained", name.replace(/\.tar$/, ""));
+  throw new SmcError("USAGE", "name the folder for the store; nothing was restored", {
+    hint: `smc restore-backup ${name} FOLDER, then use it with --store FOLDER`,
+  });
+}
+
+/** False when the same bytes were there already. */
+async function bring(
+  backup: Backup,
+  { path, force }: { path: string; force: boolean },
+  call: Call,
+): Promise<boolean> {
+  const { kind } = backup.manifest;
+  if (kind === "file") return restoreFile(backup, { path, force }, call);
+  await (kind === "revision" ? restoreFolder : restoreStore)(backup, path, call);
+  return true;
 }

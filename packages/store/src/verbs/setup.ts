@@ -4,7 +4,7 @@ import { type Call, throwIfCanceled } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { createFolder, syncFolder } from "../fs.ts";
 import { type FilesPlace, kindAt, MODEL_FOLDERS } from "../layout/folders.ts";
-import { noteFiles } from "../layout/note-files.ts";
+import { FileWork } from "../layout/note-files.ts";
 import { show } from "../show.ts";
 import { downloadedText, pullAll, type PulledModel, readDefaults, type WebPlace } from "./catalog.ts";
 import { gitRule, hideFromGit } from "../worktree/hide-from-git.ts";
@@ -57,22 +57,23 @@ export async function setup(place: WebPlace, options: SetupOptions, call: Call):
     (kind === undefined ? made : kept).push(name);
   }
   throwIfCanceled(call);
+  await using work = await FileWork.begin(place, { op: "setup", what: `${show(models)}: ` });
   for (const name of made) await createFolder(join(models, name), { mode: 0o777 });
   if (made.length > 0) await syncFolder(models);
   const hidden = await hideModels(place);
   const gitignoreChanged = hidden?.isNew === true;
   const copies = MODEL_FOLDERS.filter((name) => name !== "trained");
   const smcignore = await ignoreIn(models, { names: copies, why: "copies of what is kept elsewhere" });
-  const plan = { models: defaults, folder: join(models, "trained"), force: false };
+  const plan = { models: defaults, folder: join(models, "trained"), force: false, work };
   const pulled = await pullAll(place, plan, call);
   const downloaded = downloadedText(pulled);
   const done = [
-    ...(made.length === 0 ? [] : [`made ${made.join(", ")} in ${show(models)}`]),
+    ...(made.length === 0 ? [] : [`made ${made.join(", ")}`]),
     ...(gitignoreChanged ? ["hid the model files from git"] : []),
     ...(smcignore === undefined ? [] : ["hid the copies from smc"]),
     ...(downloaded === undefined ? [] : [`downloaded ${downloaded}`]),
   ];
-  const recorded = done.length > 0 && (await noteFiles(place, { op: "setup", what: done.join(", ") }));
+  const recorded = done.length > 0 && (await work.record(done.join(", ")));
   const { path, id, readOnlyReason = null } = store;
   return {
     folder: models,

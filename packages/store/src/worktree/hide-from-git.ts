@@ -1,7 +1,7 @@
 /** Marked blocks in a `.gitignore`: what smc keeps, git need not see. What others wrote there stays as it is. */
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { replaceFile } from "../fs.ts";
+import { replaceWith } from "../new-file.ts";
 import { kindOf, lstatOne } from "./stat.ts";
 
 const FOLDERS_MAX = 4096;
@@ -31,7 +31,7 @@ export async function hideFromGit(root: string, { name, rules }: GitBlock): Prom
   const block = [`# >>> ${name} >>>`, ...rules, `# <<< ${name} <<<`];
   const found = await lstatOne(path);
   if (found === undefined) {
-    await replaceFile(path, `${block.join("\n")}\n`, { mode: 0o644, durable: false });
+    await replaceWith(path, `${block.join("\n")}\n`);
     return { path, isNew: true };
   }
   if (kindOf(found) !== "file" || found.sizeBytes > GITIGNORE_BYTES_MAX) return null;
@@ -39,7 +39,7 @@ export async function hideFromGit(root: string, { name, rules }: GitBlock): Prom
   const text = await readFile(path, "latin1");
   const next = withBlock(text, block.map(asLatin1));
   if (next === text) return { path, isNew: false };
-  await replaceFile(path, Buffer.from(next, "latin1"), { mode: found.mode & 0o777, durable: false });
+  await replaceWith(path, Buffer.from(next, "latin1"), { mode: found.mode & 0o777 });
   return { path, isNew: true };
 }
 
