@@ -1,9 +1,10 @@
 /** A disk that is full in the middle of a commit, and space that comes back. The disk is a small tmpfs. */
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import type { JobsResult } from "@smc/store";
 import { createSandbox, Sandbox } from "../e2e/sandbox.ts";
 
 const DISK_MIB = 48;
@@ -184,4 +185,44 @@ test("fetch onto a full disk, and push from and to one, say so and move no ref; 
   await sandbox.ok("checkout", "--detach", "origin/main");
   expect(sandbox.digest("big.bin")).toBe(blob);
   expect((await sandbox.smc(["fsck", "--full"])).code).toBe(0);
+});
+
+/** Waits for the first file, then prints a lot, ends, and makes the second file just before. */
+const PROGRAM = `
+const fs = require("node:fs");
+const [, , go, gone] = process.argv;
+fs.writeFileSync(process.env.SMC_OUTPUT + "/model.bin", "trained");
+console.log('{"epoch":1,"metrics":{"loss":1}}');
+const waiting = setInterval(() => {
+  if (!fs.existsSync(go)) return;
+  clearInterval(waiting);
+  process.stdout.write(("x".repeat(1000) + "\\n").repeat(3000), () => {
+    fs.writeFileSync(gone, "");
+    process.exit(0);
+  });
+}, 20);
+`;
+
+test("a job goes on beside a full disk, and is finished and committed as soon as there is room", async ({
+  skip,
+}) => {
+  skip(cannotMount, NEEDS_ROOT);
+  await using small = new SmallDisk();
+  const { sandbox } = small;
+  const [go, gone] = [join(sandbox.root, "go"), join(sandbox.root, "gone")];
+  await sandbox.ok("init");
+  await sandbox.commit("script", { "train.cjs": PROGRAM });
+  const words = ["train", "-d", "-q", "--name", "night", "--", process.execPath, "train.cjs", go, gone];
+  const id = (await sandbox.ok(...words)).trim();
+  while (!(await sandbox.ok("jobs", "logs", id)).includes('"epoch":1'));
+  small.fill(0);
+  writeFileSync(go, "");
+  while (!existsSync(gone)) await new Promise((resolve) => setTimeout(resolve, 20));
+  const { folder, state } = (await sandbox.json<JobsResult>("jobs", "show", id)).jobs[0] ?? {};
+  expect([state, existsSync(join(folder ?? "", "end.json"))]).toEqual(["running", false]);
+  small.free();
+  expect((await sandbox.smc(["jobs", "wait", id])).code).toBe(0);
+  expect(await sandbox.ok("cat", "jobs/night:model.bin")).toBe("trained");
+  expect(await sandbox.ok("jobs", "epochs", id, "-q")).toBe("1\n");
+  await sandbox.ok("fsck", "--full");
 });

@@ -110,3 +110,68 @@ test(
     expect(await box.ok("jobs", "epochs", one, "--csv")).toBe("epoch,loss\n1,1\n2,0.5\n");
   },
 );
+
+/** Where the daemon may be killed: its keeper is on its way, and has not claimed the attempt. */
+const KILLED_READY = 3;
+
+test(
+  "a daemon that is killed between ready and the claim: the program runs once, whoever is faster",
+  { timeout: SLOW_MS },
+  async () => {
+    await using box = await createSandbox();
+    const [runs, go] = [join(box.root, "runs"), join(box.root, "go")];
+    writeFileSync(go, "");
+    await box.commit("script", { "train.cjs": SCRIPT });
+    for (let round = 1; round <= KILLED_READY; round += 1) {
+      writeFileSync(runs, "");
+      await box.ok("queue", "stop");
+      const one = (await box.ok("train", "-d", "-q", "--", NODE, "train.cjs", runs, go)).trim();
+      const { folder } = await card(box, one);
+      const { daemon } = await box.json<{ daemon: { pid: number } }>("daemon", "status");
+      const started = box.smc(["queue", "start"]);
+      const isReady = (): boolean =>
+        readFileSync(join(folder, "job.json"), "utf8").includes('"state":"ready"');
+      while (!isReady()) await new Promise((resolve) => setTimeout(resolve, 1));
+      process.kill(daemon.pid, "SIGKILL");
+      await started;
+      expect((await box.smc(["jobs", "wait", one])).code).toBe(0);
+      expect(readFileSync(runs, "utf8").trim().split("\n")).toHaveLength(1);
+      expect(await card(box, one)).toMatchObject({ state: "finished" });
+    }
+  },
+);
+
+test(
+  "gc takes neither the input of a job that has ended, whose branch is gone, nor its checkpoints",
+  { timeout: SLOW_MS },
+  async () => {
+    await using box = await createSandbox();
+    await box.commit("first", { "a.txt": "a" });
+    await box.ok("switch", "-c", "side");
+    const script =
+      "const o = process.env.SMC_OUTPUT; require('fs').writeFileSync(o + '/last.ckpt', 'c'); process.exit(process.env.SMC_RESUME ? (require('fs').writeFileSync(o + '/model.bin', 'm'), 0) : 3)";
+    await box.commit("data", { "data.txt": "only here" });
+    const words = [
+      "train",
+      "-q",
+      "--name",
+      "night",
+      "--checkpoints",
+      "*.ckpt",
+      "side",
+      "--",
+      NODE,
+      "-e",
+      script,
+    ];
+    expect((await box.smc(words)).code).toBe(10);
+    await box.ok("switch", "main");
+    await box.ok("branch", "-D", "side");
+    await box.ok("gc", "--older-than", "0s");
+    expect((await box.ok("jobs", "checkpoints", "night", "-q")).trim()).toBe("last.ckpt");
+    await box.ok("jobs", "retry", "--resume", "night");
+    expect((await box.smc(["jobs", "wait", "night"])).code).toBe(0);
+    expect(await box.ok("cat", "jobs/night:data.txt")).toBe("only here");
+    await box.ok("fsck", "--full");
+  },
+);

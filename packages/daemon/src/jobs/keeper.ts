@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createFile } from "@smc/store/fs";
 import { isSmcError, SmcError } from "@smc/store/errors";
 import {
@@ -24,6 +25,10 @@ import { ProgramOutput } from "./program-output.ts";
 
 /** What a program that has ended left in its pipes comes within this time. */
 const DRAIN_MS = 2_000;
+
+/** On a full disk the end is written as soon as there is room; after so long the job is lost. */
+const ROOM_MS_MAX = 3_600_000;
+const ROOM_LOOK_MS = 500;
 
 type Cause = JobEnd["cause"];
 
@@ -146,6 +151,17 @@ async function runProgram(record: JobRecord, places: JobPlaces, ending: Ending):
   return { attempt, cause: ending.cause, code, signal, error: null, startedMs, endedMs };
 }
 
+/** Only the keeper knows how the program ended. */
+async function keepEnd(places: JobPlaces, end: JobEnd): Promise<void> {
+  for (const until = performance.now() + ROOM_MS_MAX; ; await sleep(ROOM_LOOK_MS)) {
+    try {
+      return await writeEnd(places, end);
+    } catch (error) {
+      if (!isSmcError(error, "DISK_FULL") || performance.now() >= until) throw error;
+    }
+  }
+}
+
 async function main(): Promise<void> {
   closeInherited();
   const [storePath, id] = process.argv.slice(2);
@@ -160,7 +176,7 @@ async function main(): Promise<void> {
   process.on("SIGHUP", () => undefined);
   // Whoever has the claim runs it, and nobody else ever.
   if (!(await claimAttempt(places, record.attempt))) return;
-  await writeEnd(places, await runProgram(record, places, ending));
+  await keepEnd(places, await runProgram(record, places, ending));
 }
 
 await main();

@@ -2,7 +2,6 @@
 import type { Digest } from "../objects/digest.ts";
 import { isSmcError } from "../errors.ts";
 import { readJobs } from "../jobs/job-folder.ts";
-import { hasEnded } from "../jobs/job-record.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { PRUNED_PREFIX, type WorktreeRecord } from "../refs/refs.ts";
 import { show } from "../show.ts";
@@ -35,9 +34,8 @@ export async function* roots(store: OwnedStore, options: RootOptions): AsyncIter
     if (await isThere(worktree)) yield* rootsOf(worktree);
     else options.onGone(worktree.path);
   }
-  // A job that has not ended names its input once more, in the commit of what it made.
-  for (const job of await readJobs(store.path))
-    if (!hasEnded(job)) yield { digest: job.input, from: `job ${job.id}` };
+  // Also one that has ended: it may be started again, and names its input in the commit of what it makes.
+  for (const job of await readJobs(store.path)) yield { digest: job.input, from: `job ${job.id}` };
 }
 
 /** False when the folder is gone, or is another worktree by now. */

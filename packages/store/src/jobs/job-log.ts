@@ -48,9 +48,16 @@ export class JobLog implements AsyncDisposable {
   async write(bytes: Uint8Array): Promise<void> {
     const last = this.#starts.at(-1);
     if (last === undefined || this.#sizeBytes - last >= PIECE_BYTES) await this.#next();
-    this.#handle ??= await openLog(pieceAt(this.#folder, this.#starts.at(-1) ?? 0));
-    await this.#handle.writeFile(bytes);
-    this.#sizeBytes += bytes.length;
+    const start = this.#starts.at(-1) ?? 0;
+    this.#handle ??= await openLog(pieceAt(this.#folder, start));
+    try {
+      await this.#handle.writeFile(bytes);
+      this.#sizeBytes += bytes.length;
+    } catch (error) {
+      // A part of it may be written: the next piece is named by what is there.
+      this.#sizeBytes = start + (await this.#handle.stat()).size;
+      throw error;
+    }
   }
 
   async #next(): Promise<void> {
