@@ -66,7 +66,8 @@ async function timeMany(lab, count, choose) {
   return taken;
 }
 
-function post(options, body) {
+/** The answer of one request; throws what is no good one. */
+export function post(options, body) {
   return new Promise((resolve, reject) => {
     const headers = {
       "smc-protocol": "1",

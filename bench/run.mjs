@@ -22,6 +22,7 @@ const QUESTIONS = [
   "models",
   "large-model",
   "train",
+  "jobs",
 ];
 const LONG_QUESTIONS = ["soak"];
 const { values, positionals } = parseArgs({
