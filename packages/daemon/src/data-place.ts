@@ -1,5 +1,7 @@
-/** For `data`: its verb with the trainer that reads; and for `train`: the data set that a word names. */
-import { data, type DataResult, type Call, dataSetsOf, settingsOfPath } from "@smc/store";
+/** For `data`: its verb with the trainer that reads; and for `train`: what its words for data and backbone name. */
+import { type Call, cat, data, type DataResult, dataSetsOf, settingsOfPath } from "@smc/store";
+import { SmcError } from "@smc/store/errors";
+import { show } from "@smc/store/show";
 import type { Input } from "./api.ts";
 import { type Context, openRepository } from "./context.ts";
 import { filesPlaceOf } from "./files-place.ts";
@@ -27,4 +29,31 @@ export async function withDataSet(
   const sets = await dataSetsOf(await openRepository(context), revision, call);
   const set = sets.find((each) => each.name === name);
   return { ...(set?.settings ?? settingsOfPath(name)), ...others };
+}
+
+const EXTRACTOR = /^onnx:(?:(.+):)?([^:]+)$/s;
+
+/**
+ * `{"backbone.name": "onnx:models/m.onnx"}` → the model of that path; `onnx:REV:models/m.onnx` only when the version that is trained on has the
+ * same: a job sees the files of one version. Throws ARGUMENT_INVALID, and as `cat`.
+ */
+export async function withExtractor(
+  context: Context,
+  { settings, revision = "HEAD" }: { settings: Scalars; revision: string | undefined },
+  call: Call,
+): Promise<Scalars> {
+  const [, from, file = ""] = EXTRACTOR.exec(String(settings["backbone.name"] ?? "")) ?? [];
+  if (file === "") return settings;
+  if (from !== undefined) {
+    const repository = await openRepository(context);
+    const wanted = await cat(repository, { revision: `${from}:${file}` }, call);
+    const there = await cat(repository, { revision: `${revision}:${file}` }, call);
+    if (wanted.digest !== there.digest)
+      throw new SmcError(
+        "ARGUMENT_INVALID",
+        `'${show(file, 200)}' of ${show(from, 80)} is another file than that of ${show(revision, 80)}, which is trained on; no job was made`,
+        { hint: `bring it there and commit: smc restore --source ${show(from, 80)} ${show(file, 200)}` },
+      );
+  }
+  return { ...settings, "backbone.name": "onnx", "backbone.file": file };
 }

@@ -14,7 +14,7 @@ import {
 import { SmcError } from "@smc/store/errors";
 import type { Input } from "./api.ts";
 import { type Context, openRepository } from "./context.ts";
-import { withDataSet } from "./data-place.ts";
+import { withDataSet, withExtractor } from "./data-place.ts";
 import { checkTraining, nest } from "./jobs/check-training.ts";
 
 /** Checkpoints of the engine `tfjs`, in its output. */
@@ -42,7 +42,8 @@ export async function trainIn(context: Context, input: Input<"train">, call: Cal
   if (options.argv.length > 0)
     throw new SmcError("USAGE", "the engine tfjs takes no program; no job was made");
   const { revision } = options;
-  const whole = await withDataSet(context, { settings: settings ?? {}, revision }, call);
+  const named = await withDataSet(context, { settings: settings ?? {}, revision }, call);
+  const whole = await withExtractor(context, { settings: named, revision }, call);
   const spec = await checkTraining(nest(whole), call.signal);
   const params = { ...flatten(JSON.parse(spec)), ...options.params };
   return onJobs(train)(context, { ...options, argv: [spec], params, checkpoints: CHECKPOINTS }, call);

@@ -7,6 +7,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Metrics } from "./callbacks/watch.ts";
 import type { Scaling } from "./data/batches.ts";
 import type { BackendName } from "./engine/backend.ts";
+import type { ExtractorCard } from "./engine/extractor.ts";
 import type { NamedTensors } from "./engine/model.ts";
 import type { Network } from "./engine/network.ts";
 import { encodeTensors } from "./safetensors.ts";
@@ -45,6 +46,8 @@ export interface Outcome {
   readonly model: ChosenModel | undefined;
   readonly history: readonly EpochRow[];
   readonly dataDigest: string;
+  /** What made the inputs of the network out of samples; absent where they are samples. */
+  readonly extractor: ExtractorCard | undefined;
   readonly backend: BackendName;
 }
 
@@ -53,7 +56,7 @@ export async function writeOutput(
   outputDir: string,
   outcome: Outcome,
 ): Promise<{ files: string[]; modelDigest?: string; metrics: Metrics }> {
-  const { spec, network, classes, scaling, model, history } = outcome;
+  const { spec, network, classes, scaling, model, history, extractor } = outcome;
   const files = [await writeHistory(outputDir, outcome)];
   const write = async (name: string, content: string | Uint8Array): Promise<void> => {
     await replaceFile(join(outputDir, name), content);
@@ -67,7 +70,7 @@ export async function writeOutput(
   await write("environment.json", json(environment(outcome)));
   if (model === undefined) return { files, metrics };
   const { inputShape, layers } = network;
-  await write("architecture.json", json({ format: 1, inputShape, scaling, classes, layers }));
+  await write("architecture.json", json({ format: 1, inputShape, extractor, scaling, classes, layers }));
   const bytes = encodeTensors({ tensors: model.weights, metadata: { format: "smc" } });
   await write("model.safetensors", bytes);
   return { files, metrics, modelDigest: createHash("sha256").update(bytes).digest("hex") };

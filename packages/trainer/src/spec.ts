@@ -3,7 +3,9 @@ import { Ajv, type ErrorObject } from "ajv";
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { type Static, type TProperties, Type } from "typebox";
-import { BACKBONES } from "./engine/backbones.ts";
+import { isAugmented } from "./data/augment.ts";
+import { BACKBONES, EXTRACTOR } from "./engine/backbones.ts";
+import { LAYOUTS, PIXEL_RANGES } from "./engine/extractor.ts";
 import { LOSSES } from "./engine/losses.ts";
 import { OPTIMIZERS } from "./engine/optimizers.ts";
 import { SCHEDULES } from "./engine/schedule.ts";
@@ -58,11 +60,16 @@ export const TrainSpecSchema = fields({
   // Absent: that of the run. A data set has one, so that all trainings keep the same samples aside.
   splitSeed: Type.Optional(Type.Integer({ minimum: 0, maximum: SEED_MAX })),
   backbone: part({
-    name: choice(BACKBONES, "mlp"),
+    name: choice([...BACKBONES, EXTRACTOR], "mlp"),
     layers: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),
     width: Type.Number({ minimum: 0.05, maximum: 16, default: 1 }),
     inputSize: Type.Optional(Type.Integer({ minimum: 4, maximum: 1024 })),
     dropout: share(0),
+    // Of onnx: the model, which value of its graph are the features, and what it takes.
+    file: Type.Optional(Type.String({ minLength: 1, maxLength: TEXT_MAX })),
+    output: Type.Optional(Type.String({ minLength: 1, maxLength: TEXT_MAX })),
+    layout: Type.Optional(Type.Enum([...LAYOUTS])),
+    pixels: Type.Optional(Type.Enum([...PIXEL_RANGES])),
   }),
   loss: Type.Optional(Type.Enum([...LOSSES])),
   labelSmoothing: share(0),
@@ -195,12 +202,12 @@ function contradictions(spec: TrainSpec): SpecFault[] {
   if (!classes && (augment.mixup > 0 || spec.labelSmoothing > 0)) {
     refuse("augment.mixup", "mixup and labelSmoothing need classes");
   }
-  const pictures = augment.flip || augment.rotateDegrees > 0 || augment.cropPixels > 0 || augment.color > 0;
-  if (data.kind === "csv" && pictures) refuse("augment", "rows of a CSV file are no images");
-  if (data.kind === "csv" && backbone.name !== "mlp") {
+  if (data.kind === "csv" && isAugmented(augment)) refuse("augment", "rows of a CSV file are no images");
+  faults.push(...extractorFaults(spec));
+  if (data.kind === "csv" && backbone.name !== "mlp" && backbone.name !== EXTRACTOR) {
     refuse("backbone.name", `'${backbone.name}' takes images; rows of a CSV file need 'mlp'`);
   }
-  if (backbone.inputSize !== undefined && data.kind !== "images") {
+  if (backbone.inputSize !== undefined && data.kind !== "images" && backbone.name !== EXTRACTOR) {
     refuse("backbone.inputSize", `only folders of images are resized, not data of kind '${data.kind}'`);
   }
   if (schedule.warmupEpochs >= spec.epochs && schedule.warmupEpochs > 0) {
@@ -214,5 +221,22 @@ function contradictions(spec: TrainSpec): SpecFault[] {
     if (name === "checkpoint" && watch.metric === "val_loss") watch.metric = "loss";
     else refuse(`${name}.metric`, `there is no '${show(watch.metric, 80)}'; there are ${known.join(", ")}`);
   }
+  return faults;
+}
+
+function extractorFaults({ backbone, augment, data }: TrainSpec): SpecFault[] {
+  const { name, file, output, layout, pixels } = backbone;
+  if (name !== EXTRACTOR) {
+    const given = Object.entries({ file, output, layout, pixels }).filter(([, value]) => value !== undefined);
+    return given.map(([field]) => ({ field: `backbone.${field}`, message: `only '${EXTRACTOR}' takes it` }));
+  }
+  const faults: SpecFault[] = [];
+  if (file === undefined) faults.push({ field: "backbone.file", message: `'${EXTRACTOR}' needs a model` });
+  if (isAugmented(augment)) {
+    const message = "features are computed once; only mixup works on them";
+    faults.push({ field: "augment", message });
+  }
+  if (data.kind === "csv" && (layout ?? pixels) !== undefined)
+    faults.push({ field: "backbone.pixels", message: "rows of a CSV file are no images" });
   return faults;
 }

@@ -7,7 +7,8 @@ import { classWeightsOf, scalingOf } from "./data/batches.ts";
 import { type Dataset, digestOf } from "./data/dataset.ts";
 import { loadData, splitData } from "./data/load.ts";
 import { type BackendName, chooseBackend } from "./engine/backend.ts";
-import { backbone } from "./engine/backbones.ts";
+import { backbone, EXTRACTOR } from "./engine/backbones.ts";
+import { type ExtractorCard, extractFeatures } from "./engine/extractor.ts";
 import { Model, type NamedTensors } from "./engine/model.ts";
 import { assertStepFits, learnedCount } from "./engine/network.ts";
 import { type EpochEnd, judgeEpoch, learnEpoch, type Session } from "./epoch.ts";
@@ -45,7 +46,8 @@ export async function train(given: unknown, context: TrainContext): Promise<Trai
     const backend = await chooseBackend(spec.backend);
     if (backend.warning !== undefined) onEvent({ type: "message", level: "warning", text: backend.warning });
     signal.throwIfAborted();
-    return await trainOn({ spec, data, dataDigest, backend: backend.name }, context);
+    const { data: learnable, extractor } = await featuresOf(data, spec, context);
+    return await trainOn({ spec, data: learnable, dataDigest, extractor, backend: backend.name }, context);
   } catch (error) {
     if (signal.aborted && !isSmcError(error)) {
       throw new SmcError("CANCELED", "the training was canceled before its first step", { cause: error });
@@ -57,12 +59,29 @@ export async function train(given: unknown, context: TrainContext): Promise<Trai
 interface Prepared {
   readonly spec: TrainSpec;
   readonly data: Dataset;
+  /** Of the samples as they came, before an extractor made features of them. */
   readonly dataDigest: string;
+  readonly extractor: ExtractorCard | undefined;
   readonly backend: BackendName;
 }
 
+/** The samples as they are learned: of the backbone onnx their features. */
+async function featuresOf(
+  data: Dataset,
+  { backbone: { name, file = "", output, layout = "auto", pixels = "unit", inputSize } }: TrainSpec,
+  { inputDir, signal, onEvent }: TrainContext,
+): Promise<{ data: Dataset; extractor: ExtractorCard | undefined }> {
+  if (name !== EXTRACTOR) return { data, extractor: undefined };
+  const spec = { file, output, layout, pixels, inputSize };
+  const made = await extractFeatures(data, spec, { inputDir, signal });
+  const { inputShape, features } = made.card;
+  const text = `${features} features of each of ${data.count} samples of ${inputShape.join(" x ")}`;
+  onEvent({ type: "message", level: "info", text });
+  return { data: made.data, extractor: made.card };
+}
+
 async function trainOn(prepared: Prepared, context: TrainContext): Promise<TrainResult> {
-  const { spec, data, dataDigest, backend } = prepared;
+  const { spec, data, dataDigest, extractor, backend } = prepared;
   const { outputDir, onEvent } = context;
   const split = splitData(data, spec);
   assertClassesKnown(spec, data);
@@ -72,7 +91,9 @@ async function trainOn(prepared: Prepared, context: TrainContext): Promise<Train
   const { seed, loss, optimizer } = spec;
   using model = new Model({ network, seed, loss, optimizer, classWeights });
   const scaling = scalingOf(data, split.train, spec.data.normalize);
-  const run = new Run({ spec, data, split, scaling, model }, { ...context, dataDigest });
+  // A run goes on with the same features only: those of this model.
+  const learned = extractor === undefined ? dataDigest : `${dataDigest} ${extractor.sha256}`;
+  const run = new Run({ spec, data, split, scaling, model }, { ...context, dataDigest: learned });
   if (context.resume === true) await run.resume();
   onEvent({
     type: "ready",
@@ -90,7 +111,7 @@ async function trainOn(prepared: Prepared, context: TrainContext): Promise<Train
   const { history } = run.session.state;
   const chosen = status === "failed" ? undefined : run.chosenWeights();
   const { classes } = data;
-  const outcome = { spec, network, classes, scaling, model: chosen, history, dataDigest, backend };
+  const outcome = { spec, network, classes, scaling, model: chosen, history, dataDigest, extractor, backend };
   const { files, metrics, modelDigest } = await writeOutput(outputDir, outcome);
   return {
     status,

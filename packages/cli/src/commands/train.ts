@@ -49,7 +49,11 @@ export const command = defineCommand({
       value: "PATH",
       summary: "tfjs: a data set of smc data, or a folder of images, .csv, .npz, .npy of REV, or digits",
     },
-    backbone: { type: "string", value: "NAME", summary: "tfjs: mlp, tiny-cnn, …" },
+    backbone: {
+      type: "string",
+      value: "NAME",
+      summary: "tfjs: mlp, tiny-cnn, …, or onnx:FILE for a head on that model",
+    },
     epochs: { type: "string", value: "N", summary: "tfjs: how often all data are seen" },
     seed: { type: "string", value: "N", summary: "tfjs: the same seed gives the same weights" },
     set: {

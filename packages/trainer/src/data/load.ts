@@ -22,7 +22,7 @@ export async function loadData(
   problems: Problems = new Problems({ endsAtFirst: true }),
 ): Promise<Dataset> {
   const { kind, task, classes, samples } = data;
-  const path = kind === "digits" ? "the digits" : await insidePath(inputDir, data.path);
+  const path = kind === "digits" ? "the digits" : await insidePath(inputDir, data.path, "data.path");
   const read = async (): Promise<Dataset> => {
     switch (kind) {
       case "images":
@@ -51,11 +51,12 @@ export async function loadData(
   return dataset;
 }
 
-async function insidePath(inputDir: string, path: string): Promise<string> {
+/** The whole path of something below the inputs, which `field` of the spec names. Throws UNSAFE_PATH, PATH_NOT_FOUND. */
+export async function insidePath(inputDir: string, path: string, field: string): Promise<string> {
   const outside = (): SmcError =>
     new SmcError(
       "UNSAFE_PATH",
-      `data.path '${show(path)}' leads out of the folder of inputs; nothing was trained`,
+      `${field} '${show(path)}' leads out of the folder of inputs; nothing was trained`,
     );
   if (isAbsolute(path) || path.includes("\0")) throw outside();
   const full = join(inputDir, path);
@@ -64,7 +65,7 @@ async function insidePath(inputDir: string, path: string): Promise<string> {
     const inside = relative(await realpath(inputDir), await realpath(full));
     if (inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside)) throw outside();
   } catch (error) {
-    throw fromErrno(error, `cannot read the data '${show(path)}'`);
+    throw fromErrno(error, `cannot read '${show(path)}' of ${field}`);
   }
   return full;
 }

@@ -32,13 +32,23 @@ export function withChannels({ width, height, data }: Pixels, channels: number):
 /** To size × size pixels; what gets smaller is averaged, so that no line is lost. */
 export function resize(image: Pixels, size: number): Pixels {
   if (image.width === size && image.height === size) return image;
-  const { width, height, channels } = image;
-  const across = resample(image.data, { lines: height, length: width, size, channels });
+  const { channels } = image;
+  const data = Uint8Array.from(resizeTo(image, { width: size, height: size }), Math.round);
+  return { width: size, height: size, channels, data };
+}
+
+/** To another width and height, not rounded. */
+export function resizeTo(
+  image: Omit<Pixels, "data"> & { readonly data: Uint8Array | Float32Array },
+  size: { readonly width: number; readonly height: number },
+): Uint8Array | Float32Array {
+  const { width, height, channels, data } = image;
+  if (width === size.width && height === size.height) return data;
+  const across = resample(data, { lines: height, length: width, size: size.width, channels });
   // Rows become columns and back, so that one loop serves both directions.
-  const turned = turn(across, { height, width: size, channels });
-  const down = resample(turned, { lines: size, length: height, size, channels });
-  const bytes = Uint8Array.from(turn(down, { height: size, width: size, channels }), Math.round);
-  return { width: size, height: size, channels, data: bytes };
+  const turned = turn(across, { height, width: size.width, channels });
+  const down = resample(turned, { lines: size.width, length: height, size: size.height, channels });
+  return turn(down, { height: size.width, width: size.height, channels });
 }
 
 function resample(

@@ -4,11 +4,13 @@ import { type Activation } from "./ops.ts";
 import { type Layer, type Network, planNetwork } from "./network.ts";
 
 export const BACKBONES = ["mlp", "tiny-cnn", "resnet-tiny", "mobilenet-tiny", "efficientnet-tiny"] as const;
-export type BackboneName = (typeof BACKBONES)[number];
+/** A model of a file, frozen: what is learned is the head on its features. */
+export const EXTRACTOR = "onnx";
+export type BackboneName = (typeof BACKBONES)[number] | typeof EXTRACTOR;
 
 export interface BackboneSpec {
   readonly name: BackboneName;
-  /** Hidden layers of mlp; blocks of the others. */
+  /** Hidden layers of mlp and of the head of onnx; blocks of the others. */
   readonly layers?: number;
   /** What the usual numbers of units and filters are multiplied with. */
   readonly width: number;
@@ -22,6 +24,7 @@ const LAYERS_USUAL: Readonly<Record<BackboneName, number>> = {
   "resnet-tiny": 3,
   "mobilenet-tiny": 4,
   "efficientnet-tiny": 4,
+  onnx: 0,
 };
 const FILTERS_MAX = 512;
 
@@ -31,7 +34,7 @@ const FILTERS_MAX = 512;
  */
 export function backbone(spec: BackboneSpec, inputShape: readonly number[], outputs: number): Network {
   const count = spec.layers ?? LAYERS_USUAL[spec.name];
-  if (spec.name !== "mlp" && inputShape.length !== 3) {
+  if (spec.name !== "mlp" && spec.name !== EXTRACTOR && inputShape.length !== 3) {
     throw new SmcError(
       "CONFIG_INVALID",
       `backbone '${spec.name}' takes images, the data are rows of numbers`,
@@ -53,13 +56,8 @@ interface Sizes {
 }
 
 const BODIES: Readonly<Record<BackboneName, (count: number, sizes: Sizes) => Layer[]>> = {
-  mlp: (count, { wide, dropout }) => [
-    { kind: "flatten" },
-    ...blocks(count, (block): Layer[] => [
-      { kind: "dense", name: `hidden${block}`, units: wide(128), activation: "relu" },
-      { kind: "dropout", rate: dropout },
-    ]),
-  ],
+  mlp: (count, sizes) => [{ kind: "flatten" }, ...hidden(count, sizes)],
+  onnx: (count, sizes) => [{ kind: "dropout", rate: sizes.dropout }, ...hidden(count, sizes)],
   "tiny-cnn": (count, { wide, dropout }) => [
     ...blocks(count, (block): Layer[] => [
       {
@@ -97,6 +95,13 @@ const BODIES: Readonly<Record<BackboneName, (count: number, sizes: Sizes) => Lay
     ...pooled(dropout),
   ],
 };
+
+function hidden(count: number, { wide, dropout }: Sizes): Layer[] {
+  return blocks(count, (block): Layer[] => [
+    { kind: "dense", name: `hidden${block}`, units: wide(128), activation: "relu" },
+    { kind: "dropout", rate: dropout },
+  ]);
+}
 
 function blocks(count: number, block: (number: number) => Layer[]): Layer[] {
   return Array.from({ length: count }, (_, index) => block(index + 1)).flat();

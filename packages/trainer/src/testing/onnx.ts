@@ -1,0 +1,49 @@
+/** Small ONNX models for tests. Format: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
+
+const FLOAT = 1;
+
+function field(number: number, content: number | string | Uint8Array): Buffer {
+  if (typeof content === "number") return Buffer.from([number * 8, content]);
+  const bytes = Buffer.from(content);
+  const length =
+    bytes.length < 128 ? [bytes.length] : [(bytes.length % 128) + 128, Math.floor(bytes.length / 128)];
+  return Buffer.concat([Buffer.from([number * 8 + 2, ...length]), bytes]);
+}
+
+/** `undefined` stands for any length. */
+function value(name: string, shape: readonly (number | undefined)[], type = FLOAT): Buffer {
+  const dimensions = shape.map((length, at) =>
+    field(1, length === undefined ? field(2, `d${at}`) : field(1, length)),
+  );
+  const tensor = Buffer.concat([field(1, type), field(2, Buffer.concat(dimensions))]);
+  return Buffer.concat([field(1, name), field(2, field(1, tensor))]);
+}
+
+function node(kind: string, inputs: readonly string[], output: string): Buffer {
+  return field(1, Buffer.concat([...inputs.map((name) => field(1, name)), field(2, output), field(4, kind)]));
+}
+
+function model(graph: readonly Buffer[]): Buffer {
+  const opset = field(8, Buffer.concat([field(1, ""), field(2, 13)]));
+  return Buffer.concat([field(1, 8), opset, field(7, Buffer.concat([...graph, field(2, "test")]))]);
+}
+
+/** Takes any image of three channels: `mean` are the means of the channels as a map, `flat` as a row; `y` is `flat` times `weights` of 3 × 2. */
+export function meansModel(weights: readonly number[] = [1, 0, 0, 1, 1, 1]): Buffer {
+  const raw = new Uint8Array(Float32Array.from(weights).buffer);
+  const tensor = Buffer.concat([field(1, 3), field(1, 2), field(2, FLOAT), field(8, "w"), field(9, raw)]);
+  return model([
+    node("GlobalAveragePool", ["x"], "mean"),
+    node("Flatten", ["mean"], "flat"),
+    node("MatMul", ["flat", "w"], "y"),
+    field(5, tensor),
+    field(11, value("x", [undefined, 3, undefined, undefined])),
+    field(12, value("y", [undefined, 2])),
+  ]);
+}
+
+/** Gives what it takes as one row. */
+export function flatModel(shape: readonly (number | undefined)[], type = FLOAT): Buffer {
+  const output = value("y", [shape[0], undefined], type);
+  return model([node("Flatten", ["x"], "y"), field(11, value("x", shape, type)), field(12, output)]);
+}
