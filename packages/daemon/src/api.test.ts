@@ -81,6 +81,25 @@ test.each([
     String.raw`has no field '\x1b[2J'`,
   ],
   ["no object", "log", [], "it must be object"],
+  [
+    "C19 a place in a log that no file has",
+    "jobs",
+    { at, input: { action: "follow", since: { transitions: 0, historyOffset: 0, logOffset: 2 ** 64 } } },
+    "'input/since/logOffset' must be <= 9007199254740991",
+  ],
+  [
+    "C19 an action that names a signal",
+    "jobs",
+    { at, input: { action: "SIGKILL;x", job: "1f" } },
+    "'input/action' must be one of list, show",
+  ],
+  [
+    "C18 a shell line in place of words",
+    "train",
+    { at, input: { argv: "x; rm -rf ~" } },
+    "'input/argv' must be array",
+  ],
+  ["C18 a folder to run in", "train", { at, input: { argv: ["x"], cwd: "/" } }, "'input' has no field 'cwd'"],
 ] as const)("assertValid() refuses %s", (_, verb, request, why) => {
   expect(() => assertValid(api[verb].request, request)).toThrow(why);
 });

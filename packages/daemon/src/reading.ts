@@ -40,6 +40,7 @@ export const READING_ACTIONS: { readonly [V in VerbName]?: readonly ActionOf<V>[
   backups: ["list", "verify"],
   catalog: ["list"],
   config: ["get", "list"],
+  data: ["list", "preview", "status"],
   hook: ["list"],
   jobs: ["list", "show", "follow", "epochs", "checkpoints"],
   meta: ["get"],

@@ -196,3 +196,50 @@ test("a spec that does not fit the data is refused before anything is written", 
     expect(readdirSync(scene.outputDir)).toEqual([]);
   });
 });
+
+test("an epoch has one batch where a batch is larger than all samples, and never none", async () => {
+  await withScene(async (scene) => {
+    await scene.write("c.csv", "x,label\n1,a\n2,b\n3,a\n4,b\n");
+    const data = { kind: "csv", path: "c.csv" };
+    const { result } = await trainIn(scene, { data, epochs: 2, batch: 65_536, validation: 0.5 });
+    expect(result).toMatchObject({ status: "finished", epochs: 2, data: { train: 2, validation: 2 } });
+    for (const { metrics } of result.history) expect(metrics["loss"]).toBeGreaterThan(0);
+    await scene.write("few.csv", "x,label\n1,a\n2,b\n");
+    const few = { data: { ...data, path: "few.csv" }, epochs: 1 };
+    const outputDir = join(scene.outputDir, "..", "few");
+    await scene.write("../few/keep", "");
+    expect((await refusal(() => trainIn(scene, few, { outputDir }))).message).toContain(
+      "2 samples are too few to keep",
+    );
+    expect((await trainIn(scene, { ...few, validation: 0 }, { outputDir })).result.epochs).toBe(1);
+  });
+});
+
+test("S1.17 without terminateOnNan a run goes on to its last epoch, and its history says nan", async () => {
+  await withScene(async (scene) => {
+    await scene.write("n.csv", "a,y\n1,1e30\n2,-1e30\n3,1e30\n4,2e30\n5,0\n");
+    const data = { kind: "csv", path: "n.csv", label: "y", task: "regress" };
+    const spec = { data, lr: 1000, epochs: 3, batch: 2, validation: 0.4, terminateOnNan: false };
+    const { result } = await trainIn(scene, spec);
+    expect(result).toMatchObject({ status: "finished", epochs: 3 });
+    const rows = readFileSync(join(scene.outputDir, "history.csv"), "utf8").trimEnd().split("\n").slice(1);
+    expect(rows.map((row) => row.split(",").length)).toEqual([7, 7, 7]);
+    expect(rows.at(-1)).toMatch(/^3,(?:NaN|nan|Infinity),/);
+  });
+});
+
+test("S1.6 an early stop looks for more of an accuracy, and not before the epoch that startFrom names", async () => {
+  await withScene(async (scene) => {
+    await scene.write("bars.npz", bars(40, 8));
+    const earlyStop = { metric: "val_acc", patience: 1, startFrom: 3, restoreBest: false };
+    const { result } = await trainIn(scene, { ...QUICK, epochs: 20, lr: 1e-12, earlyStop });
+    expect(result).toMatchObject({ status: "finished", epochs: 5, modelEpoch: 5 });
+    expect(result.reason).toMatch(/^early stopping at epoch 5: val_acc has not improved since epoch 4 /);
+    const outputDir = join(scene.outputDir, "..", "turned");
+    await scene.write("../turned/keep", "");
+    const turned = { metric: "val_loss", mode: "max", patience: 2 };
+    // A loss that falls is never better where more is asked for.
+    const second = await trainIn(scene, { ...QUICK, epochs: 20, earlyStop: turned }, { outputDir });
+    expect(second.result).toMatchObject({ epochs: 3, modelEpoch: 1 });
+  });
+});
