@@ -52,10 +52,10 @@ test(
     expect(refused).toMatchObject({ code: "CONFIG_INVALID", exit: 2 });
     for (const field of ["epochs", "lr", "optimizer.name"]) expect(refused.message).toContain(field);
     expect(await box.refused("train", "--epochs", "3", "--", "true")).toMatchObject({
-      code: "USAGE",
+      code: "CONFIG_INVALID",
       exit: 2,
     });
-    expect(await box.refused(...OWN, "--", "true")).toMatchObject({ code: "USAGE", exit: 2 });
+    expect(await box.refused(...OWN, "--", "true")).toMatchObject({ code: "ARGUMENT_INVALID", exit: 2 });
     expect((await box.json<JobsResult>("jobs")).jobs).toHaveLength(2);
   },
 );

@@ -187,7 +187,7 @@ test(
     expect(refused).toMatchObject({ code: "ARGUMENT_INVALID", exit: 2 });
     for (const part of ["--timeout", "--output", "LD_PRELOAD", "no job was made"])
       expect(refused.message).toContain(part);
-    expect(await box.refused("train")).toMatchObject({ code: "USAGE", exit: 2 });
+    expect(await box.refused("train")).toMatchObject({ code: "ARGUMENT_INVALID", exit: 2 });
     expect(await box.refused("train", "nope", "--", NODE)).toMatchObject({
       code: "REVISION_NOT_FOUND",
       exit: 3,
@@ -203,6 +203,8 @@ test(
     const script =
       "const fs = require('fs'); fs.writeFileSync('runs/best.pt', 'best'); fs.writeFileSync('results.csv', 'epoch,map\\n1,0.2\\n2,0.5\\n')";
     await box.ok(
+      // It is configured otherwise than the one before.
+      "--yes",
       "train",
       "--name",
       "one",

@@ -107,6 +107,31 @@ export function bestLine(best: NonNullable<JobsResult["best"]>): string {
   return `best epoch ${best.epoch}, ${bestText(best)}`;
 }
 
+/** The best one first, with a star. */
+export function comparisonTable(
+  { metric, rows }: NonNullable<JobsResult["comparison"]>,
+  out: Output,
+): string[] {
+  const names = [...new Set(rows.flatMap(({ values }) => Object.keys(values)))];
+  const head = [
+    "",
+    "ID",
+    "NAME",
+    "STATE",
+    ...names.map((name) => show(name, WORD_SHOWN)),
+    show(metric ?? "", WORD_SHOWN),
+  ];
+  const lines = rows.map(({ job, values, metric: value, isBest }) => [
+    isBest ? "*" : "",
+    job.id,
+    show(job.name, WORD_SHOWN),
+    out.paint(COLOURS[job.state] ?? "dim", job.state),
+    ...names.map((name) => show(values[name] ?? "", WORD_SHOWN)),
+    value === null ? "" : `${formatNumber(value)}${isBest ? "  best" : ""}`,
+  ]);
+  return formatTable([head, ...lines]);
+}
+
 function bestText({ metric, value }: { metric: string; value: number }): string {
   return `${show(metric, WORD_SHOWN)} ${formatNumber(value)}`;
 }

@@ -9,10 +9,14 @@ const PASSED_ON = (
   "HIP_VISIBLE_DEVICES ROCR_VISIBLE_DEVICES"
 ).split(" ");
 
-/** These, and those that `--env NAME` or `--env NAME=VALUE` add. Throws ARGUMENT_INVALID for a name that is not set. */
-export function jobVariables(words: readonly string[]): Record<string, string> {
-  const passed = PASSED_ON.flatMap((name) => entryOf(name, process.env[name]));
-  const added = words.map((word): [string, string] => {
+/** Those that are passed on. */
+export function inheritedVariables(): Record<string, string> {
+  return Object.fromEntries(PASSED_ON.flatMap((name) => entryOf(name, process.env[name])));
+}
+
+/** Those that `--env NAME` or `--env NAME=VALUE` names. Throws ARGUMENT_INVALID for a name that is not set. */
+export function namedVariables(words: readonly string[]): Record<string, string> {
+  const named = words.map((word): [string, string] => {
     const equals = word.indexOf("=");
     if (equals > 0) return [word.slice(0, equals), word.slice(equals + 1)];
     const value = process.env[word];
@@ -25,7 +29,7 @@ export function jobVariables(words: readonly string[]): Record<string, string> {
       },
     );
   });
-  return Object.fromEntries([...passed, ...added]);
+  return Object.fromEntries(named);
 }
 
 function entryOf(name: string, value: string | undefined): [string, string][] {

@@ -1,4 +1,5 @@
 /** Verbs that deal with training: data and jobs. A part of the table of `api.ts`. */
+import { Type } from "typebox";
 import {
   choice,
   count,
@@ -37,11 +38,15 @@ export const jobsApi = {
     timeout: optional(text),
     grace: optional(text),
     environment: optional(variables),
+    inherited: optional(variables),
     metricsFile: optional(text),
     checkpoints: optional(text),
     output: optional(text),
     params: optional(scalars),
     message: optional(message),
+    grid: optional(Type.Record(Type.String(), texts)),
+    config: optional(text),
+    answer: optional(choice("plan", "yes", "no")),
   }),
   jobs: verb("Lists, shows, follows, stops, repeats and removes jobs", "store", {
     action: choice(
@@ -50,7 +55,10 @@ export const jobsApi = {
       "follow",
       "epochs",
       "checkpoints",
+      "compare",
       "stop",
+      "pause",
+      "resume",
       "cancel",
       "retry",
       "rm",
@@ -74,6 +82,8 @@ export const jobsApi = {
     epochs: optional(count),
     patience: optional(count),
     priority: optional(integer),
+    metric: optional(text),
+    apply: optional(flag),
   }),
   queue: verb("Tells which jobs run and wait, and lets further ones begin or not", "store", {
     action: choice("status", "start", "stop"),

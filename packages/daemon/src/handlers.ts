@@ -9,7 +9,7 @@ import { doctorIn } from "./doctor.ts";
 import { backupIn, onFiles } from "./files-place.ts";
 import { hookIn } from "./hooks/hook.ts";
 import { openGit } from "./imports/open-git.ts";
-import { jobsIn, onJobs, trainIn } from "./jobs-place.ts";
+import { jobsIn, onJobs } from "./jobs-place.ts";
 import { loginIn, logoutIn } from "./remotes/login.ts";
 import {
   cloneIn,
@@ -182,7 +182,7 @@ export const handlers = {
   list: onFiles(store.list),
   catalog: withWeb(store.catalog),
   data: dataIn,
-  train: trainIn,
+  train: onJobs(store.train),
   jobs: jobsIn,
   queue: onJobs(store.queue),
   backup: backupIn,

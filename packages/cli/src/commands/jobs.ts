@@ -2,8 +2,8 @@ import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { defineCommand, Streamed } from "../command.ts";
 import { followJob, type FollowOptions } from "../follow-job.ts";
-import { formatSize, formatTable } from "../format.ts";
-import { csvLines, exitOf, jobTable, pointLine, printJob } from "../job-text.ts";
+import { formatSize, formatTable, shortDigest } from "../format.ts";
+import { comparisonTable, csvLines, exitOf, jobTable, pointLine, printJob } from "../job-text.ts";
 import { parsePriority } from "./train.ts";
 
 const ACTIONS = [
@@ -13,7 +13,10 @@ const ACTIONS = [
   "logs",
   "epochs",
   "checkpoints",
+  "compare",
   "stop",
+  "pause",
+  "resume",
   "cancel",
   "retry",
   "wait",
@@ -39,14 +42,15 @@ export const command = defineCommand({
     "jobs show|watch|wait|checkpoints JOB",
     "jobs logs JOB [-f]",
     "jobs epochs JOB [--csv]",
-    "jobs stop|cancel|rm JOB",
+    "jobs stop|pause|resume|cancel|rm JOB",
+    "jobs compare GROUP [--metric NAME] [--apply]",
     "jobs retry JOB [--resume [--epochs N] [--patience N]]",
     "jobs priority JOB N",
   ],
   description: [
     "Jobs are made by smc train. A JOB is named by its id, the start of it, or its name: then it is the newest of that name.",
     "stop sends SIGTERM to the program and makes the file that SMC_STOP_FILE names, so that it can save; after its grace it is",
-    "killed. cancel kills it at once with all that it started. retry makes a new job of the same kind; with --resume the job",
+    "killed. pause lets it stand still, or holds it back, until resume. cancel kills it at once with all that it started. retry makes a new job of the same kind; with --resume the job",
     "goes on in its own folder, also one that has finished: --epochs lets it learn so many in all. watch and wait end with 10 when the job does not finish.",
   ],
   positionals: [
@@ -55,6 +59,12 @@ export const command = defineCommand({
     { name: "N", summary: "priority: jobs of a higher one begin first" },
   ],
   options: {
+    metric: {
+      type: "string",
+      value: "NAME",
+      summary: "compare: by which they are ranked (the one people look at first)",
+    },
+    apply: { type: "boolean", summary: "compare: the best one becomes the challenger" },
     follow: { type: "boolean", short: "f", summary: "logs: go on until the job has ended" },
     csv: { type: "boolean", summary: "epochs: comma-separated, with a head" },
     resume: { type: "boolean", summary: "retry: go on in the job's own folder" },
@@ -93,6 +103,8 @@ export const command = defineCommand({
       ["resume", "retry"],
       ["epochs", "retry"],
       ["patience", "retry"],
+      ["metric", "compare"],
+      ["apply", "compare"],
     ] as const)
       if (options[name] && action !== of) throw new SmcError("USAGE", `--${name} goes with "smc jobs ${of}"`);
     const shows = SHOWS[action];
@@ -102,6 +114,8 @@ export const command = defineCommand({
       ...(number === undefined ? {} : { priority: parsePriority(number) }),
       ...(options.resume ? { resume: true } : {}),
       ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
+      ...(options.metric === undefined ? {} : { metric: options.metric }),
+      ...(options.apply ? { apply: true } : {}),
       ...(options.patience === undefined ? {} : { patience: options.patience }),
     });
     const [card] = data.jobs;
@@ -118,7 +132,10 @@ export const command = defineCommand({
       if (data.jobs.length > 0) for (const line of jobTable(data.jobs, out, Date.now())) out.line(line);
       else out.hint('there are no jobs; make one with "smc train"');
     } else if (action === "show") printJob(data, out);
-    else if (action === "epochs")
+    else if (data.comparison !== null) {
+      for (const line of comparisonTable(data.comparison, out)) out.line(line);
+      if (options.apply) out.line(`${shortDigest(data.jobs[0]?.commit ?? "")} is the challenger`);
+    } else if (action === "epochs")
       for (const line of options.csv ? csvLines(points ?? []) : (points ?? []).map(pointLine)) out.line(line);
     else if (checkpoints !== null) {
       const rows = checkpoints.map(({ path, sizeBytes, date }) => [date, formatSize(sizeBytes), show(path)]);
@@ -134,6 +151,7 @@ export const command = defineCommand({
 
 function hintOf(action: Action): string {
   if (action === "list") return "";
+  if (action === "compare") return " GROUP";
   return action === "priority" ? " JOB N" : " JOB";
 }
 
@@ -144,5 +162,6 @@ function doneText(
   if (action === "rm") return `removed job ${job.id}`;
   if (action === "priority") return `job ${job.id} has priority ${job.priority}`;
   if (action === "retry") return `job ${job.id} is queued`;
+  if (action === "pause" || action === "resume") return `job ${job.id} is ${job.state}`;
   return job.hasEnded ? `job ${job.id} is ${job.state}` : `asked job ${job.id} to ${action}`;
 }

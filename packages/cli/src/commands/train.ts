@@ -1,23 +1,30 @@
-import { SmcError } from "@smc/store/errors";
+import { resolve } from "node:path";
+import type { VerbInput } from "@smc/daemon/client";
+import type { TrainResult } from "@smc/store";
+import { isSmcError, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
-import { defineCommand, Streamed } from "../command.ts";
+import { type CommandContext, defineCommand, Streamed } from "../command.ts";
 import { followJob } from "../follow-job.ts";
-import { jobVariables } from "../job-variables.ts";
-import { exitOf } from "../job-text.ts";
-import { parseScalars } from "../pairs.ts";
+import { inheritedVariables, namedVariables } from "../job-variables.ts";
+import { followGroup } from "../follow-group.ts";
+import { exitOf, jobTable } from "../job-text.ts";
+import { parsePairs, parseScalars } from "../pairs.ts";
 
 const PRIORITY_MAX = 1000;
+const LINE_SHOWN = 1000;
 
 export const command = defineCommand({
   usage: [
     "train [options] [REV] -- PROGRAM [ARG ...]",
     "train --engine tfjs --data PATH [--backbone NAME] [--epochs N] [--set K=V ...] [options] [REV]",
+    "train --config FILE [options] [REV] [-- PROGRAM [ARG ...]]",
   ],
   description: [
     "Runs a program of any framework as a job of the daemon, in a working copy of REV of its own, and commits what it writes",
     "into the folder that SMC_OUTPUT names: on the branch jobs/NAME, over the files of REV, with its params, metrics, curve,",
     "duration and environment. That commit becomes the challenger. Your folder is not touched.",
     'Lines such as {"epoch": 1, "metrics": {"loss": 0.5}} on its standard output are the curve. No shell reads its words.',
+    "A job of a name that was configured otherwise the last time shows what changed and asks; --yes answers.",
     "The job goes on when the terminal is closed or the command interrupted. The status is 10 when it does not finish.",
   ],
   positionals: [
@@ -25,6 +32,8 @@ export const command = defineCommand({
     { name: "PROGRAM", summary: "after --: the program and its words", many: true },
   ],
   options: {
+    config: { type: "string", value: "FILE", summary: "YAML with any of this; options go before it" },
+    "print-config": { type: "boolean", summary: "print every value with its origin; start nothing" },
     name: { type: "string", value: "NAME", summary: "name of the job and of its branch jobs/NAME (its id)" },
     message: { type: "string", short: "m", value: "TEXT", summary: "message of the commit (train NAME)" },
     param: { type: "string", value: "K=V", multiple: true, summary: "a param beside --K V of the program" },
@@ -55,12 +64,21 @@ export const command = defineCommand({
       summary: "tfjs: mlp, tiny-cnn, …, or onnx:FILE for a head on that model",
     },
     epochs: { type: "string", value: "N", summary: "tfjs: how often all data are seen" },
+    batch: { type: "string", value: "N", summary: "tfjs: samples of a step" },
+    lr: { type: "string", value: "X", summary: "tfjs: learning rate" },
+    optimizer: { type: "string", value: "NAME", summary: "tfjs: adam, sgd, …" },
     seed: { type: "string", value: "N", summary: "tfjs: the same seed gives the same weights" },
     set: {
       type: "string",
       value: "K=V",
       multiple: true,
-      summary: "tfjs: any other setting: lr, optimizer.name",
+      summary: "tfjs: any other setting: augment.flip",
+    },
+    grid: {
+      type: "string",
+      value: "K=V,W",
+      multiple: true,
+      summary: "a job for each combination: of settings, or of {K} in words of the program",
     },
     detach: { type: "boolean", short: "d", summary: "return as soon as there is a job" },
   },
@@ -69,28 +87,24 @@ export const command = defineCommand({
     ["smc train -d --name night --timeout 8h v1.0.0 -- ./train.sh", "in the background"],
     ["smc jobs watch night", "look at it later"],
     ["smc train --engine tfjs --data digits --backbone tiny-cnn --epochs 3", "without a program"],
+    ["smc train -d --grid lr=0.1,0.01 -- python train.py --lr {lr}", "two jobs; then smc jobs compare"],
+    ["smc train --config train.yaml --lr 0.01 --print-config", "what would be run, and why"],
   ],
   run: async (context, { words, rest, options }, mode) => {
-    const isOwn = options.engine === "tfjs";
-    if (!isOwn && (rest === undefined || rest.length === 0))
-      throw new SmcError("USAGE", "no program is named; no job was made", {
-        hint: 'it is "smc train [options] [REV] -- PROGRAM [ARG ...]"',
-      });
-    const settings = settingsOf(options);
-    if (!isOwn && Object.keys(settings).length > 0)
-      throw new SmcError("USAGE", "--data, --backbone, --epochs, --seed and --set go with --engine tfjs");
     if (words.length > 1)
       throw new SmcError(
         "USAGE",
         `'${show(words[1] ?? "", 80)}' is one word too many before --; no job was made`,
       );
     const [revision] = words;
-    const { name, message, output, checkpoints, timeout, grace, priority } = options;
+    const { name, message, output, checkpoints, timeout, grace, priority, engine, config } = options;
     const metricsFile = options["metrics-file"];
-    const data = await context.call("train", {
+    const input = {
       argv: [...(rest ?? [])],
-      ...(isOwn ? { engine: "tfjs" as const, settings } : {}),
-      environment: jobVariables(options.env),
+      settings: settingsOf(options),
+      inherited: inheritedVariables(),
+      environment: namedVariables(options.env),
+      ...(engine === undefined ? {} : { engine: engine === "tfjs" ? engine : ("command" as const) }),
       ...(revision === undefined ? {} : { revision }),
       ...(name === undefined ? {} : { name }),
       ...(message === undefined ? {} : { message }),
@@ -101,18 +115,64 @@ export const command = defineCommand({
       ...(timeout === undefined ? {} : { timeout }),
       ...(grace === undefined ? {} : { grace }),
       ...(priority === undefined ? {} : { priority: parsePriority(priority) }),
-    });
-    if (options.detach) return data;
-    const { job } = data;
+      ...(options.grid.length === 0 ? {} : { grid: parseGrid(options.grid) }),
+      ...(config === undefined ? {} : { config: resolve(context.folder, config) }),
+    };
+    const data = await submit(context, input, options["print-config"]);
+    const { job, group } = data;
+    if (job === null || options.detach) return data;
+    if (group !== null) return new Streamed(await followGroup(context, data, mode));
     mode.out.hint(`job ${job.id} goes on without this command; see "smc jobs watch ${job.id}"`);
     return new Streamed(exitOf(await followJob(context, { job: job.id, shows: "curve" }, mode)));
   },
-  print: ({ job }, out) => {
+  print: ({ job, jobs, group, ...planned }, out) => {
+    if (job === null) {
+      for (const line of planned.configText.trimEnd().split("\n")) out.line(show(line, LINE_SHOWN));
+      for (const line of tellChanges(planned)) out.hint(show(line, LINE_SHOWN));
+      return;
+    }
+    if (group !== null) {
+      for (const line of jobTable(jobs, out, Date.now())) out.line(line);
+      out.hint(`see which is the best with "smc jobs compare ${show(job.group?.name ?? group)}"`);
+      return;
+    }
     out.line(`job ${job.name === job.id ? job.id : `${job.id} ${show(job.name)}`} is queued`);
     out.hint(`watch it with "smc jobs watch ${job.id}"`);
   },
-  quiet: ({ job }) => [job.id],
+  quiet: ({ job, jobs, config }) => (job === null ? config.map(({ key }) => key) : jobs.map(({ id }) => id)),
 });
+
+/** Asks about a configuration that is another one than the last of the name. */
+async function submit(
+  context: CommandContext,
+  input: VerbInput<"train">,
+  isPlan: boolean,
+): Promise<TrainResult> {
+  if (isPlan) return context.call("train", { ...input, answer: "plan" });
+  try {
+    return await context.call("train", input);
+  } catch (error) {
+    if (!isSmcError(error, "CONFIRMATION_NEEDED")) throw error;
+    return context.confirm<TrainResult>({
+      ask: (answer) => context.call("train", { ...input, answer }),
+      tell: tellChanges,
+    });
+  }
+}
+
+/** What is otherwise than with the last job of the name. */
+function tellChanges({ previous, changes }: Pick<TrainResult, "previous" | "changes">): string[] {
+  if (changes.length === 0) return [];
+  const text = (value: TrainResult["changes"][number]["before"]): string =>
+    value === undefined ? "nothing" : typeof value === "string" ? value : JSON.stringify(value);
+  const rows = changes.map(({ key, before, after }) => `  ${key}  ${text(before)} -> ${text(after)}`);
+  return [`The configuration is not that of job ${previous}:`, ...rows];
+}
+
+/** `lr=0.1,0.01` → the values as they were typed. */
+export function parseGrid(words: readonly string[]): Record<string, string[]> {
+  return Object.fromEntries([...parsePairs("--grid", words)].map(([name, text]) => [name, text.split(",")]));
+}
 
 export function parsePriority(text: string): number {
   const value = /^-?\d{1,4}$/.test(text) ? Number(text) : Number.NaN;
@@ -127,18 +187,29 @@ interface OwnOptions {
   readonly data: string | undefined;
   readonly backbone: string | undefined;
   readonly epochs: string | undefined;
+  readonly batch: string | undefined;
+  readonly lr: string | undefined;
+  readonly optimizer: string | undefined;
   readonly seed: string | undefined;
   readonly set: readonly string[];
 }
 
 /** As the trainer names them; it checks them, all at once. */
-function settingsOf({ data, backbone, epochs, seed, set }: OwnOptions): ReturnType<typeof parseScalars> {
-  const words = [
-    ...(data === undefined ? [] : [`data=${data}`]),
-    ...(backbone === undefined ? [] : [`backbone.name=${backbone}`]),
-    ...(epochs === undefined ? [] : [`epochs=${epochs}`]),
-    ...(seed === undefined ? [] : [`seed=${seed}`]),
-    ...set,
-  ];
-  return parseScalars("--set", words);
+function settingsOf({ set, ...options }: OwnOptions): ReturnType<typeof parseScalars> {
+  const words = Object.entries(SETTINGS).flatMap(([name, option]) => {
+    const value = options[option];
+    return value === undefined ? [] : [`${name}=${value}`];
+  });
+  return parseScalars("--set", [...words, ...set]);
 }
+
+/** Settings that have an option of their own. */
+const SETTINGS = {
+  data: "data",
+  "backbone.name": "backbone",
+  epochs: "epochs",
+  batch: "batch",
+  lr: "lr",
+  "optimizer.name": "optimizer",
+  seed: "seed",
+} as const;

@@ -2,11 +2,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import type { Call, DataReport } from "@smc/store";
+import type { Call, CheckedSettings, DataReport } from "@smc/store";
 import { type ErrorJson, SmcError } from "@smc/store/errors";
 
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
-const CHECK_MS_MAX = 30_000;
+const CHECK_MS_MAX = 120_000;
 
 type Scalars = Readonly<Record<string, string | number | boolean | null>>;
 
@@ -41,8 +41,31 @@ export function nest(settings: Scalars): Record<string, unknown> {
 
 /** The spec with every default, as JSON. Throws CONFIG_INVALID with all that is wrong. */
 export async function checkTraining(settings: object, signal: AbortSignal): Promise<string> {
+  const [answer] = await check([settings], signal);
+  if (answer?.error !== undefined) throw SmcError.fromJSON(answer.error);
+  return JSON.stringify(answer?.spec);
+}
+
+/** Of several at once; what is wrong is in `faults`. */
+export async function checkTrainings(
+  all: readonly object[],
+  signal: AbortSignal,
+): Promise<readonly CheckedSettings[]> {
+  return (await check(all, signal)).map(({ spec, error }) => {
+    if (error === undefined) return { spec: JSON.stringify(spec), faults: [] };
+    if (error.code !== "CONFIG_INVALID") throw SmcError.fromJSON(error);
+    return { faults: (error.details?.["faults"] ?? []) as CheckedSettings["faults"] };
+  });
+}
+
+interface Checked {
+  readonly spec?: unknown;
+  readonly error?: ErrorJson;
+}
+
+async function check(all: readonly object[], signal: AbortSignal): Promise<readonly Checked[]> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(CHECK_MS_MAX)]);
-  return JSON.stringify(await askTrainer(["check", JSON.stringify(settings)], limit));
+  return (await askTrainer(["check", JSON.stringify(all)], limit)) as readonly Checked[];
 }
 
 /** Data below `root` as a training would read them. Throws CONFIG_INVALID, PATH_NOT_FOUND, UNSAFE_PATH, LIMIT_EXCEEDED. */

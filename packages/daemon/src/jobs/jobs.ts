@@ -3,10 +3,13 @@ import { EventEmitter } from "node:events";
 import { join } from "node:path";
 import {
   hasEnded,
+  isWaiting,
   JOBS_MAX,
   type JobQueue,
   type JobRecord,
   jobsFolder,
+  jobPlaces,
+  type JobPlaces,
   type JobSpec,
   type JobState,
   moveTo,
@@ -65,7 +68,7 @@ export class Jobs implements JobQueue {
   /** Goes on with what an earlier daemon began, and then with the queue. */
   start(): void {
     for (const record of this.#records.values())
-      if (!hasEnded(record) && stateOfJob(record) !== "queued") this.#run(record.id);
+      if (!hasEnded(record) && !isWaiting(record)) this.#run(record.id);
     this.#pump();
   }
 
@@ -93,9 +96,9 @@ export class Jobs implements JobQueue {
     const atMs = Date.now();
     let wasWaiting = false;
     const record = await this.#change(id, (now) => {
-      wasWaiting = stateOfJob(now) === "queued";
+      wasWaiting = isWaiting(now);
       if (hasEnded(now)) return now;
-      if (stateOfJob(now) === "queued")
+      if (wasWaiting)
         return moveTo(now, { state: "canceled", atMs, why: "before its program began" }, { asked: what });
       // Who wants it killed does not wait for it to stop.
       return { ...now, asked: now.asked === "cancel" ? "cancel" : what };
@@ -119,6 +122,32 @@ export class Jobs implements JobQueue {
     );
     this.#pump();
     return record;
+  }
+
+  pause(id: string): Promise<JobRecord> {
+    return this.#setStill(id, { isStill: true, why: "asked for" });
+  }
+
+  async unpause(id: string): Promise<JobRecord> {
+    const record = await this.#setStill(id, { isStill: false, why: "going on" });
+    this.#pump();
+    return record;
+  }
+
+  /** File, record, signal, in this order: whoever finds the record makes the rest true. */
+  #setStill(id: string, { isStill, why }: { isStill: boolean; why: string }): Promise<JobRecord> {
+    return this.#inTurn(async () => {
+      const now = this.#read(id);
+      const state = stillState(now, isStill);
+      // One that was queued a moment ago is taken already.
+      if (state === undefined || (state === "held" && this.#running.has(id))) return now;
+      const next = moveTo(now, { state, atMs: Date.now(), why });
+      if (!isWaiting(now)) await setPauseFile(jobPlaces(this.#store.path, now), isStill);
+      await this.#save(next);
+      const keeper = this.#running.get(id)?.keeper;
+      if (keeper !== undefined) askKeeper(keeper, "look");
+      return next;
+    });
   }
 
   setPriority(id: string, priority: number): Promise<JobRecord> {
@@ -242,6 +271,28 @@ export class Jobs implements JobQueue {
       });
     this.#running.set(id, { controller, done, keeper: undefined });
   }
+}
+
+/** The state that follows; undefined when it is the one that it has. Throws JOB_STATE_WRONG. */
+function stillState(record: JobRecord, isStill: boolean): JobState | undefined {
+  const now = stateOfJob(record);
+  const [states, verb] = isStill
+    ? [{ queued: "held", running: "paused" } as const, "paused"]
+    : [{ held: "queued", paused: "running" } as const, "resumed"];
+  if (isStill && ["held", "paused", "preparing", "ready"].includes(now) && record.asked === null)
+    return undefined;
+  const isEnding = record.asked !== null;
+  const next = isEnding ? undefined : (states as Partial<Record<JobState, JobState>>)[now];
+  if (next !== undefined) return next;
+  const why = isEnding && !hasEnded(record) ? `was asked to ${record.asked ?? ""}` : `is ${now}`;
+  throw new SmcError("JOB_STATE_WRONG", `job ${record.id} ${why}; it was not ${verb}`, {
+    hint: `see "smc jobs show ${record.id}"`,
+  });
+}
+
+async function setPauseFile({ pauseFile: path }: JobPlaces, isStill: boolean): Promise<void> {
+  if (isStill) await replaceFile(path, "");
+  else await removeTree(path);
 }
 
 function pauseFile(store: OwnedStore): string {

@@ -69,11 +69,13 @@ export function keeperOf(holder: LockHolder): Keeper {
   return { holder, gone };
 }
 
-/** Asks for the end of the program; one that is gone needs no asking. */
-export function askKeeper({ holder }: Keeper, what: "stop" | "cancel"): void {
+const SIGNALS = { stop: "SIGTERM", cancel: "SIGINT", look: "SIGUSR2" } as const;
+
+/** Asks for the end of the program, or to look whether it shall stand still; a keeper that is gone needs no asking. */
+export function askKeeper({ holder }: Keeper, what: "stop" | "cancel" | "look"): void {
   if (!isAlive(holder)) return;
   try {
-    process.kill(holder.pid, what === "stop" ? "SIGTERM" : "SIGINT");
+    process.kill(holder.pid, SIGNALS[what]);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }

@@ -1,10 +1,11 @@
 /**
  * The keeper of one running program, a process of its own: `node keeper.js <store> <job>`. It outlives the daemon, keeps
  * what the program prints, ends it when it shall end, and writes down how it ended. SIGTERM asks it to stop the program,
- * SIGINT to cancel it.
+ * SIGINT to cancel it, SIGUSR2 to look whether it shall stand still.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createFile } from "@smc/store/fs";
 import { isSmcError, SmcError } from "@smc/store/errors";
@@ -20,7 +21,7 @@ import {
 } from "@smc/store/jobs";
 import { trainProgram } from "./check-training.ts";
 import { closeInherited } from "./inherited.ts";
-import { killMarked, signalGroup } from "./kill-tree.ts";
+import { killMarked, signalGroup, signalTree } from "./kill-tree.ts";
 import { ProgramOutput } from "./program-output.ts";
 
 /** What a program that has ended left in its pipes comes within this time. */
@@ -32,25 +33,62 @@ const ROOM_LOOK_MS = 500;
 
 type Cause = JobEnd["cause"];
 
-/** Why the program is to end, told to whoever waits. */
+/** Why the program is to end or stand still, told to whoever waits. */
 class Ending {
   cause: Cause = "exit";
+  /** For how long it stood still, when it goes on. */
+  pausedMs = 0;
+  /** Since when it stands still. */
+  #stillSinceMs: number | undefined;
+  /** What is left of its time: what is not run does not count. */
+  #leftMs: number | null = null;
+  #runsSinceMs = 0;
+  #timeout: NodeJS.Timeout | undefined;
   #child: ChildProcess | undefined;
   readonly #places: JobPlaces;
+  readonly #jobId: string;
   readonly #graceMs: number;
-  #timers: NodeJS.Timeout[] = [];
+  #grace: NodeJS.Timeout | undefined;
 
-  constructor(places: JobPlaces, graceMs: number) {
+  constructor(places: JobPlaces, { id, spec }: JobRecord) {
     this.#places = places;
-    this.#graceMs = graceMs;
+    this.#jobId = id;
+    this.#graceMs = spec.graceMs;
   }
 
   /** From now on there is something to end; what was asked for before is done at once. */
   begin(child: ChildProcess, timeoutMs: number | null): void {
     this.#child = child;
-    if (timeoutMs !== null) this.#timers.push(setTimeout(() => void this.softly("timeout"), timeoutMs));
+    this.#leftMs = timeoutMs;
+    this.#count();
     if (this.cause === "cancel") this.kill();
     else if (this.cause === "stop") void this.softly("stop");
+    else this.look();
+  }
+
+  /** Lets the program stand still while the file for that is there; one that is to end goes on. */
+  look(): void {
+    const isStill = this.cause === "exit" && existsSync(this.#places.pauseFile);
+    if (this.#child?.pid === undefined || isStill === (this.#stillSinceMs !== undefined)) return;
+    const now = performance.now();
+    const tree = { pid: this.#child.pid, jobId: this.#jobId };
+    if (isStill) {
+      signalTree(tree, "SIGSTOP");
+      this.#stillSinceMs = now;
+      clearTimeout(this.#timeout);
+      if (this.#leftMs !== null) this.#leftMs -= now - this.#runsSinceMs;
+    } else {
+      signalTree(tree, "SIGCONT");
+      this.pausedMs += now - (this.#stillSinceMs ?? now);
+      this.#stillSinceMs = undefined;
+      this.#count();
+    }
+  }
+
+  #count(): void {
+    this.#runsSinceMs = performance.now();
+    if (this.#leftMs === null || this.cause !== "exit") return;
+    this.#timeout = setTimeout(() => void this.softly("timeout"), Math.max(0, this.#leftMs));
   }
 
   /** SIGTERM to the program itself, so that it can save with its helpers alive; SIGKILL to all after the grace. */
@@ -59,7 +97,9 @@ class Ending {
     if (this.#child === undefined) return;
     await makeStopFile(this.#places);
     this.#child.kill("SIGTERM");
-    this.#timers.push(setTimeout(() => this.kill(), this.#graceMs));
+    // One that stands still gets the signal when it goes on.
+    this.look();
+    this.#grace ??= setTimeout(() => this.kill(), this.#graceMs);
   }
 
   cancel(): void {
@@ -72,7 +112,9 @@ class Ending {
   }
 
   done(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
+    clearTimeout(this.#timeout);
+    clearTimeout(this.#grace);
+    if (this.#stillSinceMs !== undefined) this.pausedMs += performance.now() - this.#stillSinceMs;
   }
 }
 
@@ -148,7 +190,8 @@ async function runProgram(record: JobRecord, places: JobPlaces, ending: Ending):
   await taken;
   clearTimeout(late);
   if (output.lostBytes > 0) await output.note(`${output.lostBytes} bytes of the log could not be written`);
-  return { attempt, cause: ending.cause, code, signal, error: null, startedMs, endedMs };
+  const pausedMs = Math.round(ending.pausedMs);
+  return { attempt, cause: ending.cause, code, signal, error: null, startedMs, endedMs, pausedMs };
 }
 
 /** Only the keeper knows how the program ended. */
@@ -170,9 +213,10 @@ async function main(): Promise<void> {
   const record = await readJob(storePath, id);
   if (record === undefined) throw new SmcError("JOB_NOT_FOUND", `there is no job ${id}`);
   const places = jobPlaces(storePath, record);
-  const ending = new Ending(places, record.spec.graceMs);
+  const ending = new Ending(places, record);
   process.on("SIGTERM", () => void ending.softly("stop"));
   process.on("SIGINT", () => ending.cancel());
+  process.on("SIGUSR2", () => ending.look());
   process.on("SIGHUP", () => undefined);
   // Whoever has the claim runs it, and nobody else ever.
   if (!(await claimAttempt(places, record.attempt))) return;

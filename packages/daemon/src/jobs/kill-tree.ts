@@ -18,17 +18,27 @@ export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
+/** Signals the group of a program, and every process of ours that was started with the job's id in its environment. */
+export function signalTree({ pid, jobId }: { pid: number; jobId: string }, signal: NodeJS.Signals): void {
+  signalGroup(pid, signal);
+  signalAll(markedProcesses(jobId), signal);
+}
+
 /** Kills every process of ours that was started with the job's id in its environment, where /proc tells. */
 export function killMarked(jobId: string): void {
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
     const pids = markedProcesses(jobId);
     if (pids.length === 0) return;
-    for (const pid of pids) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-      }
+    signalAll(pids, "SIGKILL");
+  }
+}
+
+function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
     }
   }
 }

@@ -51,9 +51,12 @@ export async function runJob(run: JobRun): Promise<void> {
       stateOfJob(record) === "queued" ? await begin(run, places) : await findAgain(run, record, places);
     if (keeper === undefined) return;
     run.onKeeper(keeper);
-    if (stateOfJob(run.read()) !== "running") await run.move("running", `process ${keeper.holder.pid}`);
+    if (!["running", "paused"].includes(stateOfJob(run.read())))
+      await run.move("running", `process ${keeper.holder.pid}`);
     const { asked } = run.read();
     if (asked !== null) askKeeper(keeper, asked);
+    // The daemon may have been killed before it told; a keeper that knows does nothing.
+    else askKeeper(keeper, "look");
     await keeper.gone(run.signal);
     await settle(run, places);
   } catch (error) {
@@ -77,6 +80,7 @@ async function begin(run: JobRun, places: JobPlaces): Promise<Keeper | undefined
       return await makeWorkingCopy(store, { record, places }, call);
     });
   await removeFile(places.stopFile).catch(ignoreAbsent);
+  await removeFile(places.pauseFile).catch(ignoreAbsent);
   if (run.read().asked !== null) {
     await run.move("canceled", "before its program began");
     return undefined;
@@ -157,10 +161,12 @@ async function commit(
   const { repository: name, actor } = record;
   const repository: Repository = { store, name, worktree: undefined, actor, defaultBranch: "main" };
   const call: Call = { signal, onProgress: () => undefined };
+  const isPart = record.group !== undefined;
+  const challengerKept = isStopped ? "the job was stopped" : isPart ? "it is one of a search" : null;
   try {
     const made = await healing({ store, logger }, { isReading: true }, async () => {
       using _ = store.calls.enter();
-      return await commitOutput(repository, { record, places, end, movesChallenger: !isStopped }, call);
+      return await commitOutput(repository, { record, places, end, challengerKept }, call);
     });
     const kept = made.challengerKept === null ? "" : `; challenger not moved: ${made.challengerKept}`;
     const why = `${isStopped ? "as asked; " : ""}committed on ${made.branch}${kept}`;

@@ -1,6 +1,6 @@
 /**
- * The engine `tfjs` as a program: `node train-program.js check|inspect|train <spec as JSON>`. `check` prints the whole spec, `inspect` what is
- * in the data below a folder, or the error; `train` learns from the folder it stands in, and tells each epoch as any other program of a job does.
+ * The engine `tfjs` as a program: `node train-program.js check|inspect|train <spec as JSON>`. `check` takes a list and prints each whole spec or its error, `inspect` what is
+ * in the data below a folder; `train` learns from the folder it stands in, and tells each epoch as any other program of a job does.
  */
 import { Socket } from "node:net";
 import { isSmcError, SmcError } from "@smc/store/errors";
@@ -70,16 +70,28 @@ async function run(spec: unknown): Promise<void> {
   if (status === "failed") process.exitCode = 1;
 }
 
+function knownError(error: unknown): SmcError {
+  return isSmcError(error) ? error : new SmcError("INTERNAL", String(error), { cause: error });
+}
+
+function check(spec: unknown): { spec: unknown } | { error: SmcError } {
+  try {
+    return { spec: resolveSpec(spec) };
+  } catch (error) {
+    return { error: knownError(error) };
+  }
+}
+
 const [mode, text = "{}", inputDir = ".", shown = "0"] = process.argv.slice(2);
 try {
   const spec = JSON.parse(text) as unknown;
-  if (mode === "check") out(JSON.stringify({ answer: resolveSpec(spec) }));
+  if (mode === "check") out(JSON.stringify({ answer: (spec as unknown[]).map(check) }));
   else if (mode === "inspect") {
     const { signal } = new AbortController();
     out(JSON.stringify({ answer: await inspectData(spec, { inputDir, signal, show: Number(shown) }) }));
   } else await run(spec);
 } catch (error) {
-  const known = isSmcError(error) ? error : new SmcError("INTERNAL", String(error), { cause: error });
+  const known = knownError(error);
   if (mode === "train") err(known.message);
   else out(JSON.stringify({ error: known }));
   process.exitCode = known.exit;

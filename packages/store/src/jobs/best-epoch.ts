@@ -11,13 +11,18 @@ export interface BestEpoch {
   readonly value: number;
 }
 
+/** Undefined when there is none. */
+export function chooseMetric(metrics: Readonly<Record<string, number>>): string | undefined {
+  return LOOKED_AT.find((name) => Object.hasOwn(metrics, name)) ?? Object.keys(metrics)[0];
+}
+
 /** Undefined for a curve without points; of equal ones the first. */
 export function bestEpoch(
   points: readonly EpochPoint[],
   lower: readonly string[] = [],
 ): BestEpoch | undefined {
   const last = points.at(-1)?.metrics ?? {};
-  const metric = LOOKED_AT.find((name) => Object.hasOwn(last, name)) ?? Object.keys(last)[0];
+  const metric = chooseMetric(last);
   if (metric === undefined) return undefined;
   const sign = isLowerBetter(metric, lower) ? -1 : 1;
   let best: BestEpoch | undefined;

@@ -27,6 +27,7 @@ import { readHistory } from "./job-history.ts";
 import type { JobCommit } from "./job-queue.ts";
 import { type EpochPoint, type JobEnd, type JobRecord, titleOfJob } from "./job-record.ts";
 import { readOutput } from "./output-files.ts";
+import { hideSecret } from "./secret-words.ts";
 
 /** Of the curve, in the commit; the newest of a longer one. */
 const POINTS_KEPT = 10_000;
@@ -35,8 +36,8 @@ export interface EndedJob {
   readonly record: JobRecord;
   readonly places: JobPlaces;
   readonly end: JobEnd;
-  /** Only a job that went through to its end names a candidate. */
-  readonly movesChallenger: boolean;
+  /** Why what it made is no candidate: only a job that went through to its end, and is no part of a search, names one. */
+  readonly challengerKept: string | null;
 }
 
 /** Throws REF_NAME_INVALID. */
@@ -152,6 +153,7 @@ async function metaOf(
       startedMs: end.startedMs,
       endedMs: end.endedMs,
       durationMs: end.endedMs - end.startedMs,
+      ...((end.pausedMs ?? 0) === 0 ? {} : { pausedMs: end.pausedMs ?? 0 }),
       environment: {
         host: hostname(),
         platform: `${process.platform} ${process.arch}`,
@@ -165,21 +167,6 @@ async function metaOf(
 
 function asMeta({ epoch, metrics }: EpochPoint): MetaValue {
   return { epoch, ...metrics };
-}
-
-/** Names of options whose values are nobody's business: commits are pushed. */
-const SECRET = /key|token|secret|passw|credential/i;
-
-export function isSecretName(name: string): boolean {
-  return SECRET.test(name);
-}
-
-function hideSecret(word: string, at: number, argv: readonly string[]): string {
-  const equals = word.indexOf("=");
-  if (equals > 0 && isSecretName(word.slice(0, equals))) return `${word.slice(0, equals)}=***`;
-  const before = argv[at - 1] ?? "";
-  const isValue = before.startsWith("--") && !before.includes("=") && !word.startsWith("--");
-  return isValue && isSecretName(before) ? "***" : word;
 }
 
 /** Branch and challenger together; where the challenger is protected, the branch alone. Gives why it stayed. */
@@ -196,7 +183,7 @@ async function publish(
     await store.refs.update(name, [change], reason, policy);
     return why;
   };
-  if (!ended.movesChallenger) return alone("the job was stopped");
+  if (ended.challengerKept !== null) return alone(ended.challengerKept);
   const challenger: RefChange = { name: roleRef(CHALLENGER), from: "any", to: commit };
   try {
     await store.refs.update(name, [change, challenger], reason, { ...policy, owns: [REGISTRY_PREFIX] });

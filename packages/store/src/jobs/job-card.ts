@@ -37,6 +37,8 @@ export interface JobCard {
   readonly startedMs: number | null;
   readonly endedMs: number | null;
   readonly transitions: readonly Transition[];
+  /** The search that it is a part of. */
+  readonly group: JobRecord["group"] | null;
   readonly spec: Omit<JobSpec, "environment"> & { readonly variables: readonly string[] };
   /** The folder with all that is kept of it, and the one that its program writes to. */
   readonly folder: string;
@@ -63,13 +65,22 @@ export function cardOf(storePath: string, record: JobRecord): JobCard {
     branch: branchOfJob(name).slice("refs/heads/".length),
     commit,
     createdMs,
-    startedMs: transitions.findLast(({ state }) => state === "running")?.atMs ?? null,
+    startedMs: startedOf(transitions),
     endedMs: ended ? (last?.atMs ?? null) : null,
     transitions,
+    group: record.group ?? null,
     spec: { ...spec, variables: Object.keys(environment).sort() },
     folder: root,
     outputFolder: output,
   };
+}
+
+/** Going on after a pause is no beginning. */
+function startedOf(transitions: readonly Transition[]): number | null {
+  const began = transitions.findLast(
+    ({ state }, at) => state === "running" && transitions[at - 1]?.state !== "paused",
+  );
+  return began?.atMs ?? null;
 }
 
 /** By id, by the start of one, or by name: of several of one name the newest. Throws JOB_NOT_FOUND, REVISION_AMBIGUOUS. */

@@ -39,6 +39,8 @@ export interface JobPlaces {
   readonly progress: string;
   /** Made when the program shall stop. */
   readonly stopFile: string;
+  /** There while the program shall stand still. */
+  readonly pauseFile: string;
   /** What the keeper itself had to say. */
   readonly keeperLog: string;
 }
@@ -60,6 +62,7 @@ export function jobPlaces(storePath: string, { id, spec }: Pick<JobRecord, "id" 
     end: join(root, "end.json"),
     progress: join(root, "progress.json"),
     stopFile: join(root, "stop"),
+    pauseFile: join(root, "pause"),
     keeperLog: join(root, "keeper.log"),
   };
 }

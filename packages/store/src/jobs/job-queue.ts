@@ -21,6 +21,13 @@ export interface JobQueue {
   ask(id: string, what: "stop" | "cancel"): Promise<JobRecord>;
   /** Puts a job that has ended into the queue again, to go on in its folder; `spec` is its own from now on. */
   resume(id: string, spec?: JobSpec): Promise<JobRecord>;
+  /**
+   * A job that waits is held back, the processes of one that runs stand still; again changes nothing. One that is being prepared stays
+   * as it is: ask again. Throws JOB_STATE_WRONG for one that has ended or was asked to.
+   */
+  pause(id: string): Promise<JobRecord>;
+  /** Ends what `pause` began; throws JOB_STATE_WRONG for a job that is neither held nor paused. */
+  unpause(id: string): Promise<JobRecord>;
   setPriority(id: string, priority: number): Promise<JobRecord>;
   /** Takes away a job that has ended. */
   remove(id: string): Promise<void>;
@@ -37,6 +44,21 @@ export interface JobsPlace {
   /** Throws WORKTREE_NOT_FOUND outside of a repository. */
   openRepository(): Promise<Repository>;
 }
+
+/** What a training is made from. */
+export interface TrainPlace extends JobsPlace {
+  /** What the engine "tfjs" says of each of these, which may name a data set or a file of that revision. */
+  checkSettings(all: readonly Settings[], revision: string): Promise<readonly CheckedSettings[]>;
+}
+
+/** The whole spec of the engine "tfjs" as JSON, or what is wrong. */
+export interface CheckedSettings {
+  readonly spec?: string;
+  readonly faults: readonly { readonly field: string; readonly message: string }[];
+}
+
+/** `optimizer.name` → value. */
+export type Settings = Readonly<Record<string, string | number | boolean | null>>;
 
 /** What the commit of a job's output is. */
 export interface JobCommit {

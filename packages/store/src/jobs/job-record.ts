@@ -5,9 +5,11 @@ import type { Identity } from "../objects/objects.ts";
 
 export type JobState =
   | "queued"
+  | "held"
   | "preparing"
   | "ready"
   | "running"
+  | "paused"
   | "finished"
   | "failed"
   | "stopped"
@@ -15,11 +17,15 @@ export type JobState =
   | "lost";
 
 const NEXT: Readonly<Record<JobState, readonly JobState[]>> = {
-  queued: ["preparing", "canceled", "failed"],
+  queued: ["preparing", "held", "canceled", "failed"],
+  // It waits without a place in the queue.
+  held: ["queued", "canceled"],
   // Back into the queue when the daemon ended before the program began.
   preparing: ["ready", "queued", "canceled", "failed"],
   ready: ["running", "queued", "canceled", "failed", "lost"],
-  running: ["finished", "failed", "stopped", "canceled", "lost"],
+  running: ["paused", "finished", "failed", "stopped", "canceled", "lost"],
+  // Its processes stand still and keep their place; one that ended meanwhile was too fast for the signal.
+  paused: ["running", "finished", "failed", "stopped", "canceled", "lost"],
   finished: ["queued"],
   failed: ["queued"],
   stopped: ["queued"],
@@ -57,6 +63,12 @@ export interface JobSpec {
   readonly graceMs: number;
 }
 
+/** Where a value of the configuration came from. */
+export type Origin = "flag" | "file" | "default";
+
+/** By key, such as `settings.lr`; what is not there is a default. */
+export type Origins = Readonly<Record<string, { readonly origin: Origin; readonly line?: number }>>;
+
 export interface JobRecord {
   readonly format: 1;
   readonly id: string;
@@ -72,6 +84,14 @@ export interface JobRecord {
   /** Works on in the folder of the attempt before. */
   readonly isResumed: boolean;
   readonly spec: JobSpec;
+  /** Which keys of its configuration were named, and where; not in records of earlier versions. */
+  readonly origins?: Origins;
+  /** The search that it is a part of, and which of its values it tries. */
+  readonly group?: {
+    readonly id: string;
+    readonly name: string;
+    readonly values: Readonly<Record<string, string>>;
+  };
   readonly transitions: readonly Transition[];
   /** What a person asked of it while it ran. */
   readonly asked: "stop" | "cancel" | null;
@@ -97,6 +117,8 @@ export interface JobEnd {
   readonly error: string | null;
   readonly startedMs: number;
   readonly endedMs: number;
+  /** For how long of that it stood still; not in records of earlier versions. */
+  readonly pausedMs?: number;
 }
 
 /** For people: the id, and the name unless that is the id. */
@@ -106,6 +128,12 @@ export function titleOfJob({ id, name }: Pick<JobRecord, "id" | "name">): string
 
 export function stateOfJob({ transitions }: Pick<JobRecord, "transitions">): JobState {
   return transitions.at(-1)?.state ?? "queued";
+}
+
+/** True before its program was begun, in the queue or held back from it. */
+export function isWaiting(record: Pick<JobRecord, "transitions">): boolean {
+  const state = stateOfJob(record);
+  return state === "queued" || state === "held";
 }
 
 export function hasEnded(record: Pick<JobRecord, "transitions">): boolean {

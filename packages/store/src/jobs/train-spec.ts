@@ -1,11 +1,18 @@
 /** What a person asks to be trained, checked before anything is made: all that is wrong is told at once. Pure. */
-import { isSmcError, SmcError } from "../errors.ts";
+import { isSmcError } from "../errors.ts";
 import { parseSpan } from "../history/dates.ts";
 import { assertPath } from "../objects/names.ts";
 import { show } from "../show.ts";
-import { branchOfJob, isSecretName } from "./commit-output.ts";
+import { branchOfJob } from "./commit-output.ts";
+import type { ConfigFault } from "./config-file.ts";
 import type { JobSpec } from "./job-record.ts";
+import { isSecretName } from "./secret-words.ts";
+import { flattenSettings } from "./train-config.ts";
+import type { TrainOptions } from "./train-options.ts";
 
+const ENGINES: readonly string[] = ["command", "tfjs"];
+/** Of the engine "tfjs", in its output. */
+const CHECKPOINTS = "checkpoints/*";
 const ARGS_MAX = 4096;
 /** Less than what a Linux kernel takes for one word, and for all. */
 const ARG_BYTES_MAX = 128 * 1024 - 1;
@@ -24,60 +31,59 @@ const FORBIDDEN =
   /^(?:LD_PRELOAD|LD_AUDIT|DYLD_.*|NODE_OPTIONS|PYTHONSTARTUP|BASH_ENV|ENV|PERL5OPT|RUBYOPT|JAVA_TOOL_OPTIONS|SMC_.*)$/i;
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-export interface TrainOptions {
-  /** What the job works on; HEAD when left out. */
-  readonly revision?: string;
-  /** "command" when left out. */
-  readonly engine?: "command" | "tfjs";
-  /** The program and its words: no shell reads them. For "tfjs" its spec as JSON. */
-  readonly argv: readonly string[];
-  /** Its branch is `jobs/<name>`; its id when left out. */
-  readonly name?: string;
-  readonly priority?: number;
-  /** A span such as `2h`; none when left out. */
-  readonly timeout?: string;
-  /** From the request to end until it is killed; `30s` when left out. */
-  readonly grace?: string;
-  readonly environment?: Readonly<Record<string, string>>;
-  readonly metricsFile?: string;
-  readonly checkpoints?: string;
-  readonly output?: string;
-  readonly params?: Readonly<Record<string, string | number | boolean | null>>;
-  readonly message?: string;
-}
-
-/** Throws ARGUMENT_INVALID with every fault in `details.faults`. */
-export function checkSpec(options: TrainOptions): JobSpec {
-  const timeoutMs = spanOf("--timeout", options.timeout, TIMEOUT_MS_MAX);
-  const graceMs = spanOf("--grace", options.grace, GRACE_MS_MAX);
+/** All faults at once; with one of them the spec is of no use. `settings` is the spec of the engine "tfjs" as JSON. */
+export function checkSpec(
+  options: TrainOptions,
+  settings?: string,
+): { readonly spec: JobSpec; readonly faults: readonly ConfigFault[] } {
+  const engine = options.engine ?? "command";
+  const timeoutMs = spanOf(options.timeout, TIMEOUT_MS_MAX);
+  const graceMs = spanOf(options.grace, GRACE_MS_MAX);
   const faults = [
-    ...[timeoutMs, graceMs].filter((value) => typeof value === "string"),
-    ...argvFaults(options.argv),
+    ...faultsOf("engine", ENGINES.includes(engine) ? [] : [`must be one of ${ENGINES.join(", ")}`]),
+    ...faultsOf("timeout", typeof timeoutMs === "string" ? [timeoutMs] : []),
+    ...faultsOf("grace", typeof graceMs === "string" ? [graceMs] : []),
+    ...faultsOf("argv", argvFaults(options)),
     ...environmentFaults(options.environment ?? {}),
     ...numberFaults(options),
-    ...pathFault("--output", options.output),
-    ...pathFault("--metrics-file", options.metricsFile),
-    ...thrown(() => options.name === undefined || branchOfJob(options.name)),
+    ...faultsOf("output", pathFault(options.output)),
+    ...faultsOf("metricsFile", pathFault(options.metricsFile)),
+    ...faultsOf(
+      "name",
+      thrown(() => options.name === undefined || branchOfJob(options.name)),
+    ),
+    ...faultsOf(
+      "checkpoints",
+      (options.checkpoints?.length ?? 0) > PATTERN_LENGTH_MAX
+        ? [`is longer than ${PATTERN_LENGTH_MAX} characters`]
+        : [],
+    ),
   ];
-  if ((options.checkpoints?.length ?? 0) > PATTERN_LENGTH_MAX)
-    faults.push(`--checkpoints is longer than ${PATTERN_LENGTH_MAX} characters`);
-  if (faults.length > 0)
-    throw new SmcError("ARGUMENT_INVALID", `${faults.join("; ")}; no job was made`, { details: { faults } });
-  return {
-    engine: options.engine ?? "command",
-    argv: options.engine === "tfjs" ? ["tfjs", ...options.argv] : options.argv,
+  const isOwn = settings !== undefined;
+  const spec: JobSpec = {
+    engine,
+    argv: isOwn ? ["tfjs", settings] : options.argv,
     environment: options.environment ?? {},
     output: options.output ?? null,
-    checkpoints: options.checkpoints ?? null,
+    checkpoints: isOwn ? CHECKPOINTS : (options.checkpoints ?? null),
     metricsFile: options.metricsFile ?? null,
-    params: { ...(options.engine === "tfjs" ? {} : paramsOf(options.argv)), ...options.params },
+    params: {
+      ...(isOwn ? flattenSettings(JSON.parse(settings) as object) : paramsOf(options.argv)),
+      ...options.params,
+    },
     message: options.message ?? null,
     timeoutMs: typeof timeoutMs === "number" ? timeoutMs : null,
     graceMs: typeof graceMs === "number" ? graceMs : GRACE_MS,
   };
+  return { spec, faults };
 }
 
-function argvFaults(argv: readonly string[]): string[] {
+function faultsOf(key: string, messages: readonly string[]): ConfigFault[] {
+  return messages.map((message) => ({ key, message }));
+}
+
+function argvFaults({ engine, argv }: TrainOptions): string[] {
+  if (engine === "tfjs") return argv.length === 0 ? [] : ["the engine tfjs takes no program"];
   if ((argv[0] ?? "") === "") return ['no program is named: "smc train -- python train.py"'];
   if (argv.length > ARGS_MAX) return [`the program has more than ${ARGS_MAX} words`];
   const faults: string[] = [];
@@ -89,37 +95,38 @@ function argvFaults(argv: readonly string[]): string[] {
   return faults;
 }
 
-function environmentFaults(environment: Readonly<Record<string, string>>): string[] {
+function environmentFaults(environment: Readonly<Record<string, string>>): ConfigFault[] {
   const entries = Object.entries(environment);
-  if (entries.length > VARIABLES_MAX) return [`more than ${VARIABLES_MAX} variables`];
+  if (entries.length > VARIABLES_MAX)
+    return faultsOf("environment", [`more than ${VARIABLES_MAX} variables`]);
   return entries.flatMap(([name, value]) => {
     const shown = show(name, 80);
-    if (!VARIABLE.test(name)) return [`'${shown}' is no name of a variable`];
-    if (FORBIDDEN.test(name)) return [`the variable ${shown} is not passed on`];
-    return value.includes("\0") ? [`the variable ${shown} has a NUL character`] : [];
+    const key = `environment.${name}`;
+    if (!VARIABLE.test(name)) return faultsOf(key, [`'${shown}' is no name of a variable`]);
+    if (FORBIDDEN.test(name)) return faultsOf(key, [`the variable ${shown} is not passed on`]);
+    return value.includes("\0") ? faultsOf(key, [`the variable ${shown} has a NUL character`]) : [];
   });
 }
 
 /** Milliseconds, or what is wrong with the text. */
-function spanOf(option: string, text: string | undefined, msMax: number): number | string | undefined {
+function spanOf(text: string | undefined, msMax: number): number | string | undefined {
   if (text === undefined) return undefined;
   const ms = /^[0-9]/.test(text) ? thrownOr(() => parseSpan(text)) : undefined;
-  if (typeof ms !== "number")
-    return `${option}: '${show(text, 40)}' is not a time such as 90s, 30min, 2h or 1d`;
-  return ms > msMax ? `${option}: '${show(text, 40)}' is too long` : ms;
+  if (typeof ms !== "number") return `'${show(text, 40)}' is not a time such as 90s, 30min, 2h or 1d`;
+  return ms > msMax ? `'${show(text, 40)}' is too long` : ms;
 }
 
-function numberFaults({ priority, params }: TrainOptions): string[] {
-  const faults: string[] = [];
-  if (priority !== undefined && Math.abs(priority) > PRIORITY_MAX)
-    faults.push(`--priority is not from -${PRIORITY_MAX} to ${PRIORITY_MAX}`);
-  if (Object.keys(params ?? {}).length > PARAMS_MAX) faults.push(`more than ${PARAMS_MAX} params`);
-  return faults;
+function numberFaults({ priority = 0, params = {} }: TrainOptions): ConfigFault[] {
+  const isTooMuch = Math.abs(priority) > PRIORITY_MAX;
+  const isTooMany = Object.keys(params).length > PARAMS_MAX;
+  return [
+    ...faultsOf("priority", isTooMuch ? [`is not from -${PRIORITY_MAX} to ${PRIORITY_MAX}`] : []),
+    ...faultsOf("params", isTooMany ? [`more than ${PARAMS_MAX} of them`] : []),
+  ];
 }
 
-function pathFault(option: string, path: string | undefined): string[] {
-  if (path === undefined) return [];
-  return thrown(() => assertPath(path, { allowNonportable: false })).map((fault) => `${option}: ${fault}`);
+function pathFault(path: string | undefined): string[] {
+  return path === undefined ? [] : thrown(() => assertPath(path, { allowNonportable: false }));
 }
 
 function thrownOr<T>(read: () => T): T | undefined {

@@ -1,11 +1,11 @@
 /** For tests: a queue that keeps records and runs nothing. */
-import type { JobQueue, JobsPlace } from "../jobs/job-queue.ts";
+import type { JobQueue, TrainPlace } from "../jobs/job-queue.ts";
 import { hasEnded, type JobRecord, moveTo } from "../jobs/job-record.ts";
 import { SmcError } from "../errors.ts";
 import { owned } from "./two-stores.ts";
 import type { Bench } from "./worktree.ts";
 
-export interface IdlePlace extends JobsPlace {
+export interface IdlePlace extends TrainPlace {
   readonly records: Map<string, JobRecord>;
 }
 
@@ -18,6 +18,8 @@ export function idlePlace(bench: Bench): IdlePlace {
     records.set(id, next(now));
     return next(now);
   };
+  const checkSettings: TrainPlace["checkSettings"] = async (all) =>
+    all.map((settings) => ({ spec: JSON.stringify(settings), faults: [] }));
   const queue: JobQueue = {
     list: () => [...records.values()],
     submit: async (record) => {
@@ -29,6 +31,8 @@ export function idlePlace(bench: Bench): IdlePlace {
         const queued = { state: "queued", atMs: 1, why: "resumed" } as const;
         return moveTo(now, queued, { attempt: 2, ...(spec === undefined ? {} : { spec }) });
       }),
+    pause: (id) => change(id, (now) => moveTo(now, { state: "held", atMs: 1, why: "asked" })),
+    unpause: (id) => change(id, (now) => moveTo(now, { state: "queued", atMs: 1, why: "asked" })),
     setPriority: (id, priority) => change(id, (now) => ({ ...now, priority })),
     remove: async (id) => {
       records.delete(id);
@@ -39,5 +43,11 @@ export function idlePlace(bench: Bench): IdlePlace {
       isPaused = value;
     },
   };
-  return { store: bench.store, queue, records, openRepository: () => Promise.resolve(owned(bench)) };
+  return {
+    store: bench.store,
+    queue,
+    records,
+    openRepository: () => Promise.resolve(owned(bench)),
+    checkSettings,
+  };
 }

@@ -1,5 +1,5 @@
 /** Nested JSON or YAML as flat names: `{train: {loss: 0.1}}` is `train.loss`. Pure. */
-import { parseDocument } from "yaml";
+import { type LineCounter, parseDocument } from "yaml";
 import type { ParamValue } from "../history/meta-diff.ts";
 import { show } from "../show.ts";
 import type { FileValues, Refuse } from "./cell.ts";
@@ -25,7 +25,8 @@ function parseJson(text: string, refuse: Refuse): unknown {
     return JSON.parse(text);
   } catch (error) {
     // The YAML parser tells the line, and in its schema "json" also what JSON does not have: NaN.
-    const [first] = text.length > EXPLAINED_BYTES_MAX ? [] : document(text, "json", refuse).errors;
+    const [first] =
+      text.length > EXPLAINED_BYTES_MAX ? [] : document(text, { schema: "json" }, refuse).errors;
     if (first === undefined) return refuse(error instanceof Error ? show(error.message, 200) : "not JSON");
     return refuse(`not JSON: ${faultOf(first.message)}`, first.linePos?.[0].line);
   }
@@ -33,9 +34,7 @@ function parseJson(text: string, refuse: Refuse): unknown {
 
 /** What YAML says, as JSON would. The caller limits the length of the text. */
 export function readYaml(text: string, refuse: Refuse): unknown {
-  const parsed = document(text, "core", refuse);
-  const [first] = parsed.errors;
-  if (first !== undefined) refuse(`not YAML: ${faultOf(first.message)}`, first.linePos?.[0].line);
+  const parsed = readYamlDocument(text, refuse);
   try {
     return parsed.toJS({ maxAliasCount: ALIASES_MAX });
   } catch (error) {
@@ -46,9 +45,29 @@ export function readYaml(text: string, refuse: Refuse): unknown {
   }
 }
 
-function document(text: string, schema: "json" | "core", refuse: Refuse): ReturnType<typeof parseDocument> {
+/** The nodes of a text, whose places a counter of lines knows afterwards. The caller limits the length of the text. */
+export function readYamlDocument(text: string, refuse: Refuse, lineCounter?: LineCounter): Parsed {
+  const parsed = document(text, { schema: "core", lineCounter }, refuse);
+  const [first] = parsed.errors;
+  if (first !== undefined) refuse(`not YAML: ${faultOf(first.message)}`, first.linePos?.[0].line);
+  return parsed;
+}
+
+type Parsed = ReturnType<typeof parseDocument>;
+
+function document(
+  text: string,
+  { schema, lineCounter }: { schema: "json" | "core"; lineCounter?: LineCounter | undefined },
+  refuse: Refuse,
+): Parsed {
   assertShallow(text, refuse);
-  return parseDocument(text, { schema, logLevel: "error", prettyErrors: true, uniqueKeys: true });
+  return parseDocument(text, {
+    schema,
+    logLevel: "error",
+    prettyErrors: true,
+    uniqueKeys: true,
+    ...(lineCounter === undefined ? {} : { lineCounter }),
+  });
 }
 
 /** The parser takes memory and time by the square of the depth: 30,000 dashes in a row end the process. */

@@ -59,10 +59,15 @@ function checked(paths: readonly string[]): readonly string[] {
 }
 
 function refuser(path: string): Refuse {
+  return refuserOf(path, "values are read from .json, .yaml and .csv as training scripts write them");
+}
+
+/** Throws FILE_MALFORMED with file and line. */
+export function refuserOf(path: string, hint: string): Refuse {
   return (why, line) => {
     const where = line === undefined ? "" : `, line ${line}`;
     throw new SmcError("FILE_MALFORMED", `'${show(path)}'${where}: ${why}; nothing was changed`, {
-      hint: "values are read from .json, .yaml and .csv as training scripts write them",
+      hint,
       details: { file: path, ...(line === undefined ? {} : { line }) },
     });
   };
@@ -80,7 +85,7 @@ async function readValuesFile(path: string): Promise<FileValues> {
     );
   }
   const refuse = refuser(path);
-  const text = await readText(
+  const text = await readValuesText(
     path,
     isTable ? CSV_BYTES_MAX : kind === ".json" ? JSON_BYTES_MAX : YAML_BYTES_MAX,
     refuse,
@@ -92,7 +97,8 @@ async function readValuesFile(path: string): Promise<FileValues> {
   return values;
 }
 
-async function readText(path: string, bytesMax: number, refuse: Refuse): Promise<string> {
+/** UTF-8 without the mark of its bytes; a link is followed. Throws PATH_NOT_FOUND, LIMIT_EXCEEDED; refuses what is no text. */
+export async function readValuesText(path: string, bytesMax: number, refuse: Refuse): Promise<string> {
   let real: string;
   try {
     real = await realpath(path);

@@ -17,7 +17,7 @@ async function withJob(
     await bench.commit({ "a.txt": "a" });
     const place = idlePlace(bench);
     const { job } = await train(place, { argv: ["python"], name: "night" }, QUIET);
-    await run({ bench, place, id: job.id });
+    await run({ bench, place, id: job?.id ?? "" });
   });
 }
 
@@ -42,19 +42,20 @@ test("jobs() gives a job of the engine tfjs that is resumed its new settings, an
     const place = idlePlace(bench);
     const { job } = await train(
       place,
-      { engine: "tfjs", argv: ['{"epochs":2}'], params: { epochs: 2, lr: 1 } },
+      { engine: "tfjs", argv: [], settings: { epochs: 2 }, params: { epochs: 2, lr: 1 } },
       QUIET,
     );
     const other = await train(place, { argv: ["python"] }, QUIET);
     for (const [id, record] of place.records)
       place.records.set(id, moveTo(record, { state: "canceled", atMs: 1, why: "" }));
     const settings = { spec: '{"epochs":5}', params: { epochs: 5 } };
-    for (const refused of [{ job: job.id }, { job: other.job.id, resume: true }])
+    for (const refused of [{ job: job?.id ?? "" }, { job: other.job?.id ?? "", resume: true }])
       await expect(jobs(place, { action: "retry", settings, ...refused }, QUIET)).rejects.toMatchObject({
         code: "USAGE",
       });
     const { spec } =
-      (await jobs(place, { action: "retry", job: job.id, resume: true, settings }, QUIET)).jobs[0] ?? {};
+      (await jobs(place, { action: "retry", job: job?.id ?? "", resume: true, settings }, QUIET)).jobs[0] ??
+      {};
     expect(spec).toMatchObject({ argv: ["tfjs", '{"epochs":5}'], params: { epochs: 5, lr: 1 } });
   }));
 

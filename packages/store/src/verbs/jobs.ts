@@ -4,14 +4,18 @@ import { nowMs } from "../clock.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { formatMoment, momentAt } from "../history/dates.ts";
 import { type BestEpoch, bestEpoch, bestSince } from "../jobs/best-epoch.ts";
+import { compareGroup, findGroup, type GroupComparison } from "../jobs/compare-group.ts";
 import { cardOf, findJob, type JobCard } from "../jobs/job-card.ts";
 import { jobPlaces } from "../jobs/job-folder.ts";
 import { readHistory, readHistoryFrom } from "../jobs/job-history.ts";
 import { type LogPart, logTail, READ_BYTES_MAX, readLog } from "../jobs/job-log.ts";
 import type { JobsPlace } from "../jobs/job-queue.ts";
-import { type EpochPoint, hasEnded, type JobRecord, type JobSpec } from "../jobs/job-record.ts";
+import { type EpochPoint, hasEnded, type JobRecord, stateOfJob, type JobSpec } from "../jobs/job-record.ts";
 import { type JobProgress, readProgress } from "../jobs/job-progress.ts";
 import { readOutput } from "../jobs/output-files.ts";
+import { readLower } from "../registry/metrics-lower.ts";
+import { CHALLENGER } from "../registry/roles.ts";
+import { promote } from "./promote.ts";
 import { newJobId } from "./train.ts";
 
 const WAIT_MS_MAX = 10_000;
@@ -26,12 +30,15 @@ export interface JobsOptions {
     | "follow"
     | "epochs"
     | "checkpoints"
+    | "compare"
     | "stop"
+    | "pause"
+    | "resume"
     | "cancel"
     | "retry"
     | "rm"
     | "priority";
-  /** Id, start of an id, or name; of all actions but `list`. */
+  /** Id, start of an id, or name; of all actions but `list`. For `compare` that of a search. */
   readonly job?: string;
   /** For `list`: those of this repository only. */
   readonly repository?: string;
@@ -48,6 +55,10 @@ export interface JobsOptions {
   /** For `retry` with `resume`, of the engine "tfjs": its whole spec as JSON, and its params, from now on. */
   readonly settings?: { readonly spec: string; readonly params: JobSpec["params"] };
   readonly priority?: number;
+  /** For `compare`: by which the jobs are ranked. */
+  readonly metric?: string;
+  /** For `compare`: the best one becomes the challenger. */
+  readonly apply?: boolean;
 }
 
 /** How much of a job somebody has seen. */
@@ -93,9 +104,17 @@ export interface JobsResult {
   /** For `show`: what its program said last of where it is. */
   readonly progress: JobProgress | null;
   readonly checkpoints: readonly Checkpoint[] | null;
+  readonly comparison: GroupComparison | null;
 }
 
-const NOTHING = { points: null, best: null, followed: null, progress: null, checkpoints: null };
+const NOTHING = {
+  points: null,
+  best: null,
+  followed: null,
+  progress: null,
+  checkpoints: null,
+  comparison: null,
+};
 
 /**
  * Throws JOB_NOT_FOUND, JOB_STATE_WRONG for what the job's state does not allow: `rm` of one that has not ended, `retry` of one
@@ -111,6 +130,10 @@ export async function jobs(place: JobsPlace, options: JobsOptions, call: Call): 
     return { action, ...NOTHING, jobs: all.map((record) => cardOf(store.path, record)) };
   }
   if (options.job === undefined) throw new SmcError("USAGE", `${action} needs a job`);
+  if (action === "compare") {
+    const comparison = await compare(place, { ...options, job: options.job }, call);
+    return { action, ...NOTHING, comparison, jobs: comparison.rows.map(({ job }) => job) };
+  }
   const record = findJob(place, options.job);
   if (action === "follow") return follow(place, { record, options }, call);
   const made = (changed: JobRecord, more: Partial<JobsResult> = {}): JobsResult => ({
@@ -132,6 +155,10 @@ export async function jobs(place: JobsPlace, options: JobsOptions, call: Call): 
     case "stop":
     case "cancel":
       return made(await queue.ask(record.id, action));
+    case "pause":
+      return made(await pause(place, record.id, call));
+    case "resume":
+      return made(await queue.unpause(record.id));
     case "retry":
       return made(await retry(place, record, options));
     case "priority":
@@ -148,6 +175,46 @@ function assertEnded(record: JobRecord, what: string): void {
   throw new SmcError("JOB_STATE_WRONG", `job ${record.id} has not ended; it was not ${what}`, {
     hint: `end it with "smc jobs cancel ${record.id}"`,
   });
+}
+
+async function compare(
+  place: JobsPlace,
+  { job: text, metric, apply = false }: JobsOptions & { readonly job: string },
+  call: Call,
+): Promise<GroupComparison> {
+  const { store } = place;
+  const records = findGroup(place.queue.list(), text);
+  const [first] = records;
+  const lower = await readLower({ store, worktree: undefined });
+  const comparison = await compareGroup(store, records, { metric, lower });
+  if (!apply) return comparison;
+  const repository = await place.openRepository();
+  const open = records.filter((record) => !hasEnded(record));
+  const best = comparison.rows.find(({ isBest }) => isBest);
+  const why =
+    open.length > 0
+      ? `${open.length} of its jobs have not ended`
+      : best === undefined
+        ? "none of its jobs has a commit with metrics"
+        : first?.repository === repository.name
+          ? undefined
+          : `it belongs to the repository '${first?.repository ?? ""}'`;
+  if (why !== undefined || best === undefined)
+    throw new SmcError("JOB_STATE_WRONG", `group ${comparison.name}: ${why ?? ""}; no ref was changed`);
+  const reason = `best of ${comparison.name} by ${comparison.metric ?? ""}`;
+  const revision = best.job.commit ?? "";
+  await promote({ ...repository, store }, { revision, to: CHALLENGER, reason }, call);
+  return comparison;
+}
+
+/** A job that is being prepared runs in a moment. */
+async function pause({ queue }: JobsPlace, id: string, call: Call): Promise<JobRecord> {
+  for (;;) {
+    throwIfCanceled(call);
+    const record = await queue.pause(id);
+    if (["held", "paused"].includes(stateOfJob(record))) return record;
+    await queue.changed(id, LOOK_MS, call.signal);
+  }
 }
 
 async function retry(

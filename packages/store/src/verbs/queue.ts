@@ -3,7 +3,7 @@ import type { Call } from "../call.ts";
 import { parseConfigValue, requireConfigKey, writeConfig } from "../config.ts";
 import { cardOf, type JobCard } from "../jobs/job-card.ts";
 import type { JobsPlace } from "../jobs/job-queue.ts";
-import { hasEnded, stateOfJob } from "../jobs/job-record.ts";
+import { hasEnded, isWaiting } from "../jobs/job-record.ts";
 
 export interface QueueOptions {
   readonly action: "status" | "start" | "stop";
@@ -16,7 +16,7 @@ export interface QueueResult {
   readonly slots: number;
   readonly isPaused: boolean;
   readonly running: readonly JobCard[];
-  /** In the order in which they will begin. */
+  /** In the order in which they will begin; those that are held back too. */
   readonly waiting: readonly JobCard[];
 }
 
@@ -34,7 +34,6 @@ export async function queue(place: JobsPlace, options: QueueOptions, call: Call)
   }
   if (action !== "status") await place.queue.setPaused(action === "stop");
   const open = place.queue.list().filter((record) => !hasEnded(record));
-  const isWaiting = (record: (typeof open)[number]): boolean => stateOfJob(record) === "queued";
   return {
     action,
     ...(await place.queue.state()),

@@ -14,14 +14,14 @@ test("train() makes a job of HEAD that waits, with params of its words", async (
       { argv: ["python", "t.py", "--lr", "0.1"], environment: { A: "b" } },
       QUIET,
     );
-    expect(job).toMatchObject({ state: "queued", input: digest, name: job.id, commit: null, priority: 0 });
-    expect(job.spec).toMatchObject({
+    expect(job).toMatchObject({ state: "queued", input: digest, name: job?.id, commit: null, priority: 0 });
+    expect(job?.spec).toMatchObject({
       params: { lr: 0.1 },
       variables: ["A"],
       graceMs: 30_000,
       timeoutMs: null,
     });
-    expect(place.records.get(job.id)?.spec.environment).toEqual({ A: "b" });
+    expect(place.records.get(job?.id ?? "")?.spec.environment).toEqual({ A: "b" });
   });
 });
 
