@@ -186,10 +186,7 @@ interface Checking {
 }
 
 /** The spec of each variant; what is wrong with several of them is told once. */
-async function checkAll(
-  place: TrainPlace,
-  { merged, variants, file, faults }: Checking,
-): Promise<JobSpec[]> {
+async function checkAll(place: TrainPlace, { merged, variants, file, faults }: Checking): Promise<JobSpec[]> {
   const isOwn = merged.options.engine === "tfjs";
   const { revision = "HEAD" } = merged.options;
   const all = variants.map(({ settings }) => settings);
