@@ -261,7 +261,7 @@ test("bundle create overwrites only with force, and leaves nothing when it fails
     await expect(run({ action: "create", file: "sub", force: true })).rejects.toMatchObject({
       code: "WOULD_OVERWRITE",
     });
-    for (const call of ["create", "write", "sync", "rename"]) {
+    for (const call of ["create", "write", "sync", "link"]) {
       interceptCalls((what, path) => {
         if (what === call && path.startsWith(join(folder, "sub/"))) throw new SmcError("DISK_FULL", "full");
       });
