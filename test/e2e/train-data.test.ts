@@ -96,7 +96,11 @@ test(
     expect(await box.ok("jobs", "logs", "early")).toMatch(
       /early stopping at epoch 4: val_loss has not improved since epoch 1 \(\d[\d.]*\); earlyStop\.patience is 3, a larger one waits longer/,
     );
-    expect(JSON.parse(await box.ok("cat", "jobs/early:metrics.json"))).toMatchObject({ epoch: 1, epochs: 4 });
+    const numbers = JSON.parse(await box.ok("cat", "jobs/early:metrics.json")) as Record<string, number>;
+    expect(numbers).toMatchObject({ epoch: 1, epochs: 4 });
+    // Those of the weights that were committed, not of the last epoch.
+    const [commit] = await box.json<{ metrics: Record<string, number> }[]>("log", "-n", "1", "jobs/early");
+    expect(commit?.metrics).toMatchObject({ loss: numbers["loss"], val_loss: numbers["val_loss"] });
     const files = (await box.ok("jobs", "checkpoints", "early", "-q")).trim().split("\n");
     expect(files).toHaveLength(3);
     expect(files.at(-1)).toContain("epoch-0004");

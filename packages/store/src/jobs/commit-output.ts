@@ -128,9 +128,7 @@ async function metaOf(
   const { spec } = record;
   const points = await readHistory(places.history);
   const best = bestEpoch(points, await readLower(repository));
-  const told =
-    spec.metricsFile === null ? {} : (await readMetricsFiles([join(places.work, spec.metricsFile)])).metrics;
-  const metrics = { ...points.at(-1)?.metrics, ...told };
+  const metrics = await metricsOf(spec, places, points);
   const { seed } = spec.params;
   return {
     ...(Object.keys(metrics).length === 0 ? {} : { metrics }),
@@ -163,6 +161,32 @@ async function metaOf(
       history: points.slice(-POINTS_KEPT).map(asMeta),
     },
   };
+}
+
+/** Of the weights that the job gives: the trainer says of which epoch they are, any other program gives those of its last. */
+async function metricsOf(
+  { engine, metricsFile }: JobRecord["spec"],
+  { output, work }: JobPlaces,
+  points: readonly EpochPoint[],
+): Promise<Readonly<Record<string, number>>> {
+  if (engine === "tfjs") return metricsOfModel(join(output, "metrics.json"), points);
+  const told = metricsFile === null ? {} : (await readMetricsFiles([join(work, metricsFile)])).metrics;
+  return { ...points.at(-1)?.metrics, ...told };
+}
+
+/** None where the trainer was killed before it said so, and inside of an epoch. */
+async function metricsOfModel(
+  path: string,
+  points: readonly EpochPoint[],
+): Promise<Readonly<Record<string, number>>> {
+  try {
+    const { epoch, batch } = (await readMetricsFiles([path])).metrics;
+    const measured = batch === 0 ? points.find((point) => point.epoch === epoch) : undefined;
+    return measured?.metrics ?? {};
+  } catch (error) {
+    if (isSmcError(error, "PATH_NOT_FOUND")) return {};
+    throw error;
+  }
 }
 
 function asMeta({ epoch, metrics }: EpochPoint): MetaValue {
