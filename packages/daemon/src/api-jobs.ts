@@ -56,6 +56,7 @@ export const jobsApi = {
       "epochs",
       "checkpoints",
       "compare",
+      "plot",
       "stop",
       "pause",
       "resume",
@@ -83,6 +84,7 @@ export const jobsApi = {
     patience: optional(count),
     priority: optional(integer),
     metric: optional(text),
+    svg: optional(text),
     apply: optional(flag),
   }),
   queue: verb("Tells which jobs run and wait, and lets further ones begin or not", "store", {

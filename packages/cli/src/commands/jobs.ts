@@ -1,9 +1,11 @@
+import { resolve } from "node:path";
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { defineCommand, Streamed } from "../command.ts";
 import { followJob, type FollowOptions } from "../follow-job.ts";
 import { formatSize, formatTable, shortDigest } from "../format.ts";
 import { comparisonTable, csvLines, exitOf, jobTable, pointLine, printJob } from "../job-text.ts";
+import { plotText } from "../plot-text.ts";
 import { parsePriority } from "./train.ts";
 
 const ACTIONS = [
@@ -14,6 +16,7 @@ const ACTIONS = [
   "epochs",
   "checkpoints",
   "compare",
+  "plot",
   "stop",
   "pause",
   "resume",
@@ -43,6 +46,7 @@ export const command = defineCommand({
     "jobs logs JOB [-f]",
     "jobs epochs JOB [--csv]",
     "jobs stop|pause|resume|cancel|rm JOB",
+    "jobs plot JOB [--metric NAME,...] [--svg FILE]",
     "jobs compare GROUP [--metric NAME] [--apply]",
     "jobs retry JOB [--resume [--epochs N] [--patience N]]",
     "jobs priority JOB N",
@@ -62,8 +66,9 @@ export const command = defineCommand({
     metric: {
       type: "string",
       value: "NAME",
-      summary: "compare: by which they are ranked (the one people look at first)",
+      summary: "compare: by which they are ranked (the one people look at first); plot: what is drawn",
     },
+    svg: { type: "string", value: "FILE", summary: "plot: make this picture in place of characters" },
     apply: { type: "boolean", summary: "compare: the best one becomes the challenger" },
     follow: { type: "boolean", short: "f", summary: "logs: go on until the job has ended" },
     csv: { type: "boolean", summary: "epochs: comma-separated, with a head" },
@@ -87,6 +92,7 @@ export const command = defineCommand({
     ["smc jobs", "list them"],
     ["smc jobs logs -f 1f2e3d4c", "what it prints"],
     ["smc jobs epochs night --csv > curve.csv", "its curve"],
+    ["smc jobs plot night --svg curve.svg", "and as a picture"],
     ["smc jobs retry --resume night --epochs 40", "learn more"],
     ["smc jobs wait night && smc compare champion challenger", "when it is done"],
   ],
@@ -103,10 +109,12 @@ export const command = defineCommand({
       ["resume", "retry"],
       ["epochs", "retry"],
       ["patience", "retry"],
-      ["metric", "compare"],
+      ["svg", "plot"],
       ["apply", "compare"],
     ] as const)
       if (options[name] && action !== of) throw new SmcError("USAGE", `--${name} goes with "smc jobs ${of}"`);
+    if (options.metric !== undefined && action !== "compare" && action !== "plot")
+      throw new SmcError("USAGE", '--metric goes with "smc jobs compare" and "smc jobs plot"');
     const shows = SHOWS[action];
     const data = await context.call("jobs", {
       action: shows === undefined ? (action as "list") : "show",
@@ -115,6 +123,7 @@ export const command = defineCommand({
       ...(options.resume ? { resume: true } : {}),
       ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
       ...(options.metric === undefined ? {} : { metric: options.metric }),
+      ...(options.svg === undefined ? {} : { svg: resolve(context.folder, options.svg) }),
       ...(options.apply ? { apply: true } : {}),
       ...(options.patience === undefined ? {} : { patience: options.patience }),
     });
@@ -135,6 +144,10 @@ export const command = defineCommand({
     else if (data.comparison !== null) {
       for (const line of comparisonTable(data.comparison, out)) out.line(line);
       if (options.apply) out.line(`${shortDigest(data.jobs[0]?.commit ?? "")} is the challenger`);
+    } else if (data.panels !== null) {
+      if (data.panels.length === 0) out.hint("there is no epoch yet");
+      else if (options.svg !== undefined) out.line(show(options.svg));
+      else for (const panel of data.panels) for (const line of plotText(panel, out.columns)) out.line(line);
     } else if (action === "epochs")
       for (const line of options.csv ? csvLines(points ?? []) : (points ?? []).map(pointLine)) out.line(line);
     else if (checkpoints !== null) {

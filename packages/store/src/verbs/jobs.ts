@@ -5,6 +5,7 @@ import { isSmcError, SmcError } from "../errors.ts";
 import { formatMoment, momentAt } from "../history/dates.ts";
 import { type BestEpoch, bestEpoch, bestSince } from "../jobs/best-epoch.ts";
 import { compareGroup, findGroup, type GroupComparison } from "../jobs/compare-group.ts";
+import type { CurvePanel } from "../jobs/curve-panels.ts";
 import { cardOf, findJob, type JobCard } from "../jobs/job-card.ts";
 import { jobPlaces } from "../jobs/job-folder.ts";
 import { readHistory, readHistoryFrom } from "../jobs/job-history.ts";
@@ -13,6 +14,7 @@ import type { JobsPlace } from "../jobs/job-queue.ts";
 import { type EpochPoint, hasEnded, type JobRecord, stateOfJob, type JobSpec } from "../jobs/job-record.ts";
 import { type JobProgress, readProgress } from "../jobs/job-progress.ts";
 import { readOutput } from "../jobs/output-files.ts";
+import { plotJob } from "../jobs/plot-job.ts";
 import { readLower } from "../registry/metrics-lower.ts";
 import { CHALLENGER } from "../registry/roles.ts";
 import { promote } from "./promote.ts";
@@ -31,6 +33,7 @@ export interface JobsOptions {
     | "epochs"
     | "checkpoints"
     | "compare"
+    | "plot"
     | "stop"
     | "pause"
     | "resume"
@@ -55,8 +58,10 @@ export interface JobsOptions {
   /** For `retry` with `resume`, of the engine "tfjs": its whole spec as JSON, and its params, from now on. */
   readonly settings?: { readonly spec: string; readonly params: JobSpec["params"] };
   readonly priority?: number;
-  /** For `compare`: by which the jobs are ranked. */
+  /** For `compare`: by which the jobs are ranked. For `plot`: what is drawn, with commas; loss and accuracy when left out. */
   readonly metric?: string;
+  /** For `plot`: absolute path of a picture to make. */
+  readonly svg?: string;
   /** For `compare`: the best one becomes the challenger. */
   readonly apply?: boolean;
 }
@@ -105,6 +110,8 @@ export interface JobsResult {
   readonly progress: JobProgress | null;
   readonly checkpoints: readonly Checkpoint[] | null;
   readonly comparison: GroupComparison | null;
+  /** For `plot`; none when there is no epoch yet. */
+  readonly panels: readonly CurvePanel[] | null;
 }
 
 const NOTHING = {
@@ -114,6 +121,7 @@ const NOTHING = {
   progress: null,
   checkpoints: null,
   comparison: null,
+  panels: null,
 };
 
 /**
@@ -152,6 +160,11 @@ export async function jobs(place: JobsPlace, options: JobsOptions, call: Call): 
     }
     case "checkpoints":
       return made(record, { checkpoints: await checkpointsOf(place, record, call) });
+    case "plot": {
+      const historyPath = jobPlaces(store.path, record).history;
+      const { metric, svg } = options;
+      return made(record, { panels: await plotJob(record, { historyPath, metric, svg }) });
+    }
     case "stop":
     case "cancel":
       return made(await queue.ask(record.id, action));

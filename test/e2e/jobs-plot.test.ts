@@ -1,0 +1,43 @@
+/** The curve of a job as a drawing. */
+import { readFileSync } from "node:fs";
+import { afterAll, expect, test } from "vitest";
+import { createSandbox } from "./sandbox.ts";
+
+const box = await createSandbox();
+afterAll(() => box[Symbol.asyncDispose]());
+
+const SLOW_MS = 180_000;
+const NODE = process.execPath;
+const CURVE = `
+for (const epoch of [1, 2, 3, 4])
+  console.log(JSON.stringify({ epoch, metrics: { loss: 4 / epoch, val_loss: 5 / epoch, "<b>": epoch } }));
+process.exit(Number(process.argv[2]));
+`;
+await box.commit("script", { "curve.cjs": CURVE });
+
+test(
+  "S1.4 jobs plot draws the curve in characters, or as SVG in which names are no markup",
+  { timeout: SLOW_MS },
+  async () => {
+    expect((await box.smc(["train", "--name", "done", "--", NODE, "curve.cjs", "0"])).code).toBe(10);
+    const text = await box.ok("jobs", "plot", "done");
+    expect(text).toMatch(/^ +\* loss {3}o val_loss$/m);
+    expect(text).toMatch(/^ +5 \|o/m);
+    expect(text).toMatch(/^ +1 \| .*\*$/m);
+    expect(text).toMatch(/^ +1 +4$/m);
+    await box.ok("jobs", "plot", "done", "--metric", "<b>,loss", "--svg", "curve.svg");
+    const svg = readFileSync(box.path("curve.svg"), "utf8");
+    expect(svg).toMatch(/^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg"/);
+    expect(svg.match(/<polyline/g)).toHaveLength(3);
+    expect(svg).toContain(">&lt;b&gt;</text>");
+    expect(await box.refused("jobs", "plot", "done", "--svg", "curve.svg")).toMatchObject({
+      code: "WOULD_OVERWRITE",
+      exit: 5,
+    });
+    expect(await box.refused("jobs", "plot", "done", "--metric", "f1")).toMatchObject({
+      code: "ARGUMENT_INVALID",
+      exit: 2,
+    });
+    expect(readFileSync(box.path("curve.svg"), "utf8")).toBe(svg);
+  },
+);
