@@ -46,10 +46,13 @@ async function tryOnce(context, operation, { mode, at, errno }) {
   return { ...disarm(), failure };
 }
 
-/** A store that takes no writes says so, and takes them again once it was opened anew. */
-async function readOnlyUntilOpened(context, hit) {
+/**
+ * A store that takes no writes says so, and takes them again once it was opened anew. It is the journal that must have met the fault:
+ * first, or by the record of a file operation that failed, where the fault lasts.
+ */
+async function readOnlyUntilOpened(context, { hit, isRecorded }) {
   const wrong = [];
-  if (!/journal/.test(hit ?? "")) wrong.push(`read-only after '${hit}'`);
+  if (!isRecorded && !/journal/.test(hit ?? "")) wrong.push(`read-only after '${hit}'`);
   try {
     const reason = { op: "proof", reason: "proof", actor: "Ada <ada@example.org>" };
     await context.store.refs.createRepository("proof-refused", reason);
@@ -78,7 +81,8 @@ export async function failing({ name, start, folder, expected, ...fault }) {
       wrong.push("writing goes on after a failed fsync");
     }
     if (reason !== undefined) {
-      wrong.push(...(await readOnlyUntilOpened(context, met.first)));
+      const isRecorded = operation.op !== undefined && fault.mode === "for-ever";
+      wrong.push(...(await readOnlyUntilOpened(context, { hit: met.first, isRecorded })));
       await reopen(context, operation);
     }
     const acknowledged = failure === undefined;
