@@ -67,8 +67,17 @@ export class FileWork implements AsyncDisposable {
     return this.#isRecorded;
   }
 
+  /** What stopped the work is what is told: when the journal fails as well, the next start writes the record. */
+  async #recordStopped(): Promise<void> {
+    try {
+      await this.record(" (stopped before its end)");
+    } catch (error) {
+      if (!isSmcError(error)) throw error;
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.hasChanged && !this.#wasAsked) await this.record(" (stopped before its end)");
+    if (this.hasChanged && !this.#wasAsked) await this.#recordStopped();
     if (this.#isRecorded || !this.hasChanged) await forgetBegun(this.#id);
   }
 }
