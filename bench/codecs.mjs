@@ -1,7 +1,7 @@
 /**
  * How fast are the codecs, and how short is what they write? On simulated weights, and on two versions of real ones:
- * `node bench/codecs.mjs OLD.safetensors NEW.safetensors`, or SMC_BENCH_WEIGHTS=OLD:NEW. One thread; processor time, best
- * of the rounds, chunk by chunk as the store calls them.
+ * `node bench/codecs.mjs OLD.safetensors NEW.safetensors`, or SMC_BENCH_WEIGHTS=OLD:NEW. One thread; processor time,
+ * best of the rounds, chunk by chunk as the store calls them.
  */
 import { readFileSync } from "node:fs";
 import { delimiter } from "node:path";

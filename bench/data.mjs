@@ -100,7 +100,9 @@ function python() {
   return program;
 }
 
-/** A base, five fine-tunes of it and two of its head, in bf16; trained when they are not there yet: about 10 minutes. */
+/**
+ * A base, five fine-tunes of it and two of its head, in bf16; trained when they are not there yet: about 10 minutes.
+ */
 export function series() {
   const folder = join(FOLDER, "series");
   if (!existsSync(join(folder, "series.json"))) {

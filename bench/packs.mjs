@@ -1,4 +1,6 @@
-/** Makes stores of a million objects quickly: packs are written straight into their place, where the store finds them. */
+/**
+ * Makes stores of a million objects quickly: packs are written straight into their place, where the store finds them.
+ */
 import { createHash } from "node:crypto";
 import { mkdirSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";

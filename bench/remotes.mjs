@@ -1,4 +1,7 @@
-/** How fast does a large file go to a folder and come back, beside cp and fsync of it; and how little of a changed one moves? */
+/**
+ * How fast does a large file go to a folder and come back, beside cp and fsync of it; and how little of a changed one
+ * moves?
+ */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { editHead, inRepository, median, MIB, seconds, spread, writeRandom } from "./lab.mjs";

@@ -1,6 +1,6 @@
 /**
- * Runs the measurements: all, or those named. `node bench/run.mjs [large-file] [--rounds 5] [--size-mib 1024]`. The soak
- * takes its time (`--minutes 30`) and is run only when it is named.
+ * Runs the measurements: all, or those named. `node bench/run.mjs [large-file] [--rounds 5] [--size-mib 1024]`. The
+ * soak takes its time (`--minutes 30`) and is run only when it is named.
  */
 import { parseArgs } from "node:util";
 import { machine } from "./lab.mjs";

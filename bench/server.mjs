@@ -1,4 +1,7 @@
-/** How fast does a large file go to a server on this machine and come back, beside a plain upload and download of as much? */
+/**
+ * How fast does a large file go to a server on this machine and come back, beside a plain upload and download of as
+ * much?
+ */
 import { spawn, spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";

@@ -97,8 +97,8 @@ export function compressedBytes(lab, [program, ...args], paths) {
 }
 
 /**
- * The usual way to store a fine-tune: the first file, and each next one as the exclusive or with the one before it, both in
- * planes of bytes, all through zstd. The shortest of three levels.
+ * The usual way to store a fine-tune: the first file, and each next one as the exclusive or with the one before it,
+ * both in planes of bytes, all through zstd. The shortest of three levels.
  */
 export function xorPlanesBytes(lab, paths, widthBytes) {
   let previous;
@@ -123,7 +123,10 @@ function xor(bytes, other) {
   return out;
 }
 
-/** All first bytes of the elements, then all second ones, of each MiB; the header of a safetensors file is left as it is. */
+/**
+ * All first bytes of the elements, then all second ones, of each MiB; the header of a safetensors file is left as it
+ * is.
+ */
 function splitPlanes(bytes, widthBytes) {
   const start = 8 + Number(bytes.readBigUInt64LE(0) % BigInt(bytes.length));
   const parts = [bytes.subarray(0, start)];

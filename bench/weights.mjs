@@ -106,8 +106,8 @@ function roundInto(out, values, count) {
 }
 
 /**
- * Writes a safetensors file of about `sizeMib` in "bf16" or "f32": each tensor normal with a deviation of its own, norms
- * around 1. With `isTuned` the same masters moved by normal steps, before they are rounded.
+ * Writes a safetensors file of about `sizeMib` in "bf16" or "f32": each tensor normal with a deviation of its own,
+ * norms around 1. With `isTuned` the same masters moved by normal steps, before they are rounded.
  */
 export function writeModel(path, { dtype, sizeMib, seed, isTuned = false }) {
   const widthBytes = dtype === "bf16" ? 2 : 4;

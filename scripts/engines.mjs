@@ -1,9 +1,9 @@
 /**
- * Installs into .engines/ what the tests in test/engines are run against, and nothing outside of it: servers
- * of S3 (see s3-servers.mjs), and Python libraries that write files: a virtual environment with
- * test/engines/requirements.txt, and torch. Debian's torch is unpacked where there is one: it is a ninth of
- * what the package of PyPI brings with CUDA (630 MB and 25 s against 5.4 GB and 90 s). `--torch=pip`, and any
- * other system, takes that of PyPI. And DVC, which keeps histories to import. Quick when nothing changed. Fails when anything cannot be had.
+ * Installs into .engines/ what the tests in test/engines are run against, and nothing outside of it: servers of S3 (see
+ * s3-servers.mjs), and Python libraries that write files: a virtual environment with test/engines/requirements.txt, and
+ * torch. Debian's torch is unpacked where there is one: it is a ninth of what the package of PyPI brings with CUDA (630
+ * MB and 25 s against 5.4 GB and 90 s). `--torch=pip`, and any other system, takes that of PyPI. And DVC, which keeps
+ * histories to import. Quick when nothing changed. Fails when anything cannot be had.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";

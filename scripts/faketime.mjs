@@ -1,7 +1,7 @@
 /**
  * Prints the path of libfaketime, which gives a program another clock. Where none is installed, Debian's package is
- * unpacked into .faketime/; nobody must be root and nothing outside of the checkout changes. Fails, saying why, when none
- * can be had.
+ * unpacked into .faketime/; nobody must be root and nothing outside of the checkout changes. Fails, saying why, when
+ * none can be had.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync } from "node:fs";

@@ -1,6 +1,7 @@
 /**
  * Prints the path of a strace that can watch a program of ours. Where none is installed, Debian's package is unpacked
- * into .strace/; nobody must be root and nothing outside of the checkout changes. Fails, saying why, when none can be had.
+ * into .strace/; nobody must be root and nothing outside of the checkout changes. Fails, saying why, when none can be
+ * had.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";

@@ -8,6 +8,7 @@ import { COMMANDS } from "../packages/cli/src/commands/index.ts";
 import { isTest, productSources, ROOT, sources, withoutComments } from "./source.ts";
 
 const FILE_LINES_MAX = 400;
+const COMMENT_COLUMNS_MAX = 120;
 const everything = sources(["packages", "test", "bench", "scripts", "examples"], [".ts", ".mjs"]);
 const product = productSources();
 
@@ -18,6 +19,17 @@ test("no source file has more than 400 lines", () => {
   const long = everything
     .map(({ path, text }) => ({ path, lines: text.split("\n").length - 1 }))
     .filter(({ lines }) => lines > FILE_LINES_MAX);
+  expect(long).toEqual([]);
+});
+
+test("no line of a comment has more than 120 columns", () => {
+  const written = everything.filter(({ path }) => !path.endsWith(".generated.ts"));
+  const long = written.flatMap(({ path, text }) =>
+    text.split("\n").flatMap((line, index) => {
+      const isComment = /^\s*(\/\*\*|\*|\/\/) /.test(line);
+      return isComment && line.length > COMMENT_COLUMNS_MAX ? [`${path}:${index + 1}`] : [];
+    }),
+  );
   expect(long).toEqual([]);
 });
 

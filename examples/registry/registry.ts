@@ -1,5 +1,6 @@
 /**
- * The registry of a repository from TypeScript: which version is live, what there is, how two differ, and one step back.
+ * The registry of a repository from TypeScript: which version is live, what there is, how two differ, and one step
+ * back.
  *
  *     node examples/registry/dist/registry.js 1.0.0 1.0.1
  *

@@ -1,6 +1,7 @@
 /**
- * Freezes a store: makes one with everything that its format knows and is small, and keeps it in `test/compat/<version>/`
- * for every later smc to read. Run it once for each new number of a format: `node test/compat/freeze.mjs`.
+ * Freezes a store: makes one with everything that its format knows and is small, and keeps it in
+ * `test/compat/<version>/` for every later smc to read. Run it once for each new number of a format: `node
+ * test/compat/freeze.mjs`.
  */
 import { spawnSync } from "node:child_process";
 import {

@@ -1,4 +1,6 @@
-/** Stores that earlier versions wrote, kept in `test/compat/<version>/`: this version reads, checks and continues them. */
+/**
+ * Stores that earlier versions wrote, kept in `test/compat/<version>/`: this version reads, checks and continues them.
+ */
 import {
   chmodSync,
   cpSync,

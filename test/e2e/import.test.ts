@@ -1,4 +1,6 @@
-/** The repositories are made by the real `git`; what Git LFS and DVC keep outside of them is written as they write it. */
+/**
+ * The repositories are made by the real `git`; what Git LFS and DVC keep outside of them is written as they write it.
+ */
 import { createHash } from "node:crypto";
 import { appendFileSync, chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -1,4 +1,6 @@
-/** A team's server as its users see it: two machines push to it and clone from it, and it refuses what its rules say. */
+/**
+ * A team's server as its users see it: two machines push to it and clone from it, and it refuses what its rules say.
+ */
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

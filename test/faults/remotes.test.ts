@@ -26,7 +26,10 @@ function packsIn(folder: string): Map<string, number> {
 
 const sum = (sizes: Iterable<number>): number => [...sizes].reduce((total, size) => total + size, 0);
 
-/** Runs the words, and kills the daemon once `isTime()` or when they have ended. True when it was killed before they ended. */
+/**
+ * Runs the words, and kills the daemon once `isTime()` or when they have ended. True when it was killed before they
+ * ended.
+ */
 async function killDuring(
   sandbox: Sandbox,
   words: readonly string[],

@@ -1,6 +1,7 @@
 /**
- * The trainer, its keeper or the daemon is killed at a moment that a seed chooses, while the engine `tfjs` learns: the job
- * goes on, its curve has every epoch once, and its weights are those of a run that nobody disturbed. KILL_SEED repeats a run.
+ * The trainer, its keeper or the daemon is killed at a moment that a seed chooses, while the engine `tfjs` learns: the
+ * job goes on, its curve has every epoch once, and its weights are those of a run that nobody disturbed. KILL_SEED
+ * repeats a run.
  */
 import { randomInt } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";

@@ -7,8 +7,8 @@ export function quoted(text: string): string {
 }
 
 /**
- * Starts the daemon of a sandbox after the words of bash in `before`. Resolves with `undefined` when it runs, or with what
- * it printed when it ended before that.
+ * Starts the daemon of a sandbox after the words of bash in `before`. Resolves with `undefined` when it runs, or with
+ * what it printed when it ended before that.
  */
 export async function startDaemon(sandbox: Sandbox, before: string): Promise<Ran | undefined> {
   await sandbox.ok("daemon", "stop");

@@ -1,4 +1,6 @@
-/** Pushing to a server and cloning from it while either side is killed: the next run goes on, and every byte arrives. */
+/**
+ * Pushing to a server and cloning from it while either side is killed: the next run goes on, and every byte arrives.
+ */
 import { randomFillSync } from "node:crypto";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,6 @@
-/** Crash states: whatever a power cut leaves of an operation, the store opens by itself and holds what it acknowledged. */
+/**
+ * Crash states: whatever a power cut leaves of an operation, the store opens by itself and holds what it acknowledged.
+ */
 import { randomInt } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { record, type Recording, replay } from "./crash-states.ts";

@@ -190,7 +190,9 @@ export async function replay(
   return { states, checked, wrong };
 }
 
-/** What is lost shows between the answer and the end, if anywhere; after that those who look for one look everywhere. */
+/**
+ * What is lost shows between the answer and the end, if anywhere; after that those who look for one look everywhere.
+ */
 function likelyFirst(states: readonly DiskState[]): DiskState[] {
   const isLikely = ({ answered, closed }: DiskState): boolean => answered && !closed;
   return [...scattered(states.filter(isLikely)), ...scattered(states.filter((state) => !isLikely(state)))];

@@ -177,7 +177,9 @@ export type Entry = { readonly bytes: Buffer; readonly key: string } | { readonl
 /** The files of a state: path → bytes, or a link's target. */
 export type Tree = Map<string, Entry>;
 
-/** What differs here makes no other state: the lock of a process and the boot that are gone, what LevelDB tells people. */
+/**
+ * What differs here makes no other state: the lock of a process and the boot that are gone, what LevelDB tells people.
+ */
 const UNIMPORTANT = /^home\/(run\/|db\.open|db[^/]*\/LOG(\.old)?$)/;
 
 /** Makes states into trees; remembers the bytes of files that several states share. */

@@ -1,4 +1,7 @@
-/** The tasks of the lane that makes write calls fail: one fault in one operation on a copy of its start, then the oracles. */
+/**
+ * The tasks of the lane that makes write calls fail: one fault in one operation on a copy of its start, then the
+ * oracles.
+ */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { arm, disarm } from "./inject.mjs";
@@ -47,8 +50,8 @@ async function tryOnce(context, operation, { mode, at, errno }) {
 }
 
 /**
- * A store that takes no writes says so, and takes them again once it was opened anew. It is the journal that must have met the fault:
- * first, or by the record of a file operation that failed, where the fault lasts.
+ * A store that takes no writes says so, and takes them again once it was opened anew. It is the journal that must have
+ * met the fault: first, or by the record of a file operation that failed, where the fault lasts.
  */
 async function readOnlyUntilOpened(context, { hit, isRecorded }) {
   const wrong = [];

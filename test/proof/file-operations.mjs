@@ -1,8 +1,8 @@
 /**
- * Operations on files of people, which are interrupted too: what smc wrote of them is whole or absent, and what was begun is in the
- * journal. Fields as in operations.mjs, and further: `op`, the verb in the journal; `doneBefore`, the code of
- * what it says when all is done; `isFine(path, digest, expected)` for a file that is
- * neither as before nor as after; `forgets`, paths that are left out when the operation was given again.
+ * Operations on files of people, which are interrupted too: what smc wrote of them is whole or absent, and what was
+ * begun is in the journal. Fields as in operations.mjs, and further: `op`, the verb in the journal; `doneBefore`, the
+ * code of what it says when all is done; `isFine(path, digest, expected)` for a file that is neither as before nor as
+ * after; `forgets`, paths that are left out when the operation was given again.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -112,8 +112,8 @@ export async function staged({ smc, store, desk }) {
 }
 
 /**
- * `from`: the state it starts in: "base", or "nothing" for the one that makes the store. `mends`: that state is damaged;
- * what is not mended by the time of a fault is when the operation is given again.
+ * `from`: the state it starts in: "base", or "nothing" for the one that makes the store. `mends`: that state is
+ * damaged; what is not mended by the time of a fault is when the operation is given again.
  */
 export const OPERATIONS = [
   {

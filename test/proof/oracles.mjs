@@ -155,7 +155,9 @@ export async function readAndCheck(context) {
 /** What refs reach, by the refs; learned once, packs do not change. */
 const reached = new Map();
 
-/** All that the refs reach is in the index, with the places of its chunks and of their parents; no byte is read twice. */
+/**
+ * All that the refs reach is in the index, with the places of its chunks and of their parents; no byte is read twice.
+ */
 export async function find(context) {
   const key = JSON.stringify(await refsOf(context));
   if (!reached.has(key)) {

@@ -1,6 +1,7 @@
 /**
  * Runs one operation on a store from opening to closing, to be watched or killed by strace. Marks, written to /dev/null
- * for the trace and to stdout for the parent: "answered" when the operation returned, "closed" when the store is closed.
+ * for the trace and to stdout for the parent: "answered" when the operation returned, "closed" when the store is
+ * closed.
  */
 import { openSync, writeSync } from "node:fs";
 import { operationOf } from "./find-operation.mjs";

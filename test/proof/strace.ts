@@ -22,7 +22,10 @@ interface RunOptions {
   readonly dist?: string;
 }
 
-/** One operation in a process of its own, from opening the store to closing it; few threads, so that calls keep their order. */
+/**
+ * One operation in a process of its own, from opening the store to closing it; few threads, so that calls keep their
+ * order.
+ */
 export function programOf(
   name: string,
   folder: string,

@@ -1,4 +1,6 @@
-/** A store whose disk no longer gives some places, made and checked in a process of its own: strace lets the reads fail. */
+/**
+ * A store whose disk no longer gives some places, made and checked in a process of its own: strace lets the reads fail.
+ */
 import { join } from "node:path";
 import { dist } from "./inject.mjs";
 import { CALL } from "./operations.mjs";

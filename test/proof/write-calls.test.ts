@@ -1,6 +1,6 @@
 /**
- * Every write call: an operation runs while call n of fs.ts fails, once or from then on, or the process is killed there,
- * for n = 1, 2, 3 … until it is not hit any more.
+ * Every write call: an operation runs while call n of fs.ts fails, once or from then on, or the process is killed
+ * there, for n = 1, 2, 3 … until it is not hit any more.
  */
 import { randomInt } from "node:crypto";
 import { join } from "node:path";

@@ -32,8 +32,8 @@ export interface CommandContext {
   /** What the user types without seeing it, or the one line of standard input. Throws USAGE, CANCELED. */
   askSecret(question: string): Promise<string>;
   /**
-   * Says what will happen, asks `[y/N]`, and has it done; with --yes it is done at once. Without a terminal, and when the answer is
-   * no, that is written into the audit log. Throws CONFIRMATION_NEEDED, CONFIRMATION_DECLINED, CANCELED.
+   * Says what will happen, asks `[y/N]`, and has it done; with --yes it is done at once. Without a terminal, and when
+   * the answer is no, that is written into the audit log. Throws CONFIRMATION_NEEDED, CONFIRMATION_DECLINED, CANCELED.
    */
   confirm<Data>(change: Change<Data>): Promise<Data>;
   /** Asks the daemon; starts it when none runs. Progress is printed; events come one by one. */

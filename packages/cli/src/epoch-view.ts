@@ -1,4 +1,7 @@
-/** A training on a terminal: a bar for the epoch that is learned, and a line for each that was. Pure but for the clock given in. */
+/**
+ * A training on a terminal: a bar for the epoch that is learned, and a line for each that was. Pure but for the clock
+ * given in.
+ */
 import type { Followed, JobCard } from "@smc/store";
 import { show } from "@smc/store/show";
 import { formatCount, formatDuration, formatNumber } from "./format.ts";

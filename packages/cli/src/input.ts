@@ -17,7 +17,10 @@ function open(name: string, { folder, signal }: ReadSettings): Readable {
   return name === "-" ? process.stdin : createReadStream(resolve(folder, name), { signal });
 }
 
-/** The text of a file, or of standard input for "-". Throws LIMIT_EXCEEDED or `tooLong`, ARGUMENT_INVALID (not UTF-8), errno codes. */
+/**
+ * The text of a file, or of standard input for "-". Throws LIMIT_EXCEEDED or `tooLong`, ARGUMENT_INVALID (not UTF-8),
+ * errno codes.
+ */
 export async function readText(name: string, settings: ReadSettings): Promise<string> {
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;

@@ -39,7 +39,9 @@ export interface Output {
   line(text?: string): void;
   /** The text in a colour when stdout takes colours. */
   paint(colour: Colour, text: string): string;
-  /** One character with an upper half of one colour and a lower half of another; shades where stdout takes no colours. */
+  /**
+   * One character with an upper half of one colour and a lower half of another; shades where stdout takes no colours.
+   */
   halves(upper: Rgb, lower: Rgb): string;
   /** Bytes of the answer, at once; waits for a slow reader. Throws CANCELED (broken pipe), DISK_FULL, IO_FAILED. */
   bytes(chunk: Uint8Array): Promise<void>;

@@ -1,4 +1,7 @@
-/** Progress of a call as text: a bar for terminals, a line every ten per cent elsewhere. Pure but for the clock given in. */
+/**
+ * Progress of a call as text: a bar for terminals, a line every ten per cent elsewhere. Pure but for the clock given
+ * in.
+ */
 import type { Progress } from "@smc/store";
 import { formatDuration, formatSize, textWidth } from "./format.ts";
 

@@ -15,8 +15,8 @@ interface SecretSettings {
 }
 
 /**
- * What is typed on a terminal, without showing it; else the one line of standard input. Throws USAGE for no line or several,
- * LIMIT_EXCEEDED, CANCELED.
+ * What is typed on a terminal, without showing it; else the one line of standard input. Throws USAGE for no line or
+ * several, LIMIT_EXCEEDED, CANCELED.
  */
 export async function readSecret(question: string, settings: SecretSettings): Promise<string> {
   if (process.stdin.isTTY) return typed(process.stdin, question, settings);

@@ -61,8 +61,8 @@ export class Activity {
   }
 
   /**
-   * As `enter`, for a request that only waits for what others do: quiet work goes on beside it and leaving does not wait for it,
-   * but as long as it is there the daemon is not idle.
+   * As `enter`, for a request that only waits for what others do: quiet work goes on beside it and leaving does not
+   * wait for it, but as long as it is there the daemon is not idle.
    */
   watch(): { controller: AbortController; leave: () => void } | undefined {
     if (this.#leaving) return undefined;

@@ -101,7 +101,10 @@ class Lines {
     this.#flush();
   }
 
-  /** Waits for a reader who is behind, as long as it takes: it holds one event, and the others wait where they came from. */
+  /**
+   * Waits for a reader who is behind, as long as it takes: it holds one event, and the others wait where they came
+   * from.
+   */
   async event(event: StoreEvent): Promise<void> {
     if (!this.#response.headersSent) this.#head(200, NDJSON_TYPE);
     await writeAll(this.#response, `${JSON.stringify({ event })}\n`, Number.POSITIVE_INFINITY);

@@ -1,6 +1,6 @@
 /**
- * The daemon as a program: `node bin.js <store> [--ready-fd <n>] [--listen <host:port>] [--tls-cert <file> --tls-key <file>]
- * [--host-name <name>]…`. Logs on standard error.
+ * The daemon as a program: `node bin.js <store> [--ready-fd <n>] [--listen <host:port>] [--tls-cert <file> --tls-key
+ * <file>] [--host-name <name>]…`. Logs on standard error.
  */
 import { Socket } from "node:net";
 import { parseArgs } from "node:util";

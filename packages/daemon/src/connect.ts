@@ -27,8 +27,8 @@ export interface Link {
 }
 
 /**
- * Calls `attempt` with the path of a socket that answers, again as long as it throws NotAccepted (READY_MS_MAX at most).
- * Throws DAEMON_UNREACHABLE, what starting throws (STORE_LOCKED …), and what `attempt` throws.
+ * Calls `attempt` with the path of a socket that answers, again as long as it throws NotAccepted (READY_MS_MAX at
+ * most). Throws DAEMON_UNREACHABLE, what starting throws (STORE_LOCKED …), and what `attempt` throws.
  */
 export async function withDaemon<T>(
   link: Link,

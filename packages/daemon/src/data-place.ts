@@ -15,8 +15,8 @@ export async function dataIn(context: Context, input: Input<"data">, call: Call)
 }
 
 /**
- * `{"data": "cats"}` → the settings of that data set in the version that is learned from, else those of the path; other settings win.
- * Throws FILE_MALFORMED, and as `dataSetsOf`.
+ * `{"data": "cats"}` → the settings of that data set in the version that is learned from, else those of the path; other
+ * settings win. Throws FILE_MALFORMED, and as `dataSetsOf`.
  */
 export async function withDataSet(
   context: Context,
@@ -34,8 +34,8 @@ export async function withDataSet(
 const EXTRACTOR = /^onnx:(?:(.+):)?([^:]+)$/s;
 
 /**
- * `{"backbone.name": "onnx:models/m.onnx"}` → the model of that path; `onnx:REV:models/m.onnx` only when the version that is trained on has the
- * same: a job sees the files of one version. Throws ARGUMENT_INVALID, and as `cat`.
+ * `{"backbone.name": "onnx:models/m.onnx"}` → the model of that path; `onnx:REV:models/m.onnx` only when the version
+ * that is trained on has the same: a job sees the files of one version. Throws ARGUMENT_INVALID, and as `cat`.
  */
 export async function withExtractor(
   context: Context,

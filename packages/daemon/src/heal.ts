@@ -4,8 +4,8 @@ import { isSmcError, SmcError } from "@smc/store/errors";
 import type { Logger } from "./logger.ts";
 
 /**
- * Runs a verb. When LevelDB is damaged it is made anew, and a verb that changes nothing runs again; of any other it is not
- * known what it had done: it fails with INDEX_CORRUPT and says that it can be repeated.
+ * Runs a verb. When LevelDB is damaged it is made anew, and a verb that changes nothing runs again; of any other it is
+ * not known what it had done: it fails with INDEX_CORRUPT and says that it can be repeated.
  */
 export async function healing<T>(
   { store, logger }: { store: OwnedStore; logger: Logger },

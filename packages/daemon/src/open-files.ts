@@ -4,7 +4,9 @@ import { SmcError } from "@smc/store/errors";
 
 const OPEN_FILES_MIN = 256;
 
-/** Throws IO_FAILED when the limit is lower than what the daemon needs. Linux only: elsewhere nothing tells the limit. */
+/**
+ * Throws IO_FAILED when the limit is lower than what the daemon needs. Linux only: elsewhere nothing tells the limit.
+ */
 export function assertOpenFiles(): void {
   const limit = /^Max open files +(\d+)/m.exec(readLimits())?.[1];
   if (limit === undefined || Number(limit) >= OPEN_FILES_MIN) return;

@@ -28,7 +28,10 @@ const ENVIRONMENT = new Set(
   ).split(" "),
 );
 
-/** False when another process is starting one now, or our try came to nothing. Throws what the daemon throws while it opens the store. */
+/**
+ * False when another process is starting one now, or our try came to nothing. Throws what the daemon throws while it
+ * opens the store.
+ */
 export async function tryStart(presence: Presence, signal: AbortSignal): Promise<boolean> {
   if ((await readLockHolder(presence.startLock)) !== undefined) return false;
   await createFolder(presence.runFolder);

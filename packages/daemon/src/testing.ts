@@ -115,7 +115,9 @@ export interface DaemonProcess {
   readonly log: () => string;
 }
 
-/** Starts the built daemon as a program and waits until it is ready or says why not. Ends it with the test's process. */
+/**
+ * Starts the built daemon as a program and waits until it is ready or says why not. Ends it with the test's process.
+ */
 export async function spawnDaemon(
   storePath: string,
   environment: Record<string, string> = {},

@@ -1,4 +1,7 @@
-/** Requests whose head was read. Their clients were asked for the body: they get an answer, also of a daemon that leaves. */
+/**
+ * Requests whose head was read. Their clients were asked for the body: they get an answer, also of a daemon that
+ * leaves.
+ */
 import type { Server } from "node:http";
 
 export class Unanswered {

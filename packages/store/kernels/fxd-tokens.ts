@@ -32,8 +32,8 @@ export function finishBits(): usize {
 }
 
 /**
- * The exponent below which all but 1 in 512 of the parent's elements are, in a sample of them. The few above it have the
- * last context.
+ * The exponent below which all but 1 in 512 of the parent's elements are, in a sample of them. The few above it have
+ * the last context.
  */
 export function largestExponent<T>(parent: usize, count: u32, mantissaBits: i32, exponentMask: u32): u32 {
   const step = count / SAMPLES_MAX + 1;

@@ -64,8 +64,8 @@ function hasCut(from: usize, mask: u32, seed: u32): bool {
 }
 
 /**
- * Number of bytes of `from` up to the first cut, or −1. `seed` is the hash before them; hashOfScan is the one at the cut,
- * or at the end. `mask` is not 0; the table of 256 u32 is at GEAR_TABLE.
+ * Number of bytes of `from` up to the first cut, or −1. `seed` is the hash before them; hashOfScan is the one at the
+ * cut, or at the end. `mask` is not 0; the table of 256 u32 is at GEAR_TABLE.
  */
 export function scanGear(from: usize, length: u32, mask: u32, seed: u32): u32 {
   let at: u32 = 0;

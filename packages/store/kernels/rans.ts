@@ -31,7 +31,9 @@ function lanesThatStay(states: v128, frequencies: v128): v128 {
   return i32x4.gt_s(i32x4.shl(frequencies, 19), states);
 }
 
-/** Writes the words of the lanes that do not stay so that they end at `end`; the bytes before them are free to change. */
+/**
+ * Writes the words of the lanes that do not stay so that they end at `end`; the bytes before them are free to change.
+ */
 function putWords(states: v128, stay: i32, end: usize): void {
   const shuffle = v128.load(PACK_SHUFFLES + ((<usize>stay) << 4));
   v128.store64_lane(end - 8, i8x16.swizzle(states, shuffle), 0);

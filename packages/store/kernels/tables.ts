@@ -13,7 +13,9 @@ function countAt(at: usize): void {
   store<u32>(at, load<u32>(at) + 1);
 }
 
-/** How often each byte value occurs, into COUNTS. Four histograms, so that equal neighbours do not wait for each other. */
+/**
+ * How often each byte value occurs, into COUNTS. Four histograms, so that equal neighbours do not wait for each other.
+ */
 export function histogramOfBytes(from: usize, length: u32): void {
   memory.fill(COUNTS, 0, 4096);
   let at: u32 = 0;

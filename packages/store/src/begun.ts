@@ -1,6 +1,6 @@
 /**
- * Work on files of people that has begun: a small file in the store says so until the journal has its record. One that is still
- * there when the store is opened is of a process that was killed, and is told in the journal.
+ * Work on files of people that has begun: a small file in the store says so until the journal has its record. One that
+ * is still there when the store is opened is of a process that was killed, and is told in the journal.
  */
 import { randomBytes } from "node:crypto";
 import { lstat, readdir, readFile } from "node:fs/promises";
@@ -79,7 +79,10 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
-/** For work that is in the journal, or that did nothing. What cannot be removed is told at the next start, or left out there. */
+/**
+ * For work that is in the journal, or that did nothing. What cannot be removed is told at the next start, or left out
+ * there.
+ */
 export async function forgetBegun(id: BegunId | undefined): Promise<void> {
   if (id === undefined) return;
   try {
@@ -90,8 +93,8 @@ export async function forgetBegun(id: BegunId | undefined): Promise<void> {
 }
 
 /**
- * Called once when a store is opened: what a killed process had begun and not recorded gets its record. A store that takes no
- * writes is opened all the same; the next start tells it then.
+ * Called once when a store is opened: what a killed process had begun and not recorded gets its record. A store that
+ * takes no writes is opened all the same; the next start tells it then.
  */
 export async function recordInterrupted({
   path,
@@ -152,7 +155,9 @@ function isBegun(value: unknown): value is Begun {
   );
 }
 
-/** Killed between its record and the end, or between the record that tells it and the end of the start that wrote it. */
+/**
+ * Killed between its record and the end, or between the record that tells it and the end of the start that wrote it.
+ */
 async function isRecorded(journal: Pick<Journal, "records">, begun: Begun): Promise<boolean> {
   for await (const { record } of journal.records(begun.afterSeq + 1)) if (tells(record, begun)) return true;
   return false;

@@ -1,4 +1,6 @@
-/** Whole files of the store that almost are what they should be: what is read from them is right, or they are refused. */
+/**
+ * Whole files of the store that almost are what they should be: what is read from them is right, or they are refused.
+ */
 import { closeSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";

@@ -1,6 +1,6 @@
 /**
- * Who is told of events: `hooks.json` of the store, which nobody else may read. It is the user's own and never part of a repository:
- * what a clone brings must not run anything.
+ * Who is told of events: `hooks.json` of the store, which nobody else may read. It is the user's own and never part of
+ * a repository: what a clone brings must not run anything.
  */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";

@@ -1,8 +1,8 @@
 /** Work on many items, so many at a time. */
 
 /**
- * Runs `work` on each item. When one fails nothing more is begun, what runs is waited for, and the failure that came first in the
- * order of the lanes is thrown: nobody still works for a command that is over.
+ * Runs `work` on each item. When one fails nothing more is begun, what runs is waited for, and the failure that came
+ * first in the order of the lanes is thrown: nobody still works for a command that is over.
  */
 export async function inLanes<T>(
   items: readonly T[],

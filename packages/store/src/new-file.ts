@@ -15,8 +15,8 @@ export interface NewFileOptions {
 }
 
 /**
- * Lets `fill` write a file and gives it its name, durably; when anything fails nothing is left. Throws WOULD_OVERWRITE unless
- * `force`, PATH_NOT_FOUND, DISK_FULL, and what `fill` throws.
+ * Lets `fill` write a file and gives it its name, durably; when anything fails nothing is left. Throws WOULD_OVERWRITE
+ * unless `force`, PATH_NOT_FOUND, DISK_FULL, and what `fill` throws.
  */
 export async function writeNewFile<T>(
   path: string,
@@ -81,8 +81,8 @@ function inTheWay(path: string, isFolder: boolean): SmcError {
 const NO_LINKS = new Set<unknown>(["EPERM", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EMLINK"]);
 
 /**
- * Moves a whole file to its name; durable after `syncFolder`. Where there are no links the name is taken and then replaced: there a
- * kill between the two leaves it empty. Throws WOULD_OVERWRITE unless `force`.
+ * Moves a whole file to its name; durable after `syncFolder`. Where there are no links the name is taken and then
+ * replaced: there a kill between the two leaves it empty. Throws WOULD_OVERWRITE unless `force`.
  */
 export async function giveName(temporary: string, path: string, force: boolean): Promise<void> {
   if (force) return renamePath(temporary, path);

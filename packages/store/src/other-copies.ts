@@ -1,6 +1,6 @@
 /**
- * Where a chunk can be read when the record that the index names first is damaged, or one that it is a difference to. The one
- * place that decides it, for whoever reads.
+ * Where a chunk can be read when the record that the index names first is damaged, or one that it is a difference to.
+ * The one place that decides it, for whoever reads.
  */
 import type { ObjectIndex, Place } from "./db/object-index.ts";
 import type { Digest } from "./objects/digest.ts";
@@ -14,8 +14,8 @@ interface Context {
 }
 
 /**
- * A whole chain for each of the chunks, in order, of records that are not damaged as far as is known; undefined when there is
- * none for one of them. Throws INDEX_CORRUPT.
+ * A whole chain for each of the chunks, in order, of records that are not damaged as far as is known; undefined when
+ * there is none for one of them. Throws INDEX_CORRUPT.
  */
 export async function findElsewhere(
   context: Context,
@@ -28,7 +28,10 @@ export async function findElsewhere(
 class Search {
   readonly #context: Context;
   readonly #damaged: ReadonlySet<string>;
-  /** Undefined for a chunk that is nowhere, and for one that is being looked for: chunks that need each other are no copies. */
+  /**
+   * Undefined for a chunk that is nowhere, and for one that is being looked for: chunks that need each other are no
+   * copies.
+   */
   readonly #found = new Map<Digest, ChunkPlace | undefined>();
 
   constructor(context: Context, damaged: readonly DamagedRecord[]) {

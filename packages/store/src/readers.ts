@@ -18,7 +18,9 @@ export class Readers {
     };
   }
 
-  /** True when everybody who is inside now has left; false when that takes longer than `timeoutMs` or the signal fires. */
+  /**
+   * True when everybody who is inside now has left; false when that takes longer than `timeoutMs` or the signal fires.
+   */
   async drain(signal: AbortSignal, timeoutMs: number): Promise<boolean> {
     const left = Promise.all(this.#inside).then(() => true);
     const stop = new AbortController();

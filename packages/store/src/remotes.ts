@@ -35,8 +35,8 @@ export interface RemoteAccess {
   /** Throws URL_INVALID for what cannot be a remote; goes nowhere. */
   check(url: string): void;
   /**
-   * Sees what can be done there, if need be by writing and taking it away again. Throws REMOTE_UNSUITABLE where nothing can be
-   * pushed safely.
+   * Sees what can be done there, if need be by writing and taking it away again. Throws REMOTE_UNSUITABLE where nothing
+   * can be pushed safely.
    */
   probe(record: RemoteRecord, call: Call): Promise<RemoteAbilities>;
   /** Throws URL_INVALID, REMOTE_NOT_FOUND, REMOTE_UNREACHABLE, AUTH_FAILED. */
@@ -77,7 +77,9 @@ export function findRemote(records: readonly RemoteRecord[], name: string | unde
   });
 }
 
-/** Makes of a repository's remotes what `edit` gives. Atomic and durable; one after the other. Throws as `readRemotes`. */
+/**
+ * Makes of a repository's remotes what `edit` gives. Atomic and durable; one after the other. Throws as `readRemotes`.
+ */
 export async function changeRemotes(
   store: Pick<Store, "path">,
   repository: string,

@@ -1,4 +1,6 @@
-/** `format.json`: says that a folder is a store, which version, which id. It is written last, when all else is there. */
+/**
+ * `format.json`: says that a folder is a store, which version, which id. It is written last, when all else is there.
+ */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";

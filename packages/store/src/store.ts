@@ -37,7 +37,9 @@ export interface NewFile {
   readonly path: string;
   /** As far as it is known; decides how many threads are worth it. */
   readonly sizeBytes?: number;
-  /** Stored files that it may resemble, the likeliest first: an older version, its base, a sibling. At most four count. */
+  /**
+   * Stored files that it may resemble, the likeliest first: an older version, its base, a sibling. At most four count.
+   */
   readonly parents?: readonly { readonly digest: Digest; readonly fileName: string }[];
 }
 
@@ -59,7 +61,10 @@ export interface ObjectStore {
   stat(digest: Digest): Promise<{ kind: ObjectKind; sizeBytes: number } | undefined>;
   /** Bytes of a tree, commit or tag, verified. Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT, OBJECT_INVALID (other kind). */
   read(digest: Digest, kind: "tree" | "commit" | "tag"): Promise<Uint8Array>;
-  /** Bytes of a blob, or of a range of it, in pieces of at most 4 MiB, each verified. Throws OBJECT_NOT_FOUND, OBJECT_CORRUPT. */
+  /**
+   * Bytes of a blob, or of a range of it, in pieces of at most 4 MiB, each verified. Throws OBJECT_NOT_FOUND,
+   * OBJECT_CORRUPT.
+   */
   readBlob(digest: Digest, call: Call, range?: ByteRange): AsyncIterable<Uint8Array>;
   /** Keeps packs in their place while somebody reads what `blob` told. */
   readonly readers: Pick<Readers, "enter">;

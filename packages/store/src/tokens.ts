@@ -74,7 +74,9 @@ export function isExpired({ expiresMs }: Pick<TokenRecord, "expiresMs">): boolea
   return expiresMs !== null && nowMs() >= expiresMs;
 }
 
-/** Makes a token; durable when it returns. Throws ARGUMENT_INVALID, ALREADY_EXISTS, LIMIT_EXCEEDED and as `readTokens`. */
+/**
+ * Makes a token; durable when it returns. Throws ARGUMENT_INVALID, ALREADY_EXISTS, LIMIT_EXCEEDED and as `readTokens`.
+ */
 export async function createToken(
   store: Pick<Store, "path">,
   wanted: Pick<TokenRecord, "name" | "scopes" | "expiresMs">,
@@ -104,7 +106,10 @@ export async function createToken(
   });
 }
 
-/** Gives a token another text; the old one is worth nothing when this returns. Throws TOKEN_NOT_FOUND and as `readTokens`. */
+/**
+ * Gives a token another text; the old one is worth nothing when this returns. Throws TOKEN_NOT_FOUND and as
+ * `readTokens`.
+ */
 export async function rotateToken(store: Pick<Store, "path">, name: string, call: Call): Promise<NewToken> {
   return changeTokens(store, call, (records) => {
     const secret = newSecret();

@@ -42,7 +42,10 @@ interface Run {
   readonly dataDigest: string;
 }
 
-/** Durable and whole, or not there at all. Returns its path below the output folder. Throws DISK_FULL and other I/O errors. */
+/**
+ * Durable and whole, or not there at all. Returns its path below the output folder. Throws DISK_FULL and other I/O
+ * errors.
+ */
 export async function writeCheckpoint(
   { outputDir, spec, dataDigest }: Run,
   { state, weights, slots, best }: Snapshot,
@@ -133,8 +136,8 @@ function keptNames(
 }
 
 /**
- * The newest checkpoint that can be read, or undefined where there is none. One that is damaged is told to `warn` and the
- * one before it is taken. Throws CONFIG_INVALID when it belongs to another spec or other data.
+ * The newest checkpoint that can be read, or undefined where there is none. One that is damaged is told to `warn` and
+ * the one before it is taken. Throws CONFIG_INVALID when it belongs to another spec or other data.
  */
 export async function readCheckpoint(run: Run, warn: (text: string) => void): Promise<Snapshot | undefined> {
   const { entries } = await list(run.outputDir);

@@ -26,7 +26,10 @@ export type TrainEvent =
       readonly batches: number;
       readonly layers: readonly LayerRow[];
       readonly backend: BackendName;
-      /** Whole epochs that a checkpoint brought along: whoever was killed after the checkpoint has not told the last of them. */
+      /**
+       * Whole epochs that a checkpoint brought along: whoever was killed after the checkpoint has not told the last of
+       * them.
+       */
       readonly history: readonly EpochRow[];
     }
   | {
@@ -61,7 +64,9 @@ export interface TrainResult {
   readonly epochs: number;
   /** The epoch of the weights in model.safetensors; absent when there is no such file. */
   readonly modelEpoch?: number;
-  /** More than 0 where the run was stopped inside of the next epoch: so many batches were learned after `modelEpoch`. */
+  /**
+   * More than 0 where the run was stopped inside of the next epoch: so many batches were learned after `modelEpoch`.
+   */
   readonly modelBatch?: number;
   /** Numbers of that epoch; none where the weights are of the middle of one, which nobody has measured. */
   readonly metrics: Metrics;

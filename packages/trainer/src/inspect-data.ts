@@ -46,8 +46,8 @@ export interface InspectedData {
 }
 
 /**
- * Every check that `train` makes of data. `show` asks for samples, 64 at most. What is wrong with the data is the answer; throws
- * CONFIG_INVALID, PATH_NOT_FOUND, UNSAFE_PATH, LIMIT_EXCEEDED and I/O errors.
+ * Every check that `train` makes of data. `show` asks for samples, 64 at most. What is wrong with the data is the
+ * answer; throws CONFIG_INVALID, PATH_NOT_FOUND, UNSAFE_PATH, LIMIT_EXCEEDED and I/O errors.
  */
 export async function inspectData(
   given: unknown,

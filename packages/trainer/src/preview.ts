@@ -20,8 +20,8 @@ export interface BackbonePreview {
 }
 
 /**
- * The layers of a backbone for inputs of a shape. `given` is the part `backbone` of a spec. Throws CONFIG_INVALID for a fault
- * in it, and when the input is too small for its layers.
+ * The layers of a backbone for inputs of a shape. `given` is the part `backbone` of a spec. Throws CONFIG_INVALID for a
+ * fault in it, and when the input is too small for its layers.
  */
 export function previewBackbone(
   given: unknown,
@@ -41,9 +41,9 @@ export interface PreviewedSample {
 }
 
 /**
- * Writes the first `count` images of the first batch as PNG files, changed as training would change them: the same spec and data
- * give the same files. Throws what `train` throws for specs and data, FILE_MALFORMED for data that are no images, and
- * ARGUMENT_INVALID for a count that is not 1 to 1000.
+ * Writes the first `count` images of the first batch as PNG files, changed as training would change them: the same spec
+ * and data give the same files. Throws what `train` throws for specs and data, FILE_MALFORMED for data that are no
+ * images, and ARGUMENT_INVALID for a count that is not 1 to 1000.
  */
 export async function previewBatch(
   given: unknown,

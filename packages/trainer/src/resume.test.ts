@@ -8,7 +8,9 @@ import type { TrainEvent, TrainResult } from "./events.ts";
 import { BARS, bars, refusal, type Scene, trainIn, withScene } from "./testing/scene.ts";
 
 const BUILT = new URL("../dist/index.js", import.meta.url).href;
-/** Everything that could go on differently: dropout, changed copies, running moments, a schedule, an optimiser's means. */
+/**
+ * Everything that could go on differently: dropout, changed copies, running moments, a schedule, an optimiser's means.
+ */
 const SPEC = {
   data: BARS,
   epochs: 5,

@@ -18,13 +18,14 @@ import { resolveSpec, type TrainSpec, type Watched } from "./spec.ts";
 import { NO_SUMS, startState } from "./state.ts";
 
 /**
- * Learns a model from the samples in `inputDir` and writes it, its history and checkpoints to `outputDir`. `given` is a spec
- * as JSON data; what it leaves out has its default. The same spec and data give the same weights on the same machine, also
- * when the run was interrupted and resumed.
+ * Learns a model from the samples in `inputDir` and writes it, its history and checkpoints to `outputDir`. `given` is a
+ * spec as JSON data; what it leaves out has its default. The same spec and data give the same weights on the same
+ * machine, also when the run was interrupted and resumed.
  *
- * Throws CONFIG_INVALID with every fault of the spec before anything is read, FILE_MALFORMED for data that name the file and
- * the row, LIMIT_EXCEEDED, ALREADY_EXISTS when `outputDir` has checkpoints and `resume` is not set, CANCELED when the signal
- * comes before the first step, and I/O errors; earlier checkpoints stay. One run at a time in a process.
+ * Throws CONFIG_INVALID with every fault of the spec before anything is read, FILE_MALFORMED for data that name the
+ * file and the row, LIMIT_EXCEEDED, ALREADY_EXISTS when `outputDir` has checkpoints and `resume` is not set, CANCELED
+ * when the signal comes before the first step, and I/O errors; earlier checkpoints stay. One run at a time in a
+ * process.
  */
 export async function train(given: unknown, context: TrainContext): Promise<TrainResult> {
   const { outputDir, signal, onEvent } = context;

@@ -4,9 +4,9 @@ import { defineCommand } from "../command.ts";
 export const command = defineCommand({
   usage: ["activate [options] FILE", "activate [options] REV[:PATH]"],
   description: [
-    "Puts a file into active/ of layout.folder (data/models). The file of the same name there is backed up first and replaced in one",
-    "step; without --as the only file that is there goes, whatever its name. FILE is a path, or a name in trained/ or downloads/; else",
-    "it is a revision with one file in it. It asks first; --yes answers.",
+    "Puts a file into active/ of layout.folder (data/models). The file of the same name there is backed up first",
+    "and replaced in one step; without --as the only file that is there goes, whatever its name. FILE is a path, or",
+    "a name in trained/ or downloads/; else it is a revision with one file in it. It asks first; --yes answers.",
   ],
   positionals: [{ name: "FILE or REV", summary: "what becomes active", required: true, completes: "refs" }],
   options: {

@@ -4,8 +4,9 @@ import { defineCommand } from "../command.ts";
 export const command = defineCommand({
   usage: ["archive --reason TEXT REV", "archive --unused SPAN --reason TEXT [--dry-run]"],
   description: [
-    "Keeps a version that is not in use any more, with the reason. Archived versions are never lost: gc leaves them, and their tags are neither deleted nor moved.",
-    "--unused takes every tagged version that was made longer ago, is in no role and at no tip of a branch.",
+    "Keeps a version that is not in use any more, with the reason. Archived versions are never lost: gc leaves",
+    "them, and their tags are neither deleted nor moved. --unused takes every tagged version that was made longer",
+    "ago, is in no role and at no tip of a branch.",
   ],
   positionals: [{ name: "REV", summary: "the version", completes: "refs" }],
   options: {

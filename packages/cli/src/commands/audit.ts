@@ -12,10 +12,10 @@ const PAGE_ROWS = 10_000;
 export const command = defineCommand({
   usage: ["audit [--ref GLOB] [--op NAME] [--since DATE] [-n COUNT]", "audit verify"],
   description: [
-    "Lists what was done, newest first: when, by whom, which command, which ref of which repository, from what to what, why.",
-    'It is read from the journal, which only grows and whose records are chained by hashes; "audit verify" reads all of it',
-    "and ends with 4 when one byte is not as it was written. Keep the head hash that it prints elsewhere: as long as a later",
-    "journal leads to it, nothing before it was changed.",
+    "Lists what was done, newest first: when, by whom, which command, which ref of which repository, from what to",
+    'what, why. It is read from the journal, which only grows and whose records are chained by hashes; "audit',
+    'verify" reads all of it and ends with 4 when one byte is not as it was written. Keep the head hash that it',
+    "prints elsewhere: as long as a later journal leads to it, nothing before it was changed.",
   ],
   positionals: [{ name: "verify", summary: "check the whole journal instead", completes: ["verify"] }],
   digits: "max-count",

@@ -13,10 +13,10 @@ export const command = defineCommand({
     "backup --store [NAME] [--to DIR ...]",
   ],
   description: [
-    "A FILE is copied as it is, with FILE.json beside the copy: where it comes from, when, by whom, size, SHA-256 and MD5.",
-    "A revision and the store become a tar file that GNU tar reads, with a manifest.json of the same kind as its first entry.",
-    "A word that is a file and a revision is the file. Backups go to backups/ of layout.folder (data/models) unless --to says",
-    "where. A place that fails does not stop the others: the status is then 6.",
+    "A FILE is copied as it is, with FILE.json beside the copy: where it comes from, when, by whom, size, SHA-256",
+    "and MD5. A revision and the store become a tar file that GNU tar reads, with a manifest.json of the same kind",
+    "as its first entry. A word that is a file and a revision is the file. Backups go to backups/ of layout.folder",
+    "(data/models) unless --to says where. A place that fails does not stop the others: the status is then 6.",
   ],
   positionals: [
     { name: "FILE or REV", summary: "what is backed up", completes: "refs" },

@@ -11,8 +11,9 @@ const EXIT_DAMAGED = 4;
 export const command = defineCommand({
   usage: ["backups [list] [--in DIR]", "backups verify [NAME ...] [--in DIR]", "backups rm NAME ..."],
   description: [
-    'Lists the backups of backups/ below layout.folder, or of another folder, the newest last. "verify" reads every byte of',
-    'them and compares it with SHA-256 and MD5; of all when none is named. "rm" removes some, with what lies beside them.',
+    'Lists the backups of backups/ below layout.folder, or of another folder, the newest last. "verify" reads every',
+    'byte of them and compares it with SHA-256 and MD5; of all when none is named. "rm" removes some, with what',
+    "lies beside them.",
   ],
   positionals: [
     { name: "action", summary: `${ACTIONS.join(", ")} (list)`, completes: ACTIONS },

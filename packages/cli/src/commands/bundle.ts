@@ -16,10 +16,11 @@ export const command = defineCommand({
     "bundle import FILE [REF ...] [--name NAME]",
   ],
   description: [
-    "A bundle is one file with branches, tags and everything that they need: for a stick, a mail, an archive. It is a CAR",
-    "file (CARv1), which the tools of IPFS list and read; one to which they added an index (CARv2) is taken too. With --since it holds only what those revisions do not have.",
-    '"verify" compares every byte with its digest and needs no repository. "import" is like a fetch: branches become',
-    "NAME/BRANCH, tags stay tags, and nothing is imported of a bundle that is damaged.",
+    "A bundle is one file with branches, tags and everything that they need: for a stick, a mail, an archive. It is",
+    "a CAR file (CARv1), which the tools of IPFS list and read; one to which they added an index (CARv2) is taken",
+    'too. With --since it holds only what those revisions do not have. "verify" compares every byte with its digest',
+    'and needs no repository. "import" is like a fetch: branches become NAME/BRANCH, tags stay tags, and nothing is',
+    "imported of a bundle that is damaged.",
   ],
   positionals: [
     { name: "action", summary: ACTIONS.join(", "), required: true, completes: ACTIONS },

@@ -17,9 +17,10 @@ export const command = defineCommand({
     "catalog pull [--force] NAME ... | --all",
   ],
   description: [
-    "Models that are downloaded from the web: smc.models.json in the root of the worktree, else in the folder where you are, says where",
-    "each is. Commit it, and everybody has the same.",
-    'pull downloads into downloads/ of layout.folder (data/models), and compares SHA-256 and MD5 before a file gets its name. What breaks off goes on with the next "pull". One that fails does not stop the others: the status is then 6.',
+    "Models that are downloaded from the web: smc.models.json in the root of the worktree, else in the folder where",
+    "you are, says where each is. Commit it, and everybody has the same. pull downloads into downloads/ of",
+    "layout.folder (data/models), and compares SHA-256 and MD5 before a file gets its name. What breaks off goes on",
+    'with the next "pull". One that fails does not stop the others: the status is then 6.',
   ],
   positionals: [
     { name: "action", summary: ACTIONS.join(", "), completes: ACTIONS },

@@ -4,7 +4,8 @@ import { printRole } from "../role-text.ts";
 export const command = defineCommand({
   usage: ["challenger", "challenger [--reason TEXT] REV"],
   description: [
-    "Without REV: shows the candidate that may follow the champion; exit 1 when there is none. With REV: makes that version the candidate, after a look whether it is whole.",
+    "Without REV: shows the candidate that may follow the champion; exit 1 when there is none. With REV: makes that",
+    "version the candidate, after a look whether it is whole.",
   ],
   positionals: [{ name: "REV", summary: "the new candidate", completes: "refs" }],
   options: { reason: { type: "string", value: "TEXT", summary: "why" } },

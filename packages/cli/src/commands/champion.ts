@@ -4,7 +4,8 @@ import { printRole } from "../role-text.ts";
 export const command = defineCommand({
   usage: ["champion [--at DATE]"],
   description: [
-    "Shows the version that is live: since when, who put it there, why, its metrics and its size. Exit 1 when there is none.",
+    "Shows the version that is live: since when, who put it there, why, its metrics and its size. Exit 1 when there",
+    "is none.",
   ],
   options: { at: { type: "string", value: "DATE", summary: "what was live at this moment" } },
   examples: [

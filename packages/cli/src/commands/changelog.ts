@@ -8,8 +8,8 @@ type Section = ChangelogResult["sections"][number];
 export const command = defineCommand({
   usage: ["changelog [REV] [--since REV] [--md]"],
   description: [
-    "Tells what each version brought: its commits, its metrics against the version before, its notes, why it was archived.",
-    "What came after the last version stands first.",
+    "Tells what each version brought: its commits, its metrics against the version before, its notes, why it was",
+    "archived. What came after the last version stands first.",
   ],
   positionals: [{ name: "REV", summary: "up to here (HEAD)", completes: "refs" }],
   options: {

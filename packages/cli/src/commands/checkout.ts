@@ -18,9 +18,9 @@ export const command = defineCommand({
   ],
   description: [
     "Puts a revision into the folder. Only files that differ are touched; local changes and untracked files are",
-    "never overwritten without --force. A branch becomes the current one; anything else detaches HEAD.",
-    "With --tensors only tensors with such names are taken, into one new safetensors file; all else stays.",
-    "With --to the files of REV are written into another folder, which is replaced whole when smc wrote it; all else stays.",
+    "never overwritten without --force. A branch becomes the current one; anything else detaches HEAD. With",
+    "--tensors only tensors with such names are taken, into one new safetensors file; all else stays. With --to the",
+    "files of REV are written into another folder, which is replaced whole when smc wrote it; all else stays.",
   ],
   positionals: [
     { name: "REV", summary: "branch, tag, digest, …", completes: "refs" },

@@ -7,8 +7,9 @@ import { formatCount, formatSize, shortDigest } from "../format.ts";
 export const command = defineCommand({
   usage: ["clone [options] URL [FOLDER]"],
   description: [
-    "Makes a repository in the store of what a remote holds, a folder for it, and checks out its branch: main, else the",
-    "first. The remote is called origin then. When it fails nothing is left that would be in the way of the next try.",
+    "Makes a repository in the store of what a remote holds, a folder for it, and checks out its branch: main, else",
+    "the first. The remote is called origin then. When it fails nothing is left that would be in the way of the",
+    "next try.",
   ],
   positionals: [
     { name: "URL", summary: "file:///…, s3://… or https://…", required: true },

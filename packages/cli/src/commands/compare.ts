@@ -5,8 +5,9 @@ import { defineCommand } from "../command.ts";
 export const command = defineCommand({
   usage: ["compare A B [C ...] [--only-changed | --all] [--md | --csv]"],
   description: [
-    "Shows versions side by side: metrics with their change against the first, params and other metadata that differ, files that differ.",
-    "▲ is better and ▼ worse: losses, errors and times are better when lower, see the setting metrics.lower.",
+    "Shows versions side by side: metrics with their change against the first, params and other metadata that",
+    "differ, files that differ. ▲ is better and ▼ worse: losses, errors and times are better when lower, see the",
+    "setting metrics.lower.",
   ],
   positionals: [
     { name: "A", summary: "two versions or more", required: true, completes: "refs", many: true },

@@ -26,11 +26,12 @@ export const command = defineCommand({
     "data rm NAME",
   ],
   description: [
-    "Data sets for smc train --engine tfjs: smc.data.json in the root of the worktree says where each is, how it is read and split, and",
-    "what the last check found. Commit it and the files, and a version knows what it was trained on.",
-    "PATH is a folder with a folder of PNG or JPEG images for each class, a .csv, .npz or .npy file, npm:PACKAGE/PATH of an installed package,",
-    "which is copied to data/NAME, or digits. validate reads everything as a training would and tells all that is wrong; the status is then 1.",
-    "status counts the samples that can be learned from, and those that the champion has not seen.",
+    "Data sets for smc train --engine tfjs: smc.data.json in the root of the worktree says where each is, how it is",
+    "read and split, and what the last check found. Commit it and the files, and a version knows what it was",
+    "trained on. PATH is a folder with a folder of PNG or JPEG images for each class, a .csv, .npz or .npy file,",
+    "npm:PACKAGE/PATH of an installed package, which is copied to data/NAME, or digits. validate reads everything",
+    "as a training would and tells all that is wrong; the status is then 1. status counts the samples that can be",
+    "learned from, and those that the champion has not seen.",
   ],
   positionals: [
     { name: "action", summary: ACTIONS.join(", "), completes: ACTIONS },

@@ -8,9 +8,10 @@ const COLOURS = { pass: "green", warn: "yellow", fail: "red" } as const;
 export const command = defineCommand({
   usage: ["doctor [FILE or URL ...] [--offline]"],
   description: [
-    "Looks at Node, the clock, the store, its disk, refs, what the daemon found when it read packs again, settings and this",
-    "worktree; at the model files of layout.folder (size, digests of backups, permissions); at the daemon, the network, the",
-    "addresses of remotes and whether they answer. Says PASS, WARN or FAIL of each and what to do. Ends with 1 when something fails.",
+    "Looks at Node, the clock, the store, its disk, refs, what the daemon found when it read packs again, settings",
+    "and this worktree; at the model files of layout.folder (size, digests of backups, permissions); at the daemon,",
+    "the network, the addresses of remotes and whether they answer. Says PASS, WARN or FAIL of each and what to do.",
+    "Ends with 1 when something fails.",
   ],
   positionals: [{ name: "FILE or URL", summary: "also look at this file, or ask this address", many: true }],
   options: {

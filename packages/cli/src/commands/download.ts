@@ -7,9 +7,9 @@ import { hintUnrecorded } from "../unrecorded.ts";
 export const command = defineCommand({
   usage: ["download NAME [DEST] [--remote R] [--force]"],
   description: [
-    "Brings a file that was uploaded, and compares every byte with its SHA-256 before it has its place. What is known of it stands in",
-    "NAME.json beside it, when it comes into the folders of model files; smc show FILE tells it.",
-    "smc ls-remote lists what is there, smc list what was there the last time.",
+    "Brings a file that was uploaded, and compares every byte with its SHA-256 before it has its place. What is",
+    "known of it stands in NAME.json beside it, when it comes into the folders of model files; smc show FILE tells",
+    "it. smc ls-remote lists what is there, smc list what was there the last time.",
   ],
   positionals: [
     { name: "NAME", summary: "of the file there", required: true },

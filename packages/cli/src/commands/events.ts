@@ -12,9 +12,10 @@ const REFS_SHOWN = 5;
 export const command = defineCommand({
   usage: ["events [-f] [--event NAME] [-n COUNT]"],
   description: [
-    "Lists the latest events, oldest first: refs that moved, another champion, damage that was found. With -f it goes on with each",
-    "event as it happens, until Ctrl-C or until the daemon leaves; --json then prints one event per line. They are read from the",
-    "journal, so that a slow reader misses none. To have a program or a server told, see smc hook.",
+    "Lists the latest events, oldest first: refs that moved, another champion, damage that was found. With -f it",
+    "goes on with each event as it happens, until Ctrl-C or until the daemon leaves; --json then prints one event",
+    "per line. They are read from the journal, so that a slow reader misses none. To have a program or a server",
+    "told, see smc hook.",
   ],
   options: {
     follow: { type: "boolean", short: "f", summary: "go on with what happens from now on" },

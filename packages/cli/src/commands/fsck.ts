@@ -9,12 +9,12 @@ export const command = defineCommand({
     "fsck --remote [NAME] [--quick | --full | --repair]",
   ],
   description: [
-    "Checks that every object that a ref or a stage needs is there; with --full, that every byte of packs, journal, index",
-    "and format.json is as it was written. Ends with 4 when something is damaged or missing.",
-    "A damaged index is made anew at once, from packs and journal; nothing else is changed without --repair, which stores",
-    "again what is damaged or missing, from other packs, the trash and the files of worktrees.",
-    "With --remote the same for what all refs of a remote need; nothing is changed there or here. With --repair --remote the store",
-    "is mended with what the remote has, where no copy is left here.",
+    "Checks that every object that a ref or a stage needs is there; with --full, that every byte of packs, journal,",
+    "index and format.json is as it was written. Ends with 4 when something is damaged or missing. A damaged index",
+    "is made anew at once, from packs and journal; nothing else is changed without --repair, which stores again",
+    "what is damaged or missing, from other packs, the trash and the files of worktrees. With --remote the same for",
+    "what all refs of a remote need; nothing is changed there or here. With --repair --remote the store is mended",
+    "with what the remote has, where no copy is left here.",
   ],
   positionals: [{ name: "NAME", summary: "with --remote: which one (origin, or the only one)" }],
   options: {

@@ -22,10 +22,10 @@ export const command = defineCommand({
     "hook test ID",
   ],
   description: [
-    "Tells a server or a program of an event: ref.updated, champion.changed, integrity.failed or job.finished.",
-    "URL gets a signed POST with JSON, again for half a minute while its trouble is short. The secret is shown once, by add.",
-    "PROGRAM is run without a shell, with JSON on its standard input; arguments that begin with - stand behind --.",
-    "Commands never wait for hooks. Hooks are yours, in the store: what is cloned brings none.",
+    "Tells a server or a program of an event: ref.updated, champion.changed, integrity.failed or job.finished. URL",
+    "gets a signed POST with JSON, again for half a minute while its trouble is short. The secret is shown once, by",
+    "add. PROGRAM is run without a shell, with JSON on its standard input; arguments that begin with - stand behind",
+    "--. Commands never wait for hooks. Hooks are yours, in the store: what is cloned brings none.",
   ],
   positionals: [
     { name: "action", summary: ACTIONS.join(", "), required: true, completes: ACTIONS },

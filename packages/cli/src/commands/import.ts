@@ -11,9 +11,10 @@ const ID_LENGTH = 9;
 export const command = defineCommand({
   usage: ["import folder DIR [options]", "import dvc DIR [options]", "import git-lfs DIR [options]"],
   description: [
-    "Brings a history that another program keeps, or that was kept by hand, in as commits of a branch. DIR is only read.",
-    "folder: model files by the versions and dates of their names, or of the folders they are in; dvc and git-lfs: the first-parent",
-    "history of a repository of git, with the files that are kept outside of it. Again it adds what is new. All of it or nothing.",
+    "Brings a history that another program keeps, or that was kept by hand, in as commits of a branch. DIR is only",
+    "read. folder: model files by the versions and dates of their names, or of the folders they are in; dvc and",
+    "git-lfs: the first-parent history of a repository of git, with the files that are kept outside of it. Again it",
+    "adds what is new. All of it or nothing.",
   ],
   positionals: [
     { name: "KIND", summary: KINDS.join(", "), required: true, completes: KINDS },

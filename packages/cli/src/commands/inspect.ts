@@ -31,8 +31,9 @@ function printFiles(data: InspectResult, out: Output): void {
 export const command = defineCommand({
   usage: ["inspect [-l] FILE", "inspect [-l] REV:path"],
   description: [
-    "Tells the format of a file of weights, its tensors, the files that hold the rest of them, and whether loading it can run code. Ends with 1 when the file breaks the rules of its format, or when files that it needs are missing or too short.",
-    "The file is only read: nothing in it is loaded or run.",
+    "Tells the format of a file of weights, its tensors, the files that hold the rest of them, and whether loading",
+    "it can run code. Ends with 1 when the file breaks the rules of its format, or when files that it needs are",
+    "missing or too short. The file is only read: nothing in it is loaded or run.",
   ],
   positionals: [
     {

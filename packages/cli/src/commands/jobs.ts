@@ -52,10 +52,12 @@ export const command = defineCommand({
     "jobs priority JOB N",
   ],
   description: [
-    "Jobs are made by smc train. A JOB is named by its id, the start of it, or its name: then it is the newest of that name.",
-    "stop sends SIGTERM to the program and makes the file that SMC_STOP_FILE names, so that it can save; after its grace it is",
-    "killed. pause lets it stand still, or holds it back, until resume. cancel kills it at once with all that it started. retry makes a new job of the same kind; with --resume the job",
-    "goes on in its own folder, also one that has finished: --epochs lets it learn so many in all. watch and wait end with 10 when the job does not finish.",
+    "Jobs are made by smc train. A JOB is named by its id, the start of it, or its name: then it is the newest of",
+    "that name. stop sends SIGTERM to the program and makes the file that SMC_STOP_FILE names, so that it can save;",
+    "after its grace it is killed. pause lets it stand still, or holds it back, until resume. cancel kills it at",
+    "once with all that it started. retry makes a new job of the same kind; with --resume the job goes on in its",
+    "own folder, also one that has finished: --epochs lets it learn so many in all. watch and wait end with 10 when",
+    "the job does not finish.",
   ],
   positionals: [
     { name: "action", summary: ACTIONS.join(", "), completes: ACTIONS },

@@ -13,9 +13,11 @@ const HEADINGS = [
 export const command = defineCommand({
   usage: ["list"],
   description: [
-    "Lists the files of trained/, cloud/, backups/ and active/ below layout.folder (data/models), and of downloads/ when there are",
-    "some: size, date, name. Cloud has also what was uploaded, as far as it was seen by the last upload or fetch, with its remote. With --json also what is known of each: where it came from, its description, notes.",
-    'Hidden files are left out, and what smc keeps beside a file; "smc backups" tells more of backups, "smc show FILE" of a file.',
+    "Lists the files of trained/, cloud/, backups/ and active/ below layout.folder (data/models), and of downloads/",
+    "when there are some: size, date, name. Cloud has also what was uploaded, as far as it was seen by the last",
+    "upload or fetch, with its remote. With --json also what is known of each: where it came from, its description,",
+    'notes. Hidden files are left out, and what smc keeps beside a file; "smc backups" tells more of backups, "smc',
+    'show FILE" of a file.',
   ],
   options: {},
   examples: [["smc list", "what is there?"]],

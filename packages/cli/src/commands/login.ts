@@ -7,9 +7,10 @@ const CA_BYTES_MAX = 1024 * 1024;
 export const command = defineCommand({
   usage: ["login [--ca-file FILE] URL"],
   description: [
-    "Keeps a token for a server of smc, after the server has taken it. Who runs the server makes tokens. It is asked for",
-    "without being shown, or read from standard input: one line. It is never given as a word, which other users could see.",
-    "A token is for one scheme, host and port, and kept in credentials.json of the store, which only you may read.",
+    "Keeps a token for a server of smc, after the server has taken it. Who runs the server makes tokens. It is",
+    "asked for without being shown, or read from standard input: one line. It is never given as a word, which other",
+    "users could see. A token is for one scheme, host and port, and kept in credentials.json of the store, which",
+    "only you may read.",
   ],
   positionals: [{ name: "URL", summary: "https://host:port, or a repository there", required: true }],
   options: {

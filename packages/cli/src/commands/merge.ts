@@ -10,8 +10,9 @@ import { formatTensorName } from "../tensor-text.ts";
 export const command = defineCommand({
   usage: ["merge [options] REV"],
   description: [
-    "Joins another branch into the current one: moves it forward where it has nothing of its own, else makes a merge commit.",
-    "Where both sides changed a file, --strategy says who wins. Weights are mixed, tensor by tensor, only when it says how.",
+    "Joins another branch into the current one: moves it forward where it has nothing of its own, else makes a",
+    "merge commit. Where both sides changed a file, --strategy says who wins. Weights are mixed, tensor by tensor,",
+    "only when it says how.",
   ],
   positionals: [{ name: "REV", summary: "branch, tag or commit", required: true, completes: "refs" }],
   options: {

@@ -20,8 +20,9 @@ export const command = defineCommand({
     "meta edit FILE --set KEY=VALUE ...",
   ],
   description: [
-    "get and set: what is known of a version. set makes a note: the commit stays as it is, the later value wins, the history is kept.",
-    "create and edit: a metadata.json with everything about a model: training, data, metrics, status. Its schema is docs/reference/metadata.schema.json.",
+    "get and set: what is known of a version. set makes a note: the commit stays as it is, the later value wins,",
+    "the history is kept. create and edit: a metadata.json with everything about a model: training, data, metrics,",
+    "status. Its schema is docs/reference/metadata.schema.json.",
   ],
   positionals: [
     { name: "action", summary: ACTIONS.join(", "), completes: ACTIONS, required: true },

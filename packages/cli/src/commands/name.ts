@@ -7,9 +7,10 @@ const ACTIONS = ["suggest", "check"] as const;
 export const command = defineCommand({
   usage: ["name suggest [--type TYPE] [--version V] [FILE]", "name check NAME ..."],
   description: [
-    "suggest prints a name for a model file by the setting name.pattern ({model_type}_{version}_{date}.pt), with the extension of FILE.",
-    "The type is that of FILE's name when it fits, else the name of the repository; the version the one after the highest tag;",
-    "the date that of the last change of FILE, else today. check tells which names do not fit; of a path its last part counts.",
+    "suggest prints a name for a model file by the setting name.pattern ({model_type}_{version}_{date}.pt), with",
+    "the extension of FILE. The type is that of FILE's name when it fits, else the name of the repository; the",
+    "version the one after the highest tag; the date that of the last change of FILE, else today. check tells which",
+    "names do not fit; of a path its last part counts.",
   ],
   positionals: [
     { name: "ACTION", summary: "suggest or check", required: true, completes: ACTIONS },

@@ -8,9 +8,10 @@ import { parseMetrics } from "../pairs.ts";
 export const command = defineCommand({
   usage: ["note [REV]", "note [REV] -m TEXT [--metric K=V ...]", "note FILE [-m TEXT]"],
   description: [
-    "Writes down what is learned about a version after it was committed. Notes are added and never changed; without -m and --metric they are listed.",
-    "A word that is no revision may be a FILE, or its name in the folders of model files: notes about it are kept in FILE.json beside it.",
-    "Metrics of a note are those of an evaluation: from then on they are the version's, in log, versions, compare and filters.",
+    "Writes down what is learned about a version after it was committed. Notes are added and never changed; without",
+    "-m and --metric they are listed. A word that is no revision may be a FILE, or its name in the folders of model",
+    "files: notes about it are kept in FILE.json beside it. Metrics of a note are those of an evaluation: from then",
+    "on they are the version's, in log, versions, compare and filters.",
   ],
   positionals: [{ name: "REV or FILE", summary: "what it is about (HEAD)", completes: "refs" }],
   options: {

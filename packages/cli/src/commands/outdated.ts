@@ -7,8 +7,8 @@ import { formatCount, formatTable, shortDigest, shortRef } from "../format.ts";
 export const command = defineCommand({
   usage: ["outdated [REMOTE] [--exit-code]"],
   description: [
-    "Asks every remote, or one, which branches, tags and registry names are different there. Nothing is fetched. A remote that",
-    "cannot be reached is told of, and the others are asked.",
+    "Asks every remote, or one, which branches, tags and registry names are different there. Nothing is fetched. A",
+    "remote that cannot be reached is told of, and the others are asked.",
   ],
   positionals: [{ name: "REMOTE", summary: "only this remote" }],
   options: {

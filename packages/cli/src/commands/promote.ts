@@ -6,9 +6,11 @@ import { printGate, printMove, seen, tellMove } from "../role-text.ts";
 export const command = defineCommand({
   usage: ["promote --reason TEXT [options] REV"],
   description: [
-    "Makes a version the champion. The champion before is archived with the reason, a challenger that wins is no challenger any more: all in one step, or nothing of it.",
-    "First the version is checked to be whole; when it is damaged, nothing is moved (exit 4). Asks before it moves what is live: --yes answers, and without a terminal it is needed (exit 8).",
-    "--require is a condition about metrics and params, of this version or of others; when it is not met nothing is moved (exit 1).",
+    "Makes a version the champion. The champion before is archived with the reason, a challenger that wins is no",
+    "challenger any more: all in one step, or nothing of it. First the version is checked to be whole; when it is",
+    "damaged, nothing is moved (exit 4). Asks before it moves what is live: --yes answers, and without a terminal",
+    "it is needed (exit 8). --require is a condition about metrics and params, of this version or of others; when",
+    "it is not met nothing is moved (exit 1).",
   ],
   positionals: [{ name: "REV", summary: "the version", required: true, completes: "refs" }],
   options: {

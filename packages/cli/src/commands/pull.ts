@@ -5,11 +5,11 @@ import { printFetched } from "../ref-moves.ts";
 export const command = defineCommand({
   usage: ["pull [options] [REMOTE] [REF]"],
   description: [
-    "Fetches, and moves the current branch and the folder forward to what the remote has. It makes no merge commit: when",
-    'both sides have commits of their own it refuses, and "smc merge origin/main" joins them. With --rebase the commits that the',
-    "remote does not have are made anew behind those that it has, one by one, with their authors, messages and metrics; a commit",
-    "whose changes are there already is left out, and one that changes a file that the remote changed too ends it with status 5:",
-    "nothing is changed then.",
+    "Fetches, and moves the current branch and the folder forward to what the remote has. It makes no merge commit:",
+    'when both sides have commits of their own it refuses, and "smc merge origin/main" joins them. With --rebase',
+    "the commits that the remote does not have are made anew behind those that it has, one by one, with their",
+    "authors, messages and metrics; a commit whose changes are there already is left out, and one that changes a",
+    "file that the remote changed too ends it with status 5: nothing is changed then.",
   ],
   positionals: [
     { name: "REMOTE", summary: "the remote (origin, or the only one)" },

@@ -6,9 +6,9 @@ import { movedDigests, printPushed } from "../ref-moves.ts";
 export const command = defineCommand({
   usage: ["push [options] [REMOTE] [REF ...]", "push --delete [REMOTE] REF ..."],
   description: [
-    "Sends branches and tags, and what they need and the remote does not have, to a remote; then moves its refs, all or",
-    "none. A branch moves forward only, unless a force option is given. A push that was interrupted sends the rest when",
-    "it is run again.",
+    "Sends branches and tags, and what they need and the remote does not have, to a remote; then moves its refs,",
+    "all or none. A branch moves forward only, unless a force option is given. A push that was interrupted sends",
+    "the rest when it is run again.",
   ],
   positionals: [
     { name: "REMOTE", summary: "the remote (origin, or the only one)" },

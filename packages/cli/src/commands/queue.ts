@@ -10,8 +10,8 @@ const SLOTS_MAX = 64;
 export const command = defineCommand({
   usage: ["queue [status]", "queue start [-j N]", "queue stop"],
   description: [
-    "Jobs begin in the order of their priority, then of their age, as many at a time as jobs.slots says. stop lets no further",
-    "job begin; those that run go on.",
+    "Jobs begin in the order of their priority, then of their age, as many at a time as jobs.slots says. stop lets",
+    "no further job begin; those that run go on.",
   ],
   positionals: [{ name: "action", summary: ACTIONS.join(", "), completes: ACTIONS }],
   options: {

@@ -7,7 +7,8 @@ import { parseMetrics } from "../pairs.ts";
 export const command = defineCommand({
   usage: ["rank --metric NAME [REV ...]", "rank --weights NAME=WEIGHT,... [REV ...]"],
   description: [
-    "Orders versions from the best. The score is the weighted mean of the metrics; one that is better when lower counts negative.",
+    "Orders versions from the best. The score is the weighted mean of the metrics; one that is better when lower",
+    "counts negative.",
   ],
   positionals: [{ name: "REV", summary: "only these (all versions)", completes: "refs", many: true }],
   options: {

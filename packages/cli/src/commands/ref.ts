@@ -8,8 +8,9 @@ const ACTIONS = ["protect", "unprotect", "list"] as const;
 export const command = defineCommand({
   usage: ["ref list", "ref protect PATTERN", "ref unprotect PATTERN"],
   description: [
-    "A protected branch is neither deleted nor moved other than forward, a protected tag neither deleted nor moved: not with --force, and not by a push. The registry and archived versions are always protected.",
-    "PATTERN is the name of a ref, short or in full; * stands for any text, ? for one character.",
+    "A protected branch is neither deleted nor moved other than forward, a protected tag neither deleted nor moved:",
+    "not with --force, and not by a push. The registry and archived versions are always protected. PATTERN is the",
+    "name of a ref, short or in full; * stands for any text, ? for one character.",
   ],
   positionals: [
     { name: "ACTION", summary: "list, protect or unprotect", required: true, completes: ACTIONS },

@@ -17,8 +17,9 @@ function role(title: string, row: Version | null): string[] {
 export const command = defineCommand({
   usage: ["registry [summary]", "registry export [--schema 2.0] [--named]", "registry import FILE"],
   description: [
-    "summary: how many versions there are, which is live, what was archived. export: every version ever committed, with and without a name, as one JSON document.",
-    "import: takes reasons of the archive and metrics from such a document, for versions that are here; what is live is never moved.",
+    "summary: how many versions there are, which is live, what was archived. export: every version ever committed,",
+    "with and without a name, as one JSON document. import: takes reasons of the archive and metrics from such a",
+    "document, for versions that are here; what is live is never moved.",
   ],
   positionals: [
     { name: "action", summary: ACTIONS.join(", "), completes: ACTIONS },

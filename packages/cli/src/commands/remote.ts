@@ -28,9 +28,9 @@ export const command = defineCommand({
     "remote test [NAME]",
   ],
   description: [
-    "Remotes are other places that hold this repository: a folder (file:///mnt/nas/model), a bucket (s3://bucket/model)",
-    'or a server of smc (https://host:7433/model). "add" asks the remote what it does when several write.',
-    'Passwords and keys are not kept here: see "smc help remotes".',
+    "Remotes are other places that hold this repository: a folder (file:///mnt/nas/model), a bucket",
+    '(s3://bucket/model) or a server of smc (https://host:7433/model). "add" asks the remote what it does when',
+    'several write. Passwords and keys are not kept here: see "smc help remotes".',
   ],
   positionals: [
     { name: "action", summary: ACTIONS.join(", "), completes: ACTIONS },

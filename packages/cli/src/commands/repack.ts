@@ -5,8 +5,9 @@ import { formatCount, formatSize } from "../format.ts";
 export const command = defineCommand({
   usage: ["repack [--again]"],
   description: [
-    "Stores what is there in less space: versions of a model as the difference to an older one, small packs together.",
-    "No digest changes, and nothing is lost when it is stopped: the next one goes on. The daemon does it when it is idle.",
+    "Stores what is there in less space: versions of a model as the difference to an older one, small packs",
+    "together. No digest changes, and nothing is lost when it is stopped: the next one goes on. The daemon does it",
+    "when it is idle.",
   ],
   options: {
     again: { type: "boolean", summary: "look again at files that an earlier repack has looked at" },

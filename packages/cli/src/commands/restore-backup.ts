@@ -4,9 +4,10 @@ import { defineCommand } from "../command.ts";
 export const command = defineCommand({
   usage: ["restore-backup [options] BACKUP [DEST]"],
   description: [
-    "Every byte is compared with its SHA-256 before anything has its place: a damaged backup, or a tar file with anything",
-    "but the files of its manifest, is refused with status 4 and nothing is written. A file goes to trained/ of layout.folder",
-    "under the name of the backup, a version into a new folder there; a store goes into a new folder that must be named.",
+    "Every byte is compared with its SHA-256 before anything has its place: a damaged backup, or a tar file with",
+    "anything but the files of its manifest, is refused with status 4 and nothing is written. A file goes to",
+    "trained/ of layout.folder under the name of the backup, a version into a new folder there; a store goes into a",
+    "new folder that must be named.",
   ],
   positionals: [
     { name: "BACKUP", summary: 'a name that "smc backups list" prints, or a path', required: true },

@@ -8,8 +8,9 @@ import { printMove, seen, tellMove } from "../role-text.ts";
 export const command = defineCommand({
   usage: ["rollback [--version V] [--reason TEXT]", "rollback --list"],
   description: [
-    "Makes the champion before champion again; the one that it replaces is archived. Run again, it goes one further back, and not to and fro.",
-    "First the version is checked to be whole; when it is damaged, nothing is moved (exit 4). Asks before it moves what is live: --yes answers, and without a terminal it is needed (exit 8).",
+    "Makes the champion before champion again; the one that it replaces is archived. Run again, it goes one further",
+    "back, and not to and fro. First the version is checked to be whole; when it is damaged, nothing is moved (exit",
+    "4). Asks before it moves what is live: --yes answers, and without a terminal it is needed (exit 8).",
   ],
   options: {
     version: { type: "string", value: "V", summary: "to this version instead" },

@@ -5,9 +5,9 @@ import { defineCommand } from "../command.ts";
 export const command = defineCommand({
   usage: ["setup [--with-defaults]"],
   description: [
-    "Makes trained/, cloud/, backups/, active/ and downloads/ in layout.folder (data/models) of the worktree, or of where you are.",
-    "In a git work tree a marked block in .gitignore keeps git away from them and from weights (*.pt, *.onnx …) elsewhere.",
-    "Starts the daemon, and says which store it keeps. What is there stays as it is.",
+    "Makes trained/, cloud/, backups/, active/ and downloads/ in layout.folder (data/models) of the worktree, or of",
+    "where you are. In a git work tree a marked block in .gitignore keeps git away from them and from weights",
+    "(*.pt, *.onnx …) elsewhere. Starts the daemon, and says which store it keeps. What is there stays as it is.",
   ],
   options: {
     "with-defaults": {

@@ -11,10 +11,10 @@ import { printTensors } from "../tensor-text.ts";
 export const command = defineCommand({
   usage: ["show [REV]", "show REV:path", "show --tensors REV:path", "show FILE"],
   description: [
-    "Shows a commit with what it changed, a tag with its commit, a folder's list, or a file's bytes.",
-    "With --tensors of a file of weights: name, type, shape, size and offset of every tensor.",
-    "A word that is no revision may be a FILE, or its name in the folders of model files: its size, SHA-256 and MD5, where it came",
-    "from, when it was uploaded and downloaded, its description and notes.",
+    "Shows a commit with what it changed, a tag with its commit, a folder's list, or a file's bytes. With --tensors",
+    "of a file of weights: name, type, shape, size and offset of every tensor. A word that is no revision may be a",
+    "FILE, or its name in the folders of model files: its size, SHA-256 and MD5, where it came from, when it was",
+    "uploaded and downloaded, its description and notes.",
   ],
   positionals: [{ name: "REV or FILE", summary: "any revision (HEAD), else a file", completes: "refs" }],
   options: {

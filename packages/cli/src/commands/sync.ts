@@ -5,9 +5,9 @@ import { movedDigests, printFetched, printPushed } from "../ref-moves.ts";
 export const command = defineCommand({
   usage: ["sync [REMOTE]", "sync --mirror [REMOTE]"],
   description: [
-    "Fetches, moves the current branch forward to what the remote has, and pushes the branch and all tags. When both sides",
-    "have commits of their own it refuses, and nothing is pushed.",
-    "--mirror takes nothing: it makes the branches and tags there what they are here, and deletes all others there.",
+    "Fetches, moves the current branch forward to what the remote has, and pushes the branch and all tags. When",
+    "both sides have commits of their own it refuses, and nothing is pushed. --mirror takes nothing: it makes the",
+    "branches and tags there what they are here, and deletes all others there.",
   ],
   positionals: [{ name: "REMOTE", summary: "the remote (origin, or the only one)" }],
   options: {

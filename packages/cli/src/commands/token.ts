@@ -15,9 +15,10 @@ export const command = defineCommand({
     "token revoke NAME",
   ],
   description: [
-    'A token lets another machine use this store while "smc daemon run --listen" serves it. It is shown once, when it is made.',
-    "read: look and fetch. push: also move branches and tags, by the rules of the settings serve.*. admin: against them too.",
-    "rotate makes a new token in place of the old one, and revoke takes it away, both at once.",
+    'A token lets another machine use this store while "smc daemon run --listen" serves it. It is shown once, when',
+    "it is made. read: look and fetch. push: also move branches and tags, by the rules of the settings serve.*.",
+    "admin: against them too. rotate makes a new token in place of the old one, and revoke takes it away, both at",
+    "once.",
   ],
   positionals: [
     { name: "action", summary: ACTIONS.join(", "), required: true, completes: ACTIONS },

@@ -20,12 +20,13 @@ export const command = defineCommand({
     "train --config FILE [options] [REV] [-- PROGRAM [ARG ...]]",
   ],
   description: [
-    "Runs a program of any framework as a job of the daemon, in a working copy of REV of its own, and commits what it writes",
-    "into the folder that SMC_OUTPUT names: on the branch jobs/NAME, over the files of REV, with its params, metrics, curve,",
-    "duration and environment. That commit becomes the challenger. Your folder is not touched.",
-    'Lines such as {"epoch": 1, "metrics": {"loss": 0.5}} on its standard output are the curve. No shell reads its words.',
-    "A job of a name that was configured otherwise the last time shows what changed and asks; --yes answers.",
-    "The job goes on when the terminal is closed or the command interrupted. The status is 10 when it does not finish.",
+    "Runs a program of any framework as a job of the daemon, in a working copy of REV of its own, and commits what",
+    "it writes into the folder that SMC_OUTPUT names: on the branch jobs/NAME, over the files of REV, with its",
+    "params, metrics, curve, duration and environment. That commit becomes the challenger. Your folder is not",
+    'touched. Lines such as {"epoch": 1, "metrics": {"loss": 0.5}} on its standard output are the curve. No shell',
+    "reads its words. A job of a name that was configured otherwise the last time shows what changed and asks;",
+    "--yes answers. The job goes on when the terminal is closed or the command interrupted. The status is 10 when",
+    "it does not finish.",
   ],
   positionals: [
     { name: "REV", summary: "what the job works on (HEAD)", completes: "refs" },
@@ -72,7 +73,7 @@ export const command = defineCommand({
       type: "string",
       value: "K=V",
       multiple: true,
-      summary: "tfjs: any other setting: augment.flip",
+      summary: "tfjs: any other setting, such as augment.flip=true",
     },
     grid: {
       type: "string",

@@ -5,8 +5,8 @@ import { formatAgo, formatCount, formatSize } from "../format.ts";
 export const command = defineCommand({
   usage: ["undelete [EPOCH]", "undelete --list"],
   description: [
-    "Brings back what gc took away and has not freed for good. Nothing names it then: make a branch or a tag of what is",
-    "wanted, the next gc takes the rest away again.",
+    "Brings back what gc took away and has not freed for good. Nothing names it then: make a branch or a tag of",
+    "what is wanted, the next gc takes the rest away again.",
   ],
   positionals: [{ name: "EPOCH", summary: "the gc to undo, as --list names it (all of them)" }],
   options: { list: { type: "boolean", summary: "only tell what can be brought back" } },

@@ -8,8 +8,8 @@ export const command = defineCommand({
   usage: ["upload FILE [NAME] [--remote R] [--description TEXT]"],
   description: [
     "Sends one file to a remote, where others find it by its NAME with smc download; smc list shows it under Cloud.",
-    "A NAME that is there already gets one more version: what was uploaded before stays. Nothing of your branch, your stage and your",
-    "files changes.",
+    "A NAME that is there already gets one more version: what was uploaded before stays. Nothing of your branch,",
+    "your stage and your files changes.",
   ],
   positionals: [
     { name: "FILE", summary: "what is sent", required: true },

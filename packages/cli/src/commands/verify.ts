@@ -6,8 +6,9 @@ import { formatCount, formatSize, shortDigest } from "../format.ts";
 export const command = defineCommand({
   usage: ["verify REV [-v]", "verify REV --remote NAME [--full] [-v]"],
   description: [
-    "Proves that one version is whole: reads every byte of its files and compares the SHA-256 of each with its digest. With",
-    "--remote, whether the remote has all of it, and with --full that every byte there is right. Ends with 4 when not.",
+    "Proves that one version is whole: reads every byte of its files and compares the SHA-256 of each with its",
+    "digest. With --remote, whether the remote has all of it, and with --full that every byte there is right. Ends",
+    "with 4 when not.",
   ],
   positionals: [
     {

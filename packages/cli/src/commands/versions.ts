@@ -83,7 +83,8 @@ function standardColumns(rows: readonly Row[]): string[] {
 export const command = defineCommand({
   usage: ["versions [--filter EXPR] [--sort KEY] [--columns NAMES] [--all]"],
   description: [
-    "Lists what tags, archive and registry name, one line for each commit, the newest first. What notes say about a version counts.",
+    "Lists what tags, archive and registry name, one line for each commit, the newest first. What notes say about a",
+    "version counts.",
   ],
   options: {
     filter: {

@@ -1,4 +1,7 @@
-/** Downloads a file over HTTP(S): bounded in time and size, taken up again where it broke off, redirects looked at first. */
+/**
+ * Downloads a file over HTTP(S): bounded in time and size, taken up again where it broke off, redirects looked at
+ * first.
+ */
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { got, type Request, type Response } from "got";
@@ -118,7 +121,10 @@ function strongTag(etag: string | undefined): string | undefined {
   return etag !== undefined && /^"[\x21\x23-\x7e]*"$/.test(etag) ? etag : undefined;
 }
 
-/** The answer that is no redirect. What is sent never holds a credential; where it leads is looked at before it goes there. */
+/**
+ * The answer that is no redirect. What is sent never holds a credential; where it leads is looked at before it goes
+ * there.
+ */
 async function follow(
   trip: Trip,
   isResuming: boolean,

@@ -1,6 +1,7 @@
 /**
- * Tells hooks of events, each in order, beside everything else. The journal is the queue: a hook remembers which record it has come
- * to, so a commit waits for nobody and a daemon that is killed goes on where it was. Then a receiver may be told twice.
+ * Tells hooks of events, each in order, beside everything else. The journal is the queue: a hook remembers which record
+ * it has come to, so a commit waits for nobody and a daemon that is killed goes on where it was. Then a receiver may be
+ * told twice.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import {

@@ -15,7 +15,10 @@ export function trainProgram(): string {
   return fileURLToPath(new URL("../../dist/jobs/train-program.js", import.meta.url));
 }
 
-/** `{"optimizer.name": "sgd"}` → `{"optimizer": {"name": "sgd"}}`. Throws ARGUMENT_INVALID for a name that is a value and a part. */
+/**
+ * `{"optimizer.name": "sgd"}` → `{"optimizer": {"name": "sgd"}}`. Throws ARGUMENT_INVALID for a name that is a value
+ * and a part.
+ */
 export function nest(settings: Scalars): Record<string, unknown> {
   const spec: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(settings)) {
@@ -68,7 +71,9 @@ async function check(all: readonly object[], signal: AbortSignal): Promise<reado
   return (await askTrainer(["check", JSON.stringify(all)], limit)) as readonly Checked[];
 }
 
-/** Data below `root` as a training would read them. Throws CONFIG_INVALID, PATH_NOT_FOUND, UNSAFE_PATH, LIMIT_EXCEEDED. */
+/**
+ * Data below `root` as a training would read them. Throws CONFIG_INVALID, PATH_NOT_FOUND, UNSAFE_PATH, LIMIT_EXCEEDED.
+ */
 export async function inspectData(
   settings: Scalars,
   { root, show }: { root: string; show: number },

@@ -6,8 +6,8 @@ const O_CLOEXEC = 0o2000000;
 const STANDARD_MAX = 2;
 
 /**
- * Closes every descriptor, beside the three standard ones, that a program started from here would get: LevelDB opens its
- * files so. Node and libuv mark all of theirs. Elsewhere than on Linux libuv passes none on.
+ * Closes every descriptor, beside the three standard ones, that a program started from here would get: LevelDB opens
+ * its files so. Node and libuv mark all of theirs. Elsewhere than on Linux libuv passes none on.
  */
 export function closeInherited(): void {
   if (process.platform !== "linux") return;

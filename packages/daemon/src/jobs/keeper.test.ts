@@ -1,4 +1,7 @@
-/** What every program of a job can count on, and what it cannot do to its keeper: each case with each engine that it is about. */
+/**
+ * What every program of a job can count on, and what it cannot do to its keeper: each case with each engine that it is
+ * about.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,7 +1,7 @@
 /**
- * The keeper of one running program, a process of its own: `node keeper.js <store> <job>`. It outlives the daemon, keeps
- * what the program prints, ends it when it shall end, and writes down how it ended. SIGTERM asks it to stop the program,
- * SIGINT to cancel it, SIGUSR2 to look whether it shall stand still.
+ * The keeper of one running program, a process of its own: `node keeper.js <store> <job>`. It outlives the daemon,
+ * keeps what the program prints, ends it when it shall end, and writes down how it ended. SIGTERM asks it to stop the
+ * program, SIGINT to cancel it, SIGUSR2 to look whether it shall stand still.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

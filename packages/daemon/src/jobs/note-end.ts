@@ -12,7 +12,9 @@ import {
 import { isSmcError } from "@smc/store/errors";
 import type { Logger } from "../logger.ts";
 
-/** Nothing when it has not ended. A journal that takes no record is told in the log: the job's own record has its state. */
+/**
+ * Nothing when it has not ended. A journal that takes no record is told in the log: the job's own record has its state.
+ */
 export async function noteEnd(store: OwnedStore, logger: Logger, record: JobRecord): Promise<void> {
   if (!hasEnded(record)) return;
   const { id, repository, actor, commit } = record;

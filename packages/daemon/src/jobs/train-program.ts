@@ -1,6 +1,7 @@
 /**
- * The engine `tfjs` as a program: `node train-program.js check|inspect|train <spec as JSON>`. `check` takes a list and prints each whole spec or its error, `inspect` what is
- * in the data below a folder; `train` learns from the folder it stands in, and tells each epoch as any other program of a job does.
+ * The engine `tfjs` as a program: `node train-program.js check|inspect|train <spec as JSON>`. `check` takes a list and
+ * prints each whole spec or its error, `inspect` what is in the data below a folder; `train` learns from the folder it
+ * stands in, and tells each epoch as any other program of a job does.
  */
 import { Socket } from "node:net";
 import { isSmcError, SmcError } from "@smc/store/errors";

@@ -1,8 +1,9 @@
 /**
- * Refs in a bucket where a second writer silently replaces what the first has just created, so that nothing can be won there. Every
- * change is an object under a name of its own, a head: it says what all refs are for who made it, and which heads that one knew.
- * Who reads puts together the heads that no other head knows: what one changed is changed; where two changed the same ref, both
- * values stay, one of them under a name that says so. Nobody's change is lost, and nobody is told "done" for what is not there.
+ * Refs in a bucket where a second writer silently replaces what the first has just created, so that nothing can be won
+ * there. Every change is an object under a name of its own, a head: it says what all refs are for who made it, and
+ * which heads that one knew. Who reads puts together the heads that no other head knows: what one changed is changed;
+ * where two changed the same ref, both values stay, one of them under a name that says so. Nobody's change is lost, and
+ * nobody is told "done" for what is not there.
  */
 import { randomBytes } from "node:crypto";
 import type { Call, Digest, RefChange } from "@smc/store";
@@ -55,8 +56,8 @@ export async function readHeads(bucket: Bucket, call: Call): Promise<Snapshot> {
 }
 
 /**
- * All changes or none. Throws REF_CHANGED when a `from` is not what is there, and when somebody moved one of the refs at the same
- * time: then what both brought is there, one of them under the name that the error tells.
+ * All changes or none. Throws REF_CHANGED when a `from` is not what is there, and when somebody moved one of the refs
+ * at the same time: then what both brought is there, one of them under the name that the error tells.
  */
 export async function updateHeads(
   bucket: Bucket,
@@ -84,8 +85,9 @@ export async function updateHeads(
 }
 
 /**
- * What is wrong for who made `change`, put together `now` from his own refs and those that others made meanwhile. Of two who
- * move a ref at the same time the later one sees the other's head, so at most one of them is told that all is well.
+ * What is wrong for who made `change`, put together `now` from his own refs and those that others made meanwhile. Of
+ * two who move a ref at the same time the later one sees the other's head, so at most one of them is told that all is
+ * well.
  */
 function toldOf(
   { name: ref, to }: RefChange,
@@ -196,8 +198,8 @@ function isHeadName(value: unknown): value is string {
 }
 
 /**
- * Two lists of refs and what both come from: who did not change a ref takes what the other made of it. Without a common past every
- * difference is a change. A change is stronger than a removal: a removal can be made again.
+ * Two lists of refs and what both come from: who did not change a ref takes what the other made of it. Without a common
+ * past every difference is a change. A change is stronger than a removal: a removal can be made again.
  */
 function join(first: Refs, second: Refs, past: Refs | undefined): Map<string, Digest> {
   const joined = new Map<string, Digest>();

@@ -1,4 +1,7 @@
-/** Which records a bucket has, by the indexes that lie beside its packs. What was read once is kept in a folder of the store. */
+/**
+ * Which records a bucket has, by the indexes that lie beside its packs. What was read once is kept in a folder of the
+ * store.
+ */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {

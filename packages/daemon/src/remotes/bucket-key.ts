@@ -1,4 +1,7 @@
-/** What keys of a bucket may be, and where a pack and its index lie: names that every file system and every object store takes as they are. */
+/**
+ * What keys of a bucket may be, and where a pack and its index lie: names that every file system and every object store
+ * takes as they are.
+ */
 import { randomBytes } from "node:crypto";
 import { type Digest, isDigest } from "@smc/store";
 import { SmcError } from "@smc/store/errors";

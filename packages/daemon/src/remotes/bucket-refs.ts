@@ -1,7 +1,7 @@
 /**
- * Refs in a bucket: each change is a new object that says what all refs are from then on. Its name is the next number, which
- * only one of several writers can create; so nobody's change is lost, several refs change together, and what the refs were stays
- * there. Numbers count down in the names, so that the newest is the first of a list.
+ * Refs in a bucket: each change is a new object that says what all refs are from then on. Its name is the next number,
+ * which only one of several writers can create; so nobody's change is lost, several refs change together, and what the
+ * refs were stays there. Numbers count down in the names, so that the newest is the first of a list.
  */
 import { randomBytes } from "node:crypto";
 import { type Call, type Digest, hashBytes, isDigest, type RefChange, type RefReason } from "@smc/store";
@@ -58,8 +58,8 @@ export interface RefsUpdate {
 }
 
 /**
- * All changes or none. Throws REF_CHANGED when a `from` is not what is there, STORE_BUSY when others are faster all the time or
- * packs were taken away since the generation.
+ * All changes or none. Throws REF_CHANGED when a `from` is not what is there, STORE_BUSY when others are faster all the
+ * time or packs were taken away since the generation.
  */
 export async function updateRefs(
   bucket: Bucket,
@@ -83,7 +83,10 @@ export async function updateRefs(
   throw new SmcError("STORE_BUSY", `${bucket.url}: others move refs all the time; no ref was moved`);
 }
 
-/** From now on these packs are absent, and nobody who relied on one can move refs. False when refs were moved since `before`. */
+/**
+ * From now on these packs are absent, and nobody who relied on one can move refs. False when refs were moved since
+ * `before`.
+ */
 export function publishSweep(
   bucket: Bucket,
   { before, gone, reason }: { before: Snapshot; gone: readonly string[]; reason: RefReason },
@@ -153,8 +156,8 @@ export async function readNewest(bucket: Bucket, call: Call): Promise<Snapshot> 
 }
 
 /**
- * What refs named since that moment of the bucket's clock, newest first: also the last snapshot before it, which was in force then.
- * Throws LIMIT_EXCEEDED for more than 10,000 of them.
+ * What refs named since that moment of the bucket's clock, newest first: also the last snapshot before it, which was in
+ * force then. Throws LIMIT_EXCEEDED for more than 10,000 of them.
  */
 export async function* readPast(bucket: Bucket, sinceMs: number, call: Call): AsyncGenerator<Snapshot> {
   let count = 0;

@@ -1,4 +1,7 @@
-/** A repository in a bucket: packs, an index beside each, and refs. Everything but the refs is written once and never changed. */
+/**
+ * A repository in a bucket: packs, an index beside each, and refs. Everything but the refs is written once and never
+ * changed.
+ */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type {
@@ -122,9 +125,9 @@ export class BucketRemote implements Remote {
   }
 
   /**
-   * How refs are kept there, by `format.json`, which is written when it is absent. Where they are in a row, also who cloned, or changed the
-   * URL, sees for himself that it cannot be written twice: otherwise a change of somebody else's would be lost. Throws
-   * FORMAT_UNSUPPORTED, REMOTE_UNSUITABLE.
+   * How refs are kept there, by `format.json`, which is written when it is absent. Where they are in a row, also who
+   * cloned, or changed the URL, sees for himself that it cannot be written twice: otherwise a change of somebody else's
+   * would be lost. Throws FORMAT_UNSUPPORTED, REMOTE_UNSUITABLE.
    */
   #findLayout(call: Call): Promise<string> {
     this.#layout ??= this.#createFormat(call).catch((error: unknown) => {
@@ -206,8 +209,8 @@ export class BucketRemote implements Remote {
 }
 
 /**
- * True when of two who write at the same time one is told. Throws REMOTE_UNSUITABLE when it is not so and refs are kept there in
- * a way that needs it.
+ * True when of two who write at the same time one is told. Throws REMOTE_UNSUITABLE when it is not so and refs are kept
+ * there in a way that needs it.
  */
 export async function isExclusive(bucket: Bucket, call: Call): Promise<boolean> {
   const { exclusive } = await bucket.probe(call);

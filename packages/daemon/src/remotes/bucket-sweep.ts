@@ -1,6 +1,7 @@
 /**
- * Takes packs out of a bucket that nothing needs, beside others who push. First a snapshot of the refs says that they are gone:
- * only one who has seen all refs can make it, and whoever relied on one of the packs cannot move refs any more. Then they go.
+ * Takes packs out of a bucket that nothing needs, beside others who push. First a snapshot of the refs says that they
+ * are gone: only one who has seen all refs can make it, and whoever relied on one of the packs cannot move refs any
+ * more. Then they go.
  */
 import { randomBytes } from "node:crypto";
 import type { Call, Digest, RefReason, RemoteRef, RemoteSweep, SweepOptions, SweptPacks } from "@smc/store";

@@ -1,4 +1,6 @@
-/** For tests: an authority of one's own and certificates by it, made of nothing but node:crypto (X.509 v3, ECDSA P-256). */
+/**
+ * For tests: an authority of one's own and certificates by it, made of nothing but node:crypto (X.509 v3, ECDSA P-256).
+ */
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 
 const DAY_MS = 86_400_000;

@@ -1,4 +1,6 @@
-/** Tokens for servers of smc: `credentials.json` of the store, which nobody else may read. Each is for one exact origin. */
+/**
+ * Tokens for servers of smc: `credentials.json` of the store, which nobody else may read. Each is for one exact origin.
+ */
 import { join } from "node:path";
 import { type Call, exclusively, isTokenSecret, type OwnedStore, readPrivate } from "@smc/store";
 import { isSmcError, SmcError } from "@smc/store/errors";
@@ -13,7 +15,9 @@ const CA_BYTES_MAX = 256 * 1024;
 
 type Place = Pick<OwnedStore, "path">;
 
-/** Undefined when nothing is kept for this origin. Throws UNSAFE_OWNER, UNSAFE_PATH, STORE_CORRUPT, FORMAT_UNSUPPORTED. */
+/**
+ * Undefined when nothing is kept for this origin. Throws UNSAFE_OWNER, UNSAFE_PATH, STORE_CORRUPT, FORMAT_UNSUPPORTED.
+ */
 export async function readCredential(store: Place, origin: string): Promise<Credential | undefined> {
   return (await readAll(pathOf(store))).get(origin);
 }

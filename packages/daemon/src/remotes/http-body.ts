@@ -43,7 +43,9 @@ export function parseObject(bytes: Buffer): Readonly<Record<string, unknown>> {
   return value as Readonly<Record<string, unknown>>;
 }
 
-/** Frames of a length (u32, little-endian) and as many bytes. Throws an AnswerError over a limit and for half a frame. */
+/**
+ * Frames of a length (u32, little-endian) and as many bytes. Throws an AnswerError over a limit and for half a frame.
+ */
 export async function* readFrames(
   { body }: HttpAnswer,
   { frameMax, totalMax }: { frameMax: number; totalMax: number },

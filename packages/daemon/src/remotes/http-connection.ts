@@ -84,7 +84,8 @@ export class HttpConnection implements AsyncDisposable {
 
   /**
    * Sends a request and gives its answer to `read`; again, from the start, while the trouble is short. Throws
-   * REMOTE_UNREACHABLE, REMOTE_FAILED, AUTH_FAILED, CANCELED, codes that the server may pass on, and what `read` throws.
+   * REMOTE_UNREACHABLE, REMOTE_FAILED, AUTH_FAILED, CANCELED, codes that the server may pass on, and what `read`
+   * throws.
    */
   async ask<T>(
     request: HttpRequest,

@@ -263,8 +263,8 @@ function compareBytes(a: string, b: string): number {
 }
 
 /**
- * The bytes of a stream. Throws CANCELED, an IdleError when none came for so long, and what the stream ends with. One timer for all
- * pieces: there are ten thousands of them, and who takes long with one is not the server.
+ * The bytes of a stream. Throws CANCELED, an IdleError when none came for so long, and what the stream ends with. One
+ * timer for all pieces: there are ten thousands of them, and who takes long with one is not the server.
  */
 async function* unlessIdle(
   stream: Readable,

@@ -84,7 +84,10 @@ export function nonsense(text: string, status?: number): AnswerError {
   return new AnswerError({ ...PLAIN, code: "REMOTE_FAILED", text, status });
 }
 
-/** What an error of a request means; one that is none of a connection is thrown on. Texts of libraries are not shown: they may hold headers. */
+/**
+ * What an error of a request means; one that is none of a connection is thrown on. Texts of libraries are not shown:
+ * they may hold headers.
+ */
 export function troubleOfRequest(error: unknown): HttpTrouble {
   if (error instanceof AnswerError) return error.trouble;
   if (error instanceof IdleError) {
@@ -120,7 +123,9 @@ export function troubleOfRequest(error: unknown): HttpTrouble {
   };
 }
 
-/** The parts of an answer that is no success; `body` is its beginning, or empty. `clean` takes out what nobody may see. */
+/**
+ * The parts of an answer that is no success; `body` is its beginning, or empty. `clean` takes out what nobody may see.
+ */
 export interface Refusal {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;

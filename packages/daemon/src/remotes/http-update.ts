@@ -27,8 +27,9 @@ export interface Update {
 }
 
 /**
- * All changes or none. When the answer is lost the refs are looked at: moved is done, untouched is tried once more, anything else
- * throws REF_CHANGED. Throws LIMIT_EXCEEDED, what the server may pass on, REMOTE_UNREACHABLE, REMOTE_FAILED.
+ * All changes or none. When the answer is lost the refs are looked at: moved is done, untouched is tried once more,
+ * anything else throws REF_CHANGED. Throws LIMIT_EXCEEDED, what the server may pass on, REMOTE_UNREACHABLE,
+ * REMOTE_FAILED.
  */
 export async function updateOverHttp(update: Update, call: Call): Promise<void> {
   const { connection, changes } = update;

@@ -13,8 +13,8 @@ interface Place {
 }
 
 /**
- * With `fresh`, nothing is taken from what is known of the remote. Throws URL_INVALID, REMOTE_NOT_FOUND, REMOTE_UNREACHABLE,
- * AUTH_FAILED.
+ * With `fresh`, nothing is taken from what is known of the remote. Throws URL_INVALID, REMOTE_NOT_FOUND,
+ * REMOTE_UNREACHABLE, AUTH_FAILED.
  */
 export async function openRemote(
   text: string,
@@ -29,8 +29,9 @@ export async function openRemote(
 }
 
 /**
- * Sees what can be done there: of a bucket by writing to it, of a server by asking it for our token. Throws REMOTE_UNSUITABLE for a
- * bucket whose server does less than when it was pushed to first, SCOPE_MISSING when the token may not read, and as `openRemote`.
+ * Sees what can be done there: of a bucket by writing to it, of a server by asking it for our token. Throws
+ * REMOTE_UNSUITABLE for a bucket whose server does less than when it was pushed to first, SCOPE_MISSING when the token
+ * may not read, and as `openRemote`.
  */
 export async function probeRemote(text: string, { store }: Place, call: Call): Promise<RemoteAbilities> {
   const url = parseRemoteUrl(text);

@@ -1,4 +1,7 @@
-/** Which addresses somebody else may make this daemon ask: none of this machine, of private networks, or of what has no network. */
+/**
+ * Which addresses somebody else may make this daemon ask: none of this machine, of private networks, or of what has no
+ * network.
+ */
 import { lookup } from "node:dns";
 import { BlockList, isIP, type LookupFunction } from "node:net";
 import { SmcError } from "@smc/store/errors";
@@ -48,15 +51,18 @@ export function isPublicAddress(address: string): boolean {
   return !NOT_PUBLIC.check(address, family === 6 ? "ipv6" : "ipv4");
 }
 
-/** Throws URL_INVALID for the address of a host that is not public and not among those of the user; names are looked at by `lookupPublic`. */
+/**
+ * Throws URL_INVALID for the address of a host that is not public and not among those of the user; names are looked at
+ * by `lookupPublic`.
+ */
 export function assertPublicHost({ hostname }: Pick<URL, "hostname">, allowed: PrivateHosts): void {
   const host = hostname.replace(/^\[(.*)\]$/, "$1");
   if (isIP(host) !== 0 && !isPublicAddress(host) && !allowed.has(host)) throw notPublic(host, host);
 }
 
 /**
- * Looks names up as a connection does, and refuses one that has an address that is not public: it is connected to what was looked
- * at, so that a name cannot lead elsewhere a moment later.
+ * Looks names up as a connection does, and refuses one that has an address that is not public: it is connected to what
+ * was looked at, so that a name cannot lead elsewhere a moment later.
  */
 export function lookupPublic(allowed: PrivateHosts): LookupFunction {
   return (hostname, options, callback) => {

@@ -32,8 +32,8 @@ export const ONE_REQUEST = {
 } as const;
 
 /**
- * Throws URL_INVALID for what is no address of the web or has a user and password in it; unless `isPlain`, also for plain HTTP
- * to another machine. The address is not repeated: it may hold a secret.
+ * Throws URL_INVALID for what is no address of the web or has a user and password in it; unless `isPlain`, also for
+ * plain HTTP to another machine. The address is not repeated: it may hold a secret.
  */
 export function parseOutsideUrl(text: string, { isPlain = false } = {}): URL {
   assertUrlText(text);

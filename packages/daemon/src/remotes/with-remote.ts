@@ -22,7 +22,9 @@ function accessOf(context: Context): RemoteAccess {
   };
 }
 
-/** Opens the remote that `input.remote` names (`origin`, or the only one, when left out) for as long as the verb runs. */
+/**
+ * Opens the remote that `input.remote` names (`origin`, or the only one, when left out) for as long as the verb runs.
+ */
 export function withRemote<Options extends OpenedRemote, Result>(
   verb: (repository: OwnedRepository, options: Options, call: Call) => Promise<Result>,
 ): (
@@ -125,7 +127,10 @@ export async function gcIn(
   return await store.gcRemote(context.store, { ...rest, remote, remoteName: record.name, actor }, call);
 }
 
-/** Without `input.remote` it is about the store alone; an empty name is that of the remote which is meant when none is named. */
+/**
+ * Without `input.remote` it is about the store alone; an empty name is that of the remote which is meant when none is
+ * named.
+ */
 export async function fsckIn(
   context: Context,
   { remote: named, ...options }: Input<"fsck">,

@@ -5,8 +5,8 @@ import { SmcError } from "@smc/store/errors";
 const BEARER = /^Bearer (\S{1,128})$/;
 
 /**
- * The token that a request came with. Throws AUTH_FAILED, which does not say what was wrong with it, and STORE_CORRUPT when
- * the list of tokens cannot be read.
+ * The token that a request came with. Throws AUTH_FAILED, which does not say what was wrong with it, and STORE_CORRUPT
+ * when the list of tokens cannot be read.
  */
 export async function identify(
   store: Pick<OwnedStore, "path">,

@@ -49,7 +49,8 @@ export function formatHost(host: string): string {
 
 /**
  * What may stand in the header `host`, in lower case and without a port. Ports are not compared: they differ behind one
- * that is passed on, and a web page cannot choose the name. Throws USAGE for a name that is none, or when there is none.
+ * that is passed on, and a web page cannot choose the name. Throws USAGE for a name that is none, or when there is
+ * none.
  */
 export function allowedHosts({ host }: Address, names: readonly string[]): ReadonlySet<string> {
   const allowed = new Set<string>();

@@ -28,8 +28,8 @@ export function lengthOf({ headers }: Pick<IncomingMessage, "headers">, bytesMax
 }
 
 /**
- * The bytes as they come, no faster than they are taken. What is not taken stays in the connection. Throws CANCELED when
- * the caller goes away, or sends nothing or hardly anything for so long that it is given up.
+ * The bytes as they come, no faster than they are taken. What is not taken stays in the connection. Throws CANCELED
+ * when the caller goes away, or sends nothing or hardly anything for so long that it is given up.
  */
 export async function* bodyOf({
   request,

@@ -19,8 +19,8 @@ export interface Certificate {
 }
 
 /**
- * Reads both and sees that they belong together. Throws PATH_NOT_FOUND, PERMISSION_DENIED, and ARGUMENT_INVALID for what
- * is no certificate or key, or not a pair.
+ * Reads both and sees that they belong together. Throws PATH_NOT_FOUND, PERMISSION_DENIED, and ARGUMENT_INVALID for
+ * what is no certificate or key, or not a pair.
  */
 export async function readCertificate({ certFile, keyFile }: CertificateFiles): Promise<Certificate> {
   const cert = await readPem(certFile);
@@ -46,7 +46,9 @@ interface Watching {
   readonly onBad: (error: unknown) => void;
 }
 
-/** Looks at the files again and again, until the timer is cleared, and reads a certificate anew when they are others. */
+/**
+ * Looks at the files again and again, until the timer is cleared, and reads a certificate anew when they are others.
+ */
 export function watchCertificate(
   files: CertificateFiles,
   { current, everyMs, onNew, onBad }: Watching,
@@ -81,7 +83,9 @@ export function watchCertificate(
   return timer.unref();
 }
 
-/** What changes when a file is written or another one takes its place; the same for all states in which one is missing. */
+/**
+ * What changes when a file is written or another one takes its place; the same for all states in which one is missing.
+ */
 async function stateOf({ certFile, keyFile }: CertificateFiles): Promise<string> {
   const found = await Promise.allSettled([stat(certFile), stat(keyFile)]);
   return found

@@ -1,4 +1,6 @@
-/** What a server answers to: one row a request of docs/design/protocol.md, each one call of the repository behind it. */
+/**
+ * What a server answers to: one row a request of docs/design/protocol.md, each one call of the repository behind it.
+ */
 import type { ServerResponse } from "node:http";
 import {
   assertRepositoryName,
@@ -134,7 +136,9 @@ async function tellWhere(exchange: Exchange): Promise<void> {
   }
 }
 
-/** Length and index of each pack that has some of these records. Throws REMOTE_INCOMPLETE for one that is gone since. */
+/**
+ * Length and index of each pack that has some of these records. Throws REMOTE_INCOMPLETE for one that is gone since.
+ */
 async function indexesOf(
   served: ServedRepository,
   digests: readonly Digest[],

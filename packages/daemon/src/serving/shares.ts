@@ -50,7 +50,10 @@ export class Shares {
     throw tooMany("too many tokens that this server does not know came from your address", leftMs);
   }
 
-  /** Counts a body that comes with this token until it is disposed. Throws RATE_LIMITED when there are as many as may be. */
+  /**
+   * Counts a body that comes with this token until it is disposed. Throws RATE_LIMITED when there are as many as may
+   * be.
+   */
   upload(tokenId: string): Disposable {
     const leave = enter(this.#uploads, tokenId, this.#limits.uploadsPerToken);
     if (leave === undefined)

@@ -1,6 +1,6 @@
 /**
- * Jobs over WebSocket: `GET /v1/jobs/JOB/events` tells what is new of a job, as it happens, until it has ended. Each message
- * names the position behind it: whoever comes again with that misses nothing and hears nothing twice.
+ * Jobs over WebSocket: `GET /v1/jobs/JOB/events` tells what is new of a job, as it happens, until it has ended. Each
+ * message names the position behind it: whoever comes again with that misses nothing and hears nothing twice.
  */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
@@ -182,7 +182,10 @@ export class JobSockets {
     return messageOf(result, { since, told });
   }
 
-  /** Returns when the network has taken it: that is the whole queue. Throws LIMIT_EXCEEDED for one that reads too slowly. */
+  /**
+   * Returns when the network has taken it: that is the whole queue. Throws LIMIT_EXCEEDED for one that reads too
+   * slowly.
+   */
   async #send(web: WebSocket, text: string): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const { stalledMs } = this.#limits;

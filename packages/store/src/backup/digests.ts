@@ -1,4 +1,6 @@
-/** SHA-256 and MD5 of bytes on their way. MD5 is told because `md5sum` is at hand everywhere; SHA-256 is what counts. */
+/**
+ * SHA-256 and MD5 of bytes on their way. MD5 is told because `md5sum` is at hand everywhere; SHA-256 is what counts.
+ */
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";

@@ -79,7 +79,9 @@ export class Backup implements AsyncDisposable {
     }
   }
 
-  /** Writes one file, which must not be there, durably but for its name. Throws OBJECT_CORRUPT: then it is not whole. */
+  /**
+   * Writes one file, which must not be there, durably but for its name. Throws OBJECT_CORRUPT: then it is not whole.
+   */
   async writeFile(index: number, target: Pick<AppendFile, "write">, call: Call): Promise<void> {
     let at = 0;
     for await (const piece of this.#content(index, call)) {

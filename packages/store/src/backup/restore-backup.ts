@@ -16,7 +16,10 @@ const FOLDER_MODE = 0o777;
 const STORE_PATH =
   /^(?:format\.json|config\.json|remotes\.json|journal\/\d{6,9}\.log|packs\/([0-9a-f]{2})\/\1[0-9a-f]{62}\.pack)$/;
 
-/** False when the file was there already, byte for byte. Throws WOULD_OVERWRITE, OBJECT_CORRUPT: then the path is as it was. */
+/**
+ * False when the file was there already, byte for byte. Throws WOULD_OVERWRITE, OBJECT_CORRUPT: then the path is as it
+ * was.
+ */
 export async function restoreFile(
   backup: Backup,
   { path, force }: { path: string; force: boolean },

@@ -1,4 +1,6 @@
-/** Whether a bundle is whole: every block is what its digest says, and all that its refs need is in it or below `since`. */
+/**
+ * Whether a bundle is whole: every block is what its digest says, and all that its refs need is in it or below `since`.
+ */
 import { createHash } from "node:crypto";
 import { type Call, createPacer, type Pacer } from "../call.ts";
 import { isSmcError } from "../errors.ts";

@@ -89,7 +89,9 @@ export class BundleFile implements AsyncDisposable {
     }
   }
 
-  /** Every block from this offset to the end of the last one, its bytes compared with its digest. Throws OBJECT_CORRUPT. */
+  /**
+   * Every block from this offset to the end of the last one, its bytes compared with its digest. Throws OBJECT_CORRUPT.
+   */
   async *blocks(from: number, call: Call): AsyncIterable<Block> {
     const pace = createPacer(call);
     for (let at = from; at < this.#end;) {

@@ -127,8 +127,8 @@ export interface CarSpan {
 }
 
 /**
- * The span that a file of CARv2 names in its first bytes, the whole file when it is none. Undefined when that cannot be: outside
- * the file, in its head, or where its index is. The index is not needed: a reader looks at every block.
+ * The span that a file of CARv2 names in its first bytes, the whole file when it is none. Undefined when that cannot
+ * be: outside the file, in its head, or where its index is. The index is not needed: a reader looks at every block.
  */
 export function parseOuter(head: Uint8Array, sizeBytes: number): CarSpan | undefined {
   const bytes = Buffer.from(head.buffer, head.byteOffset, head.length);
@@ -163,7 +163,10 @@ export interface BlockHead {
   readonly sizeBytes: number;
 }
 
-/** What stands before a block's content. Undefined for what no block of a bundle begins with, or is larger than one may be. */
+/**
+ * What stands before a block's content. Undefined for what no block of a bundle begins with, or is larger than one may
+ * be.
+ */
 export function parseBlockHead(bytes: Uint8Array): BlockHead | undefined {
   let length = 0;
   let at = 0;

@@ -1,4 +1,6 @@
-/** Brings the records of a bundle into the store. A list of chunks comes last, after they were seen to give its blob. */
+/**
+ * Brings the records of a bundle into the store. A list of chunks comes last, after they were seen to give its blob.
+ */
 import { type Call, createPacer } from "../call.ts";
 import { Damaged } from "../check/damaged.ts";
 import { Walk, walkSource } from "../check/walk.ts";
@@ -27,8 +29,8 @@ export interface ImportedRecords {
 }
 
 /**
- * Durable when it returns, and whole below these tips. Throws REMOTE_INCOMPLETE for what the bundle builds on and the store
- * does not have, OBJECT_CORRUPT; what was stored by then stays until gc takes it away.
+ * Durable when it returns, and whole below these tips. Throws REMOTE_INCOMPLETE for what the bundle builds on and the
+ * store does not have, OBJECT_CORRUPT; what was stored by then stays until gc takes it away.
  */
 export async function importRecords(
   store: OwnedStore,

@@ -1,6 +1,6 @@
 /**
- * `smc.models.json`: the models that `smc catalog` knows, and where they are downloaded from. It lies in the root of the
- * worktree and is versioned with it. Its schema is docs/reference/models.schema.json.
+ * `smc.models.json`: the models that `smc catalog` knows, and where they are downloaded from. It lies in the root of
+ * the worktree and is versioned with it. Its schema is docs/reference/models.schema.json.
  */
 import { join } from "node:path";
 import { isSmcError } from "../errors.ts";

@@ -1,6 +1,6 @@
 /**
- * A file while it is downloaded: `.smc-part-NAME` beside its place, and `.smc-part-NAME.json`, which says how much of it is
- * on the disk for certain. It gets its name when it is whole and what it must be.
+ * A file while it is downloaded: `.smc-part-NAME` beside its place, and `.smc-part-NAME.json`, which says how much of
+ * it is on the disk for certain. It gets its name when it is whole and what it must be.
  */
 import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";

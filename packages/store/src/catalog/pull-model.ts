@@ -50,8 +50,9 @@ export interface PulledFile extends Digests {
 }
 
 /**
- * Nothing has the model's name before every digest fits. Throws OBJECT_CORRUPT for other bytes than the digests say, WOULD_OVERWRITE,
- * DISK_FULL, and as `WebAccess.download`; what came by then is there for the next time, unless it was wrong.
+ * Nothing has the model's name before every digest fits. Throws OBJECT_CORRUPT for other bytes than the digests say,
+ * WOULD_OVERWRITE, DISK_FULL, and as `WebAccess.download`; what came by then is there for the next time, unless it was
+ * wrong.
  */
 export async function pullModel(
   web: WebAccess,

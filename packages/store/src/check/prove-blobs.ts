@@ -1,6 +1,6 @@
 /**
- * Reads the chunks of large blobs once for two checks: of each record, and of the blob as a whole. It says only what is whole;
- * damage is left to the checks that name it, which then read for themselves.
+ * Reads the chunks of large blobs once for two checks: of each record, and of the blob as a whole. It says only what is
+ * whole; damage is left to the checks that name it, which then read for themselves.
  */
 import { randomUUID } from "node:crypto";
 import type { Call } from "../call.ts";
@@ -26,7 +26,9 @@ export interface Proven {
   readonly records: ReadonlyMap<string, ReadonlySet<number>>;
 }
 
-/** `onBytes` is told what each proven record takes in its pack. Throws CANCELED, and what keeps a disk from being read. */
+/**
+ * `onBytes` is told what each proven record takes in its pack. Throws CANCELED, and what keeps a disk from being read.
+ */
 export async function proveBlobs(
   store: OwnedStore,
   { call, onBytes }: { call: Call; onBytes: (bytes: number) => void },

@@ -1,7 +1,7 @@
 /**
- * Stores damaged and missing records again, from wherever a whole copy is, and sets packs aside that cannot say any more what
- * they hold. Nothing is removed. New packs are durable, read back and indexed before anything else changes, so a kill at any
- * moment loses nothing.
+ * Stores damaged and missing records again, from wherever a whole copy is, and sets packs aside that cannot say any
+ * more what they hold. Nothing is removed. New packs are durable, read back and indexed before anything else changes,
+ * so a kill at any moment loses nothing.
  */
 import { dirname, join } from "node:path";
 import { type Call, throwIfCanceled } from "../call.ts";

@@ -40,8 +40,8 @@ export interface Codec {
   /** True when `decode` needs the parent's bytes. Ids 32 to 63. */
   readonly isDelta: boolean;
   /**
-   * Undefined when this codec has nothing to gain here. Must decode to exactly `raw`. The result may lie in memory of the
-   * codec and is good until the next call.
+   * Undefined when this codec has nothing to gain here. Must decode to exactly `raw`. The result may lie in memory of
+   * the codec and is good until the next call.
    */
   encode(raw: Uint8Array, hints: EncodeHints): Uint8Array | undefined;
   /**

@@ -14,8 +14,8 @@ interface GearScan {
 }
 
 /**
- * Where in `bytes` the first chunk ends whose hash fits the mask, or −1; and the hash there, or at `to`. Undefined where
- * there are no kernels.
+ * Where in `bytes` the first chunk ends whose hash fits the mask, or −1; and the hash there, or at `to`. Undefined
+ * where there are no kernels.
  */
 export function scanGear(bytes: Uint8Array, scan: GearScan): { at: number; hash: number } | undefined {
   const kernels = openKernels();

@@ -1,4 +1,7 @@
-/** Payloads that no encoder wrote: each gives some bytes of the right length or OBJECT_CORRUPT, with and without kernels. */
+/**
+ * Payloads that no encoder wrote: each gives some bytes of the right length or OBJECT_CORRUPT, with and without
+ * kernels.
+ */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { isSmcError } from "../errors.ts";

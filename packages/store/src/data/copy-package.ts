@@ -41,9 +41,9 @@ export interface CopiedPackage {
 }
 
 /**
- * Copies a file, or a folder without its links and hidden files, to `data/NAME`; files get their end with it. Throws PATH_NOT_FOUND when the package
- * is not installed at or above the worktree, WOULD_OVERWRITE unless `force`, LIMIT_EXCEEDED over 2 GiB and 100,000 files; what was copied until
- * then stays.
+ * Copies a file, or a folder without its links and hidden files, to `data/NAME`; files get their end with it. Throws
+ * PATH_NOT_FOUND when the package is not installed at or above the worktree, WOULD_OVERWRITE unless `force`,
+ * LIMIT_EXCEEDED over 2 GiB and 100,000 files; what was copied until then stays.
  */
 export async function copyPackage(
   { root }: { root: string },

@@ -1,6 +1,6 @@
 /**
- * `smc.data.json`: the data sets that `smc data` knows. It lies in the root of the worktree and is versioned with it, as are the files that
- * it names. Its schema is docs/reference/data.schema.json.
+ * `smc.data.json`: the data sets that `smc data` knows. It lies in the root of the worktree and is versioned with it,
+ * as are the files that it names. Its schema is docs/reference/data.schema.json.
  */
 import { join } from "node:path";
 import { SmcError } from "../errors.ts";

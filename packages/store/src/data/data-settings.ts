@@ -6,8 +6,8 @@ import type { Settings } from "./data-file.ts";
 export const DIGITS = "digits";
 
 /**
- * `path` is relative to the worktree. A .csv or .npz file, a .npy file with its labels in y.npy beside it, else a folder of images; `digits`
- * are those that come with smc.
+ * `path` is relative to the worktree. A .csv or .npz file, a .npy file with its labels in y.npy beside it, else a
+ * folder of images; `digits` are those that come with smc.
  */
 export function settingsOfPath(path: string): Settings {
   if (path === DIGITS) return { "data.kind": DIGITS };

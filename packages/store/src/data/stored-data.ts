@@ -8,8 +8,8 @@ import { show } from "../show.ts";
 import { DATA_FILE, type DataSet, parseDataFile } from "./data-file.ts";
 
 /**
- * None where the version has no such file, or where there is no such version. Throws FILE_MALFORMED, FORMAT_UNSUPPORTED, LIMIT_EXCEEDED,
- * OBJECT_MISSING, OBJECT_CORRUPT.
+ * None where the version has no such file, or where there is no such version. Throws FILE_MALFORMED,
+ * FORMAT_UNSUPPORTED, LIMIT_EXCEEDED, OBJECT_MISSING, OBJECT_CORRUPT.
  */
 export async function dataSetsOf(
   repository: Repository,

@@ -1,6 +1,7 @@
 /**
  * Child process: checks a LevelDB that was not closed well. LevelDB can stop the whole process over damaged bytes, so
- * the daemon lets this one go first. Arguments: path, "killed" or "unknown". Tells its parent `DbCheckReport`; ends with it.
+ * the daemon lets this one go first. Arguments: path, "killed" or "unknown". Tells its parent `DbCheckReport`; ends
+ * with it.
  */
 import { isSmcError, SmcError } from "../errors.ts";
 import { checkDb } from "./db-check.ts";

@@ -12,9 +12,9 @@ const ROWS_BYTES = 256 * 1024;
 export type PlaceCounts = readonly (readonly [number, number])[];
 
 /**
- * Checks every byte of the tables and opens LevelDB. When its process was killed and nothing else happened, all that was
- * written is there up to a certain moment: undefined. Otherwise every row is read, and counted for the caller to compare.
- * Throws INDEX_CORRUPT, STORE_LOCKED.
+ * Checks every byte of the tables and opens LevelDB. When its process was killed and nothing else happened, all that
+ * was written is there up to a certain moment: undefined. Otherwise every row is read, and counted for the caller to
+ * compare. Throws INDEX_CORRUPT, STORE_LOCKED.
  */
 export async function checkDb(
   path: string,

@@ -97,7 +97,10 @@ function isTableWhole(table: Buffer): boolean {
   );
 }
 
-/** What the rows of a block name, its checksum having matched: [shared, own, value: lengths][own bytes of the key][span]. */
+/**
+ * What the rows of a block name, its checksum having matched: [shared, own, value: lengths][own bytes of the
+ * key][span].
+ */
 function spansIn(table: Buffer, { offset, sizeBytes }: Span): (Span | undefined)[] {
   const end = offset + sizeBytes;
   const rowsEnd = end - 4 - 4 * table.readUInt32LE(end - 4);

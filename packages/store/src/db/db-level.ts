@@ -1,4 +1,6 @@
-/** LevelDB itself: opening, its own report of damage, a checksum around every value. Used by db.ts and db-check.ts only. */
+/**
+ * LevelDB itself: opening, its own report of damage, a checksum around every value. Used by db.ts and db-check.ts only.
+ */
 import { lstat, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";

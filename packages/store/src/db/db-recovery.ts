@@ -79,8 +79,8 @@ function textOf(value: object): string {
 }
 
 /**
- * True when the last owner's process ended, and the system has run on since: what it had written is in the files, synced
- * or not. False also where the system does not tell its boot.
+ * True when the last owner's process ended, and the system has run on since: what it had written is in the files,
+ * synced or not. False also where the system does not tell its boot.
  */
 async function wasKilled(path: string): Promise<boolean> {
   const marker = await readMarker(openMarkerOf(path));

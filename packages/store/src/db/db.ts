@@ -67,7 +67,10 @@ export interface Db extends AsyncDisposable {
   readonly isDamaged: boolean;
   /** Calls it damaged although every row can be read: not all that should be there is. */
   giveUp(why: string): void;
-  /** Sets what is there aside as `db.damaged-<n>` and goes on, empty; who walks over rows meanwhile fails with STORE_BUSY. */
+  /**
+   * Sets what is there aside as `db.damaged-<n>` and goes on, empty; who walks over rows meanwhile fails with
+   * STORE_BUSY.
+   */
   renew(): Promise<void>;
 }
 
@@ -211,8 +214,8 @@ class LevelDb implements Db {
     try {
       await this.#write(sealed, options);
     } catch (error) {
-      // LevelDB hands the failure of an old compaction to the next write, when there may be room again long since. Opened
-      // anew it reads its log; the same rows once more change nothing.
+      // LevelDB hands the failure of an old compaction to the next write, when there may be room again long since.
+      // Opened anew it reads its log; the same rows once more change nothing.
       if (isNew) throw error;
       await this.#reopen();
       await this.#write(sealed, options);

@@ -12,8 +12,8 @@ export class GatedDb implements Db {
   }
 
   /**
-   * Runs with the rows that nobody else sees meanwhile. When it fails they are not all there: they count as damaged, so the
-   * next who asks has them made anew. One at a time.
+   * Runs with the rows that nobody else sees meanwhile. When it fails they are not all there: they count as damaged, so
+   * the next who asks has them made anew. One at a time.
    */
   async whileClosed<T>(work: (db: Db) => Promise<T>): Promise<T> {
     let open = (): void => undefined;

@@ -380,7 +380,9 @@ export class ObjectIndex {
     return this.#packs.pause();
   }
 
-  /** What `fill` adds to another index over the same rows is what this one knows from then on. The caller has paused it. */
+  /**
+   * What `fill` adds to another index over the same rows is what this one knows from then on. The caller has paused it.
+   */
   async anew<T>(db: Db, fill: (index: ObjectIndex) => Promise<T>): Promise<T> {
     const packs = this.#packs.fresh(db);
     const result = await fill(new ObjectIndex(db, packs, false));

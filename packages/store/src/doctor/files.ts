@@ -81,7 +81,9 @@ async function problemOf({ store, call }: Examined, path: string): Promise<strin
   }
 }
 
-/** SHA-256 and MD5 of backups against their manifests; of a file that was named, against the store where no manifest is. */
+/**
+ * SHA-256 and MD5 of backups against their manifests; of a file that was named, against the store where no manifest is.
+ */
 export const checkDigest: Check = async (examined) => {
   const { call } = examined;
   const { named } = await filesOf(examined);

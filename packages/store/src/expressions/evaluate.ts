@@ -1,4 +1,6 @@
-/** What an expression gives for the values of its names, and which of its terms are to blame when that is "no". Pure. */
+/**
+ * What an expression gives for the values of its names, and which of its terms are to blame when that is "no". Pure.
+ */
 import { assert } from "../errors.ts";
 import { show } from "../show.ts";
 import { expressionFault } from "./fault.ts";
@@ -9,8 +11,8 @@ export type Lookup = (name: Name) => Value | null | undefined;
 
 export interface EvaluateOptions {
   /**
-   * What a name without a value does: "throw" (the default), or "unknown", for lists where not all have all: what cannot be
-   * told is unknown, `and`, `or` and `not` go on with what is known.
+   * What a name without a value does: "throw" (the default), or "unknown", for lists where not all have all: what
+   * cannot be told is unknown, `and`, `or` and `not` go on with what is known.
    */
   readonly missing?: "throw" | "unknown";
 }

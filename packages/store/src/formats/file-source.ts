@@ -20,7 +20,10 @@ export class FileSource implements ByteSource, Disposable {
     this.#fd = fd;
   }
 
-  /** Opens a regular file; a link in its place is not followed, a fifo or device not waited for. Throws FILE_UNSUPPORTED. */
+  /**
+   * Opens a regular file; a link in its place is not followed, a fifo or device not waited for. Throws
+   * FILE_UNSUPPORTED.
+   */
   static open(path: string): FileSource {
     let fd: number;
     try {

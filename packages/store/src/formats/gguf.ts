@@ -1,6 +1,6 @@
 /**
- * GGUF versions 2 and 3 (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md): numbers, key-value pairs, places of
- * tensors, then their bytes. Of the values only the alignment is read. The shape is given as everywhere else, the
+ * GGUF versions 2 and 3 (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md): numbers, key-value pairs, places
+ * of tensors, then their bytes. Of the values only the alignment is read. The shape is given as everywhere else, the
  * fastest dimension last; the file has it first.
  */
 import { BoundedReader, quoted } from "./bounded-reader.ts";

@@ -1,6 +1,6 @@
 /**
- * ONNX (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto): initializers and tensors in attributes of nodes, also of
- * the graphs inside of nodes. A name that stands twice gets `#2`, `#3` … in the order of the file.
+ * ONNX (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto): initializers and tensors in attributes of nodes, also
+ * of the graphs inside of nodes. A name that stands twice gets `#2`, `#3` … in the order of the file.
  */
 import { BoundedReader } from "./bounded-reader.ts";
 import { checkedTable, TableRoom } from "./checked-table.ts";

@@ -1,6 +1,6 @@
 /**
- * The tensors of a file that does not say itself what is in it: external data of ONNX, shards of TensorFlow.js. A model in
- * the same folder describes it. No file that a model names is ever opened here: names are compared, sizes asked for.
+ * The tensors of a file that does not say itself what is in it: external data of ONNX, shards of TensorFlow.js. A model
+ * in the same folder describes it. No file that a model names is ever opened here: names are compared, sizes asked for.
  */
 import { lstatSync, opendirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -27,7 +27,10 @@ const KEPT_SPANS_MAX = 20_000;
 /** What the last candidate described: the next file is often another one of its shards. Advice only, as all of this. */
 let last: { readonly path: string; readonly stamp: string; readonly table: TensorTable } | undefined;
 
-/** The table of the file at `path`, or undefined when nothing in its folder describes it. Never throws for what it reads. */
+/**
+ * The table of the file at `path`, or undefined when nothing in its folder describes it. Never throws for what it
+ * reads.
+ */
 export function describeBySibling(path: string, sizeBytes: number): TensorTable | undefined {
   const name = basename(path);
   if (!DATA_NAME.test(name)) return undefined;
@@ -41,9 +44,9 @@ export function describeBySibling(path: string, sizeBytes: number): TensorTable 
 }
 
 /**
- * The part of a description that is about one file: `fileName` relative to the folder of the description. Undefined when
- * it says nothing of that file, or speaks of more bytes than there are. Of tensors that overlap, as those that a model
- * has under two names, the first is kept.
+ * The part of a description that is about one file: `fileName` relative to the folder of the description. Undefined
+ * when it says nothing of that file, or speaks of more bytes than there are. Of tensors that overlap, as those that a
+ * model has under two names, the first is kept.
  */
 export function tableOf(
   { format, external }: Pick<TensorTable, "format" | "external">,

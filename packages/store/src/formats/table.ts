@@ -3,7 +3,9 @@
 /** Bytes of a file or of a stored blob, read where they are asked for. Synchronous: parsers run in workers. */
 export interface ByteSource {
   readonly sizeBytes: number;
-  /** At most `length` bytes from `offset`: fewer only at the end. Good until the next call. `length` ≤ READ_BYTES_MAX. */
+  /**
+   * At most `length` bytes from `offset`: fewer only at the end. Good until the next call. `length` ≤ READ_BYTES_MAX.
+   */
   read(offset: number, length: number): Uint8Array;
 }
 

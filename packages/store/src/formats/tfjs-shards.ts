@@ -30,8 +30,8 @@ export interface Placed {
 }
 
 /**
- * Adds the weights of a group to `placed`. A weight that lies in several files becomes `name#1`, `name#2` …, each of whole
- * elements and of one dimension; the bytes of an element that is cut in two belong to none.
+ * Adds the weights of a group to `placed`. A weight that lies in several files becomes `name#1`, `name#2` …, each of
+ * whole elements and of one dimension; the bytes of an element that is cut in two belong to none.
  */
 export function placeGroup({ files, weights }: WeightGroup, sizeOf: SizeOf, placed: Placed): void {
   const unknown = weights.findIndex(({ length }) => length === undefined);

@@ -1,6 +1,6 @@
 /**
- * TensorFlow.js: `model.json`, and the `…weights_manifest.json` of older converters. Both name groups of weights, and the
- * files in which the bytes of each group are.
+ * TensorFlow.js: `model.json`, and the `…weights_manifest.json` of older converters. Both name groups of weights, and
+ * the files in which the bytes of each group are.
  */
 import { BoundedReader, quoted } from "./bounded-reader.ts";
 import { checkedTable, elementCount, relativeFile, TableRoom } from "./checked-table.ts";
@@ -45,8 +45,8 @@ export const tfjs: Format = {
 };
 
 /**
- * As `tfjs.parse`. Where several files hold a group, `sizeOf` tells where each ends. Without it they are taken for shards
- * of the usual 4 MiB, and where that cannot be true their weights are scattered.
+ * As `tfjs.parse`. Where several files hold a group, `sizeOf` tells where each ends. Without it they are taken for
+ * shards of the usual 4 MiB, and where that cannot be true their weights are scattered.
  */
 export function parseTfjs(source: ByteSource, sizeOf: SizeOf = () => undefined): TensorTable {
   const scan = new ModelScan(new BoundedReader(source, NAME));

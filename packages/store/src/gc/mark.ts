@@ -49,8 +49,8 @@ export class Mark {
   }
 
   /**
-   * As `add`, but what is not in the store is left out: a pin may be of something that is about to be stored, and so may be what that
-   * needs.
+   * As `add`, but what is not in the store is left out: a pin may be of something that is about to be stored, and so
+   * may be what that needs.
    */
   async addPin(digest: Digest): Promise<void> {
     const root = "a running command";

@@ -1,6 +1,7 @@
 /**
- * gc, repack, commits, branches and reads at the same time, in an order that a seed decides: nothing that a ref names is
- * ever missing, and whoever was answered has what they were told. RACES says how many rounds, RACE_SEED where they begin.
+ * gc, repack, commits, branches and reads at the same time, in an order that a seed decides: nothing that a ref names
+ * is ever missing, and whoever was answered has what they were told. RACES says how many rounds, RACE_SEED where they
+ * begin.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

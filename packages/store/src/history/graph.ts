@@ -258,7 +258,9 @@ async function independent(store: CommitSource, nodes: readonly CommitNode[], ca
   return kept;
 }
 
-/** Commits that only `a` has, and that only `b` has. Throws LIMIT_EXCEEDED when it would look at more than `commitsMax`. */
+/**
+ * Commits that only `a` has, and that only `b` has. Throws LIMIT_EXCEEDED when it would look at more than `commitsMax`.
+ */
 export async function aheadBehind(
   store: CommitSource,
   pair: { a: Digest; b: Digest; commitsMax?: number },

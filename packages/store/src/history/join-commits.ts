@@ -1,4 +1,6 @@
-/** What merge, revert and rebase have in common: files into a new commit, and the branch and the worktree moved to it. */
+/**
+ * What merge, revert and rebase have in common: files into a new commit, and the branch and the worktree moved to it.
+ */
 import { nowMs } from "../clock.ts";
 import { type Call } from "../call.ts";
 import { momentAt } from "./dates.ts";

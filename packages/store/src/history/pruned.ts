@@ -1,7 +1,7 @@
 /**
- * Versions whose files may go while their commits and trees stay: the history is whole, `log` tells everything, and only
- * the weights of old versions are given up. Each is named by `refs/pruned/<commit>`, so the journal says who gave it up,
- * when and why.
+ * Versions whose files may go while their commits and trees stay: the history is whole, `log` tells everything, and
+ * only the weights of old versions are given up. Each is named by `refs/pruned/<commit>`, so the journal says who gave
+ * it up, when and why.
  */
 import { type Call, createPacer } from "../call.ts";
 import { isSmcError } from "../errors.ts";

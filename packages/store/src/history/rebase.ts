@@ -25,9 +25,10 @@ interface OwnCommit {
 }
 
 /**
- * Makes what `from` has and `onto` has not anew behind `onto`, oldest first, with author, message and what was said of it; who runs this is
- * the committer. No ref names them yet. Throws MERGE_CONFLICT with the paths of the first commit that changes what `onto` changed too,
- * NOT_FAST_FORWARD when there is a merge among the commits, LIMIT_EXCEEDED for more than 1,000.
+ * Makes what `from` has and `onto` has not anew behind `onto`, oldest first, with author, message and what was said of
+ * it; who runs this is the committer. No ref names them yet. Throws MERGE_CONFLICT with the paths of the first commit
+ * that changes what `onto` changed too, NOT_FAST_FORWARD when there is a merge among the commits, LIMIT_EXCEEDED for
+ * more than 1,000.
  */
 export async function replayCommits(
   repository: Repository,

@@ -1,4 +1,7 @@
-/** The grammar of revisions (`main~2`, `v1.0.0^{tree}`, `HEAD@{yesterday}:weights/a.bin`, `@{-1}`, `:/text`, `A..B`) as data. Pure. */
+/**
+ * The grammar of revisions (`main~2`, `v1.0.0^{tree}`, `HEAD@{yesterday}:weights/a.bin`, `@{-1}`, `:/text`, `A..B`) as
+ * data. Pure.
+ */
 import { SmcError } from "../errors.ts";
 import { show } from "../show.ts";
 

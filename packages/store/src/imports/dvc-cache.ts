@@ -44,8 +44,8 @@ export class DvcCache {
   }
 
   /**
-   * The files without `.dvc` files and settings of DVC, and with what these name. A path that git has stays git's. Throws FILE_MALFORMED,
-   * OBJECT_CORRUPT for a damaged list of a folder.
+   * The files without `.dvc` files and settings of DVC, and with what these name. A path that git has stays git's.
+   * Throws FILE_MALFORMED, OBJECT_CORRUPT for a damaged list of a folder.
    */
   async resolve(files: readonly GitFile[], call: Call): Promise<ForeignFile[]> {
     const found = new Map<string, ForeignFile>();

@@ -1,4 +1,6 @@
-/** A folder of model files that was kept by hand, as a history: versions by the names and dates of files and folders. */
+/**
+ * A folder of model files that was kept by hand, as a history: versions by the names and dates of files and folders.
+ */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Call } from "../call.ts";

@@ -1,4 +1,7 @@
-/** What a `metadata.json` beside model files says, as metrics, params and further keys. Its names are those that people use. */
+/**
+ * What a `metadata.json` beside model files says, as metrics, params and further keys. Its names are those that people
+ * use.
+ */
 import { isSmcError } from "../errors.ts";
 import type { CommitMeta, MetaMap } from "../objects/objects.ts";
 import { readNested } from "../training-files/nested-values.ts";

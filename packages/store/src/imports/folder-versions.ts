@@ -80,8 +80,8 @@ export function tagOf(version: string): string {
 }
 
 /**
- * `champion/`, `challenger/` and the folders of `archive/` are versions; so is every other folder whose name has a version or a
- * date. Model files outside of them are versions one by one, files of one type each upon the other.
+ * `champion/`, `challenger/` and the folders of `archive/` are versions; so is every other folder whose name has a
+ * version or a date. Model files outside of them are versions one by one, files of one type each upon the other.
  */
 export function groupFiles(files: readonly FoundFile[]): Grouped {
   const folders = new Map<string, FoundFile[]>();
@@ -161,7 +161,10 @@ function fileVersion(
   };
 }
 
-/** By version where every one has one and none says a date, else by date. Of one moment the version decides, then the name. */
+/**
+ * By version where every one has one and none says a date, else by date. Of one moment the version decides, then the
+ * name.
+ */
 export function inOrder(versions: readonly FolderVersion[]): FolderVersion[] {
   const byVersion = versions.every(({ version, dateMs }) => version !== undefined && dateMs === undefined);
   const newest = (one: FolderVersion): number =>

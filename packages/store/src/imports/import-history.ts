@@ -58,8 +58,9 @@ export interface ImportPlan {
 }
 
 /**
- * Throws NOT_FAST_FORWARD when the branch has commits that are not of this source, or the source is not what it was; PATH_NOT_FOUND
- * naming files whose bytes are nowhere, unless `allowMissing`; PATH_INVALID, LIMIT_EXCEEDED. Nothing is written.
+ * Throws NOT_FAST_FORWARD when the branch has commits that are not of this source, or the source is not what it was;
+ * PATH_NOT_FOUND naming files whose bytes are nowhere, unless `allowMissing`; PATH_INVALID, LIMIT_EXCEEDED. Nothing is
+ * written.
  */
 export async function planImport(
   repository: Repository,

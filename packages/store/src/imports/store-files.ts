@@ -39,7 +39,10 @@ export class FileStorer implements AsyncDisposable {
     return this.#blobs.get(key);
   }
 
-  /** `before` are the files of the version before. Throws OBJECT_CORRUPT for bytes with another digest, FILE_CHANGED, DISK_FULL. */
+  /**
+   * `before` are the files of the version before. Throws OBJECT_CORRUPT for bytes with another digest, FILE_CHANGED,
+   * DISK_FULL.
+   */
   async store(files: readonly ForeignFile[], before: FlatTree, call: Call): Promise<void> {
     const wanted = new Map<string, ForeignFile>();
     for (const file of files) if (!this.#blobs.has(file.key)) wanted.set(file.key, file);

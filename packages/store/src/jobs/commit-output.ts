@@ -1,4 +1,6 @@
-/** The end of a job: what it wrote becomes a commit on `jobs/<name>`, and that the challenger, in one change of refs. */
+/**
+ * The end of a job: what it wrote becomes a commit on `jobs/<name>`, and that the challenger, in one change of refs.
+ */
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Call } from "../call.ts";
@@ -36,7 +38,9 @@ export interface EndedJob {
   readonly record: JobRecord;
   readonly places: JobPlaces;
   readonly end: JobEnd;
-  /** Why what it made is no candidate: only a job that went through to its end, and is no part of a search, names one. */
+  /**
+   * Why what it made is no candidate: only a job that went through to its end, and is no part of a search, names one.
+   */
   readonly challengerKept: string | null;
 }
 
@@ -47,7 +51,8 @@ export function branchOfJob(name: string): RefName {
 
 /**
  * Durable when it returns; done before for this attempt, it gives what was made then. Throws NOTHING_TO_COMMIT when the
- * job wrote no file, REF_PROTECTED, REF_CONFLICT, FILE_MALFORMED for its file of metrics, and what storing files throws.
+ * job wrote no file, REF_PROTECTED, REF_CONFLICT, FILE_MALFORMED for its file of metrics, and what storing files
+ * throws.
  */
 export async function commitOutput(repository: Repository, ended: EndedJob, call: Call): Promise<JobCommit> {
   const { store, name } = repository;
@@ -163,7 +168,10 @@ async function metaOf(
   };
 }
 
-/** Of the weights that the job gives: the trainer says of which epoch they are, any other program gives those of its last. */
+/**
+ * Of the weights that the job gives: the trainer says of which epoch they are, any other program gives those of its
+ * last.
+ */
 async function metricsOf(
   { engine, metricsFile }: JobRecord["spec"],
   { output, work }: JobPlaces,

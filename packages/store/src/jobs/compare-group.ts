@@ -39,7 +39,10 @@ export function findGroup(records: readonly JobRecord[], text: string): JobRecor
   return records.filter(({ group }) => group?.id === id);
 }
 
-/** Ranks what was committed, by the metric that is asked for, else the one people look at first. Throws ARGUMENT_INVALID for one that no job has. */
+/**
+ * Ranks what was committed, by the metric that is asked for, else the one people look at first. Throws ARGUMENT_INVALID
+ * for one that no job has.
+ */
 export async function compareGroup(
   store: Store,
   records: readonly JobRecord[],
@@ -52,7 +55,10 @@ export async function compareGroup(
   if (metric !== undefined && !Object.hasOwn(all, metric)) {
     const known = Object.keys(all).join(", ");
     throw new SmcError("ARGUMENT_INVALID", `no job of the group has the metric '${show(metric, 80)}'`, {
-      hint: known === "" ? "none of them has any" : `there are ${show(known, 500)}`,
+      hint:
+        known === ""
+          ? "no job of it has written a metric yet; leave --metric out, or wait for the first epoch"
+          : `there are ${show(known, 500)}`,
     });
   }
   const by = metric ?? chooseMetric(all);

@@ -43,7 +43,9 @@ export interface ConfigFault {
 
 export interface ConfigFile {
   readonly path: string;
-  /** Values by their key: `name`, `argv`, `params.lr`, `settings.optimizer.name`. What is null is left out, but in maps. */
+  /**
+   * Values by their key: `name`, `argv`, `params.lr`, `settings.optimizer.name`. What is null is left out, but in maps.
+   */
   readonly values: ReadonlyMap<string, TrainingValue>;
   readonly lines: ReadonlyMap<string, number>;
   /** Keys that there are not, and values of another kind. */
@@ -51,8 +53,9 @@ export interface ConfigFile {
 }
 
 /**
- * At most 64 KiB and 10,000 values. Throws ARGUMENT_INVALID for a path that is not absolute, PATH_NOT_FOUND, LIMIT_EXCEEDED, and
- * FILE_MALFORMED, with the line, for what is no YAML or no map. What is wrong with single keys is in `faults`.
+ * At most 64 KiB and 10,000 values. Throws ARGUMENT_INVALID for a path that is not absolute, PATH_NOT_FOUND,
+ * LIMIT_EXCEEDED, and FILE_MALFORMED, with the line, for what is no YAML or no map. What is wrong with single keys is
+ * in `faults`.
  */
 export async function readConfigFile(path: string): Promise<ConfigFile> {
   if (!isAbsolute(path))

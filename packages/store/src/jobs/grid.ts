@@ -1,4 +1,6 @@
-/** A search by trying all combinations of some values: `lr=0.1,0.01` and `batch=8,16` are four jobs of one group. Pure. */
+/**
+ * A search by trying all combinations of some values: `lr=0.1,0.01` and `batch=8,16` are four jobs of one group. Pure.
+ */
 import { show } from "../show.ts";
 import { parseCell } from "../training-files/cell.ts";
 import type { ConfigFault } from "./config-file.ts";

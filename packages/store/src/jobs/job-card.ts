@@ -83,7 +83,9 @@ function startedOf(transitions: readonly Transition[]): number | null {
   return began?.atMs ?? null;
 }
 
-/** By id, by the start of one, or by name: of several of one name the newest. Throws JOB_NOT_FOUND, REVISION_AMBIGUOUS. */
+/**
+ * By id, by the start of one, or by name: of several of one name the newest. Throws JOB_NOT_FOUND, REVISION_AMBIGUOUS.
+ */
 export function findJob({ queue }: Pick<JobsPlace, "queue">, text: string): JobRecord {
   const all = queue.list();
   const found = all.find(({ id }) => id === text) ?? all.findLast(({ name }) => name === text);

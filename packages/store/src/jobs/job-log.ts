@@ -1,6 +1,6 @@
 /**
- * What a program printed: pieces named by the offset of their first byte, so that a reader goes on where it was, however
- * many old pieces are gone by then.
+ * What a program printed: pieces named by the offset of their first byte, so that a reader goes on where it was,
+ * however many old pieces are gone by then.
  */
 import type { FileHandle } from "node:fs/promises";
 import { open, readdir } from "node:fs/promises";

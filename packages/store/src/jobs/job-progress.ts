@@ -1,6 +1,6 @@
 /**
- * How far a program is, as it says itself: the file that SMC_PROGRESS_FILE names, replaced whole by the program as often as
- * it likes. Nothing depends on it, so it may be old or wrong: it is only shown.
+ * How far a program is, as it says itself: the file that SMC_PROGRESS_FILE names, replaced whole by the program as
+ * often as it likes. Nothing depends on it, so it may be old or wrong: it is only shown.
  */
 import { stat } from "node:fs/promises";
 import { isSmcError } from "../errors.ts";

@@ -22,8 +22,8 @@ export interface JobQueue {
   /** Puts a job that has ended into the queue again, to go on in its folder; `spec` is its own from now on. */
   resume(id: string, spec?: JobSpec): Promise<JobRecord>;
   /**
-   * A job that waits is held back, the processes of one that runs stand still; again changes nothing. One that is being prepared stays
-   * as it is: ask again. Throws JOB_STATE_WRONG for one that has ended or was asked to.
+   * A job that waits is held back, the processes of one that runs stand still; again changes nothing. One that is being
+   * prepared stays as it is: ask again. Throws JOB_STATE_WRONG for one that has ended or was asked to.
    */
   pause(id: string): Promise<JobRecord>;
   /** Ends what `pause` began; throws JOB_STATE_WRONG for a job that is neither held nor paused. */

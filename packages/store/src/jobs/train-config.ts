@@ -1,4 +1,7 @@
-/** The configuration of a training: flags over the file over defaults, where each value came from, what changed since. Pure. */
+/**
+ * The configuration of a training: flags over the file over defaults, where each value came from, what changed since.
+ * Pure.
+ */
 import type { ConfigFault, ConfigFile, TrainingValue } from "./config-file.ts";
 import type { Grid } from "./grid.ts";
 import type { JobRecord, JobSpec, Origin, Origins } from "./job-record.ts";

@@ -25,7 +25,9 @@ export interface TrainOptions {
   readonly message?: string;
   /** For "tfjs": what the trainer is asked, flat: `optimizer.name`. */
   readonly settings?: Readonly<Record<string, string | number | boolean | null>>;
-  /** Values to try in all combinations, a job for each: of settings of "tfjs", or of `{name}` in the words of a program. */
+  /**
+   * Values to try in all combinations, a job for each: of settings of "tfjs", or of `{name}` in the words of a program.
+   */
   readonly grid?: Readonly<Record<string, readonly string[]>>;
   /** Absolute path of a file of YAML with these fields, which go before those of the file. */
   readonly config?: string;

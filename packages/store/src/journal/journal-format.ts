@@ -155,8 +155,8 @@ export function recordChecksum(bytes: Buffer): number {
 }
 
 /**
- * Where a whole record begins behind the damaged one that `bytes` starts with, or undefined. Looks for the start of payloads,
- * so it takes one pass over the bytes.
+ * Where a whole record begins behind the damaged one that `bytes` starts with, or undefined. Looks for the start of
+ * payloads, so it takes one pass over the bytes.
  */
 export function findRecord(bytes: Buffer): number | undefined {
   let hit = bytes.indexOf(PAYLOAD_START, PREFIX_BYTES + 2);

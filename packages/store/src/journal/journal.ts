@@ -59,15 +59,18 @@ export interface Journal extends AsyncDisposable {
   /** The records from a number on, as they were at the call. Throws JOURNAL_CORRUPT. */
   records(fromSeq: number): AsyncIterable<{ record: JournalRecord; position: JournalPosition }>;
   /**
-   * The records from a number on, and each further one as soon as it is durable, until the signal fires; never waits for the
-   * reader. Throws JOURNAL_CORRUPT.
+   * The records from a number on, and each further one as soon as it is durable, until the signal fires; never waits
+   * for the reader. Throws JOURNAL_CORRUPT.
    */
   follow(fromSeq: number, signal: AbortSignal): AsyncIterable<JournalRecord>;
   /** The first record of each file, oldest first: where `records` starts to read without going over what is before. */
   fileStarts(): readonly number[];
   /** Its files, each with the bytes that it has, and the last record: between two records. */
   snapshot(): Promise<JournalSnapshot>;
-  /** Reads all of it again, as it was at the call, and checks every byte. Throws JOURNAL_CORRUPT with the place, CANCELED. */
+  /**
+   * Reads all of it again, as it was at the call, and checks every byte. Throws JOURNAL_CORRUPT with the place,
+   * CANCELED.
+   */
   verify(signal: AbortSignal): Promise<JournalSummary>;
 }
 

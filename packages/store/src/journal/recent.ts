@@ -1,4 +1,7 @@
-/** The newest records of the journal in memory, for those who follow it while it grows; older ones are read from its files. */
+/**
+ * The newest records of the journal in memory, for those who follow it while it grows; older ones are read from its
+ * files.
+ */
 import type { JournalRecord } from "./journal-format.ts";
 
 const RECORDS_MAX = 256;

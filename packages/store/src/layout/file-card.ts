@@ -90,7 +90,9 @@ export async function readFileNotes(path: string): Promise<readonly FileNote[]> 
   return (await readRecord(path))?.notes ?? [];
 }
 
-/** Adds one behind the others; durable when it returns. Throws MESSAGE_INVALID, WOULD_OVERWRITE, and as `writeRecord`. */
+/**
+ * Adds one behind the others; durable when it returns. Throws MESSAGE_INVALID, WOULD_OVERWRITE, and as `writeRecord`.
+ */
 export async function addFileNote(
   path: string,
   { text, author }: { text: string; author: string },

@@ -3,7 +3,10 @@ import { SmcError } from "../errors.ts";
 import { assertPath } from "../objects/names.ts";
 import { show } from "../show.ts";
 
-/** Throws PATH_INVALID for what is no plain name: `/` in it, `.` in front, or `.json` behind, which is the end of records. */
+/**
+ * Throws PATH_INVALID for what is no plain name: `/` in it, `.` in front, or `.json` behind, which is the end of
+ * records.
+ */
 export function assertFileName(name: string): void {
   assertPath(name, { allowNonportable: true });
   if (!name.includes("/") && !name.startsWith(".") && !name.endsWith(".json")) return;

@@ -1,6 +1,6 @@
 /**
- * What is known of a file besides its bytes: where it came from, when, what people noted. Kept as `NAME.json` beside it;
- * the manifest beside a backup is read too. The form is told in docs/design/format.md.
+ * What is known of a file besides its bytes: where it came from, when, what people noted. Kept as `NAME.json` beside
+ * it; the manifest beside a backup is read too. The form is told in docs/design/format.md.
  */
 import { type BackupManifest, parseManifest } from "../backup/manifest.ts";
 import { besideOf } from "../backup/write-backup.ts";
@@ -66,7 +66,9 @@ export async function readRecord(path: string): Promise<FileRecord | undefined> 
   return manifest === undefined ? parseRecord(bytes) : recordOfBackup(manifest);
 }
 
-/** Throws WOULD_OVERWRITE where `NAME.json` is there and no record of smc: people's own, or the manifest of a backup. */
+/**
+ * Throws WOULD_OVERWRITE where `NAME.json` is there and no record of smc: people's own, or the manifest of a backup.
+ */
 export async function assertRecordFree(path: string): Promise<void> {
   const beside = besideOf(path);
   if ((await lstatOne(beside)) === undefined) return;

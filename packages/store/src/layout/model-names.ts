@@ -44,8 +44,8 @@ async function readNameRule(place: Place): Promise<NameRule | undefined> {
 }
 
 /**
- * Of paths from the root of the worktree: model files below `layout.folder`, but for backups, whose names do not fit. With
- * `isStrict` throws ARGUMENT_INVALID when there are some, else CONFIG_INVALID only.
+ * Of paths from the root of the worktree: model files below `layout.folder`, but for backups, whose names do not fit.
+ * With `isStrict` throws ARGUMENT_INVALID when there are some, else CONFIG_INVALID only.
  */
 export async function findBadNames(
   place: Place,

@@ -21,8 +21,8 @@ export interface NotePlace {
 }
 
 /**
- * For what changed no file. False when the journal takes no record: a backup is needed most when the store's disk fails.
- * Throws what nobody expects.
+ * For what changed no file. False when the journal takes no record: a backup is needed most when the store's disk
+ * fails. Throws what nobody expects.
  */
 export async function noteFiles(place: NotePlace, { op, what }: FilesNote): Promise<boolean> {
   const { store, actor } = place;
@@ -35,7 +35,10 @@ export async function noteFiles(place: NotePlace, { op, what }: FilesNote): Prom
   }
 }
 
-/** Work on files between its beginning and its record. Disposed of without one, it failed and changed nothing, or a part. */
+/**
+ * Work on files between its beginning and its record. Disposed of without one, it failed and changed nothing, or a
+ * part.
+ */
 export class FileWork implements AsyncDisposable {
   /** Set it when the first of several files was changed: what fails later is told then. */
   hasChanged = false;

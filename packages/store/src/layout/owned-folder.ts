@@ -1,6 +1,6 @@
 /**
- * A folder that smc wrote: `.smc-layout.json` in it lists every file, so that it can be replaced and taken away without a
- * file of somebody else being lost.
+ * A folder that smc wrote: `.smc-layout.json` in it lists every file, so that it can be replaced and taken away without
+ * a file of somebody else being lost.
  */
 import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";

@@ -77,7 +77,9 @@ function digestOfAdded({ added }: VersionFiles): string | null {
   return added === undefined ? null : hashBytes(Buffer.from(added.text));
 }
 
-/** Files that would be lost if the folder were written anew or taken away; those that were changed also when it stays. */
+/**
+ * Files that would be lost if the folder were written anew or taken away; those that were changed also when it stays.
+ */
 export function conflictsOf(folder: string, state: FolderState, stays: boolean): string[] {
   const paths = stays ? state.changed : [...state.changed, ...state.foreign];
   return paths.map((path) => (path === "" ? folder : join(folder, path)));
@@ -99,8 +101,9 @@ export function assertNoConflicts(paths: readonly string[]): void {
 }
 
 /**
- * Durable when it returns. The caller has looked for conflicts, and holds the folder. A reader finds the old folder or the
- * new one, or none for the moment between two renames. Throws FILE_CHANGED when a file of somebody came into the old one meanwhile: it is kept.
+ * Durable when it returns. The caller has looked for conflicts, and holds the folder. A reader finds the old folder or
+ * the new one, or none for the moment between two renames. Throws FILE_CHANGED when a file of somebody came into the
+ * old one meanwhile: it is kept.
  */
 export async function placeVersion(
   repository: Repository,

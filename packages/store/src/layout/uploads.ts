@@ -1,6 +1,6 @@
 /**
- * Files that were uploaded: each is a branch `files/NAME` of a remote, whose commits hold that one file. Which there are is known
- * from the branches that were fetched or pushed; nobody is asked.
+ * Files that were uploaded: each is a branch `files/NAME` of a remote, whose commits hold that one file. Which there
+ * are is known from the branches that were fetched or pushed; nobody is asked.
  */
 import { posix } from "node:path";
 import { type Call, createPacer } from "../call.ts";
@@ -80,7 +80,10 @@ export function uploadMeta(file: Omit<UploadedFile, "commit" | "mode">): MetaMap
   };
 }
 
-/** The file that a commit of such a branch holds; undefined when it holds none of that name. Throws OBJECT_MISSING, OBJECT_CORRUPT. */
+/**
+ * The file that a commit of such a branch holds; undefined when it holds none of that name. Throws OBJECT_MISSING,
+ * OBJECT_CORRUPT.
+ */
 export async function readUpload(
   store: Store,
   { commit, name }: { commit: Digest; name: string },

@@ -11,8 +11,8 @@ import type { VersionFiles } from "./place-version.ts";
 const NAME = "metadata.json";
 
 /**
- * What is known of the version now, upon what its own `metadata.json` says. Undefined when it has a file of that name which is no such
- * document: that one stays. Throws OBJECT_MISSING, OBJECT_CORRUPT, LIMIT_EXCEEDED.
+ * What is known of the version now, upon what its own `metadata.json` says. Undefined when it has a file of that name
+ * which is no such document: that one stays. Throws OBJECT_MISSING, OBJECT_CORRUPT, LIMIT_EXCEEDED.
  */
 export async function ownMetadata(
   repository: Repository,

@@ -58,8 +58,8 @@ async function list(folder: string): Promise<Dirent[]> {
 }
 
 /**
- * Renames packs into their places, durably; makes the folder of those that are the first in theirs. When one fails, those before it
- * are in their places, and nothing names them.
+ * Renames packs into their places, durably; makes the folder of those that are the first in theirs. When one fails,
+ * those before it are in their places, and nothing names them.
  */
 export async function placePacks(
   storePath: string,
@@ -84,7 +84,10 @@ interface IndexContext {
   readonly pool: Pool;
 }
 
-/** The blobs that the chunklists of a pack describe; the pack need not be in its place. Throws OBJECT_INVALID, OBJECT_CORRUPT. */
+/**
+ * The blobs that the chunklists of a pack describe; the pack need not be in its place. Throws OBJECT_INVALID,
+ * OBJECT_CORRUPT.
+ */
 export async function readChunklists(
   pool: Pool,
   pack: string,

@@ -27,8 +27,8 @@ export interface ChunkPlace {
 }
 
 /**
- * Where else these chunks are, in order, without any of the records that are damaged; undefined when one of them is nowhere
- * else. Synchronous, as reading is.
+ * Where else these chunks are, in order, without any of the records that are damaged; undefined when one of them is
+ * nowhere else. Synchronous, as reading is.
  */
 export type FindElsewhere = (
   digests: readonly Digest[],
@@ -45,8 +45,8 @@ export class OpenPacks implements Disposable {
   readonly #parents: Uint8Array[] = [];
 
   /**
-   * With `crc`, what is stored is checked as well as what it decodes to. With `elsewhere`, a damaged record is read from
-   * another pack that has it; without, damage is what the caller asks for.
+   * With `crc`, what is stored is checked as well as what it decodes to. With `elsewhere`, a damaged record is read
+   * from another pack that has it; without, damage is what the caller asks for.
    */
   constructor(options: { crc?: boolean; elsewhere?: FindElsewhere } = {}) {
     this.#crc = options.crc === true;
@@ -54,8 +54,8 @@ export class OpenPacks implements Disposable {
   }
 
   /**
-   * Raw bytes, good until the next read; verified unless the caller has another proof of them. Throws OBJECT_CORRUPT when no whole
-   * copy is left.
+   * Raw bytes, good until the next read; verified unless the caller has another proof of them. Throws OBJECT_CORRUPT
+   * when no whole copy is left.
    */
   read(place: ChunkPlace, { verify = true }: { verify?: boolean } = {}): Uint8Array {
     return this.#aroundDamage([place], ([found = place]) => this.#read(found, 0, verify));

@@ -126,8 +126,8 @@ export function damagedRecord(error: unknown): DamagedRecord | undefined {
 const ERRORS_OF_DAMAGE: ReadonlySet<string> = new Set(["PACK_CORRUPT", "OBJECT_CORRUPT"]);
 
 /**
- * Raw bytes of a record, verified unless the caller does that. Throws OBJECT_CORRUPT naming pack and offset. The result may lie in `memory` or in
- * that of a codec, and is good until the next read.
+ * Raw bytes of a record, verified unless the caller does that. Throws OBJECT_CORRUPT naming pack and offset. The result
+ * may lie in `memory` or in that of a codec, and is good until the next read.
  */
 export function readRecordSync(
   fd: number,
@@ -220,7 +220,9 @@ export interface VerifyOptions {
   readonly whole?: ReadonlySet<number>;
   /** Told what was checked, without those. */
   readonly onBytes: (bytes: number) => void;
-  /** Raw bytes of the parents of a record that is a difference, one after the other. Throws what reading them throws. */
+  /**
+   * Raw bytes of the parents of a record that is a difference, one after the other. Throws what reading them throws.
+   */
   readonly parentOf: (digest: Digest) => Uint8Array | undefined;
 }
 
@@ -292,7 +294,10 @@ function isOfRow(header: RecordHeader, row: RecordRow): boolean {
   return header.headerCrc === row.headerCrc && header.kind === row.kind && header.codec === row.codec;
 }
 
-/** What is wrong with the pack. Throws what is wrong with this process, or with a version: it says nothing about the bytes. */
+/**
+ * What is wrong with the pack. Throws what is wrong with this process, or with a version: it says nothing about the
+ * bytes.
+ */
 function problemOf(error: unknown, path: string): string {
   if (isDamage(error) || isSmcError(error, "FORMAT_UNSUPPORTED")) return error.message;
   const known = fromErrno(error, `cannot read the pack '${show(path)}'`);

@@ -1,4 +1,6 @@
-/** How a thread that reads packs learns where else a damaged record is: it waits while the daemon looks into its index. */
+/**
+ * How a thread that reads packs learns where else a damaged record is: it waits while the daemon looks into its index.
+ */
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { type ErrorJson, SmcError } from "../errors.ts";
 import type { ChunkPlace, FindElsewhere } from "../pack/open-packs.ts";

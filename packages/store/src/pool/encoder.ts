@@ -10,7 +10,9 @@ import type { ChunkHints, ParentRange } from "./tasks.ts";
 /** Tensors whose codec is remembered. */
 const TENSORS_KEPT_MAX = 100_000;
 
-/** What a session keeps in one thread until it is sealed: open packs of parents, and which codec won for which tensor. */
+/**
+ * What a session keeps in one thread until it is sealed: open packs of parents, and which codec won for which tensor.
+ */
 export class Encoder implements Disposable {
   readonly #packs = new OpenPacks();
   /** Task and tensor → the codec that won for the tensor's last chunk. */

@@ -22,8 +22,8 @@ export class FileCuts implements Disposable {
   #index = 0;
 
   /**
-   * Reads the file's header; `describe` tells where the tensors are when the file itself does not. What cannot be parsed
-   * is cut as bytes without structure.
+   * Reads the file's header; `describe` tells where the tensors are when the file itself does not. What cannot be
+   * parsed is cut as bytes without structure.
    */
   constructor(
     source: ByteSource,

@@ -1,6 +1,7 @@
 /**
- * The daemon's side of the workers: a queue of tasks, one at a time a worker. Workers read files and packs; storers hash,
- * encode and write, for all workers: one large file keeps every core busy. All of them start with their first task.
+ * The daemon's side of the workers: a queue of tasks, one at a time a worker. Workers read files and packs; storers
+ * hash, encode and write, for all workers: one large file keeps every core busy. All of them start with their first
+ * task.
  */
 import { setMaxListeners } from "node:events";
 import { availableParallelism } from "node:os";

@@ -5,8 +5,8 @@ import { constants, getPriority, setPriority } from "node:os";
 const STEP = 2;
 
 /**
- * Lets the daemon's thread, which answers everyone, go before the calling one: where there are fewer cores than threads,
- * an answer does not wait for a piece of work to end. On Linux alone has a thread a priority of its own
+ * Lets the daemon's thread, which answers everyone, go before the calling one: where there are fewer cores than
+ * threads, an answer does not wait for a piece of work to end. On Linux alone has a thread a priority of its own
  * (setpriority(2)); elsewhere this does nothing.
  */
 export function stepBack(): void {

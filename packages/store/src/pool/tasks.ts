@@ -150,7 +150,10 @@ export interface TaskTable {
   differences: { input: { pack: string }; output: readonly RecordRow[] };
   /** The whole records of a pack by its bytes alone, for one whose footer is damaged. */
   scan: { input: { pack: string }; output: readonly RecordRow[] };
-  /** Reads every byte of a pack but the content of records in `whole`. `parents` says where those of its differences are. */
+  /**
+   * Reads every byte of a pack but the content of records in `whole`. `parents` says where those of its differences
+   * are.
+   */
   verifyPack: {
     input: {
       pack: string;

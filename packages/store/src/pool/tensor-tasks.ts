@@ -47,7 +47,9 @@ export interface ComposePart {
   readonly segments: readonly Segment[];
 }
 
-/** The tensors of a file that is not stored. Throws FILE_MALFORMED, FILE_CHANGED, FILE_UNSUPPORTED, PERMISSION_DENIED. */
+/**
+ * The tensors of a file that is not stored. Throws FILE_MALFORMED, FILE_CHANGED, FILE_UNSUPPORTED, PERMISSION_DENIED.
+ */
 export function localTensors(path: string, fileName: string): TensorTable | undefined {
   using source = FileSource.open(path);
   const table = parseTensors(source, fileName);
@@ -85,7 +87,9 @@ export function compareTensors(
   }
 }
 
-/** Writes the segments into the file; nothing is fsynced. Throws OBJECT_CORRUPT, DISK_FULL, and what `onWritten` throws. */
+/**
+ * Writes the segments into the file; nothing is fsynced. Throws OBJECT_CORRUPT, DISK_FULL, and what `onWritten` throws.
+ */
 export function composePart(
   packs: OpenPacks,
   { path, at, sources, segments }: ComposePart,

@@ -1,4 +1,7 @@
-/** Entry of a worker thread: runs one task at a time; files and packs are read and written here, never in the daemon's thread. */
+/**
+ * Entry of a worker thread: runs one task at a time; files and packs are read and written here, never in the daemon's
+ * thread.
+ */
 import { closeSync } from "node:fs";
 import { type MessagePort, parentPort } from "node:worker_threads";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";

@@ -1,4 +1,6 @@
-/** Compares the rows of refs in LevelDB with the journal they were made from. Changes nothing; memory stays the same. */
+/**
+ * Compares the rows of refs in LevelDB with the journal they were made from. Changes nothing; memory stays the same.
+ */
 import { type Call, createPacer } from "../call.ts";
 import type { Journal, JournalRecord } from "../journal/journal.ts";
 import { foldName } from "../objects/names.ts";

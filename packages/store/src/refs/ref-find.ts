@@ -85,7 +85,10 @@ export async function suggestRefs(repository: Repository, name: string): Promise
   return names.filter((other) => /^v?\d/.test(other)).slice(-VERSIONS_TOLD_MAX);
 }
 
-/** `refs/heads/main` → `main`, `refs/tags/v1` → `v1`, `refs/registry/champion` → `champion`, `refs/archive/x` → `archive/x`. */
+/**
+ * `refs/heads/main` → `main`, `refs/tags/v1` → `v1`, `refs/registry/champion` → `champion`, `refs/archive/x` →
+ * `archive/x`.
+ */
 export function shortRefName(name: string): string {
   return name.replace(/^refs\/(?:heads|tags|remotes|registry)\/|^refs\//, "");
 }

@@ -1,4 +1,6 @@
-/** Keys and values of refs, reflogs, repositories and worktrees in LevelDB. Pure. docs/design/format.md has the table. */
+/**
+ * Keys and values of refs, reflogs, repositories and worktrees in LevelDB. Pure. docs/design/format.md has the table.
+ */
 import { decodeCanonical, encodeCanonical, Shape } from "../objects/cbor.ts";
 import { type Digest, DIGEST_BYTES, digestFromBytes, digestToBytes } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";

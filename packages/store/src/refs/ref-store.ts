@@ -196,7 +196,8 @@ class JournalRefs implements StoredRefs {
     try {
       await this.#rows.flush({ sync: true });
     } catch (error) {
-      // The journal has it, so it is done; the rows stay pending and are written with the next change or at the next start.
+      // The journal has it, so it is done; the rows stay pending and are written with the next change or at the next
+      // start.
       if (!isSmcError(error)) throw error;
     }
   }

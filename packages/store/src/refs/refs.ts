@@ -86,8 +86,8 @@ export interface RefStore {
   list(repository: string, prefix?: string): Promise<Ref[]>;
   /**
    * Applies all changes or none, durable when it returns. Throws REF_CHANGED when a `from` is not what is there,
-   * REF_CONFLICT for `a` beside `a/b` and for names that differ only by case, REPOSITORY_NOT_FOUND,
-   * LIMIT_EXCEEDED above 100,000 changes or 64 KiB of `reason` or `actor`, REF_PROTECTED. A change of nothing to nothing is dropped.
+   * REF_CONFLICT for `a` beside `a/b` and for names that differ only by case, REPOSITORY_NOT_FOUND, LIMIT_EXCEEDED
+   * above 100,000 changes or 64 KiB of `reason` or `actor`, REF_PROTECTED. A change of nothing to nothing is dropped.
    */
   update(
     repository: string,
@@ -96,8 +96,8 @@ export interface RefStore {
     options?: UpdateOptions,
   ): Promise<void>;
   /**
-   * Writes into the journal what moved no ref: work on files, or what was asked for and declined. An empty name of a repository:
-   * it belongs to none. Throws as `update`.
+   * Writes into the journal what moved no ref: work on files, or what was asked for and declined. An empty name of a
+   * repository: it belongs to none. Throws as `update`.
    */
   note(repository: string, reason: RefReason): Promise<void>;
   /** Newest first. A deleted ref keeps its entries. */

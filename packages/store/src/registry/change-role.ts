@@ -1,4 +1,7 @@
-/** Moves a role to another version, with all that follows from it, in one change of refs: planned, confirmed, checked, done. */
+/**
+ * Moves a role to another version, with all that follows from it, in one change of refs: planned, confirmed, checked,
+ * done.
+ */
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { formatMoment, momentAt } from "../history/dates.ts";
@@ -80,8 +83,8 @@ export async function planMove(
 }
 
 /**
- * Checks that the version is whole, then moves all refs or none. Throws OBJECT_CORRUPT and OBJECT_MISSING with nothing moved,
- * REF_CHANGED when somebody was faster, MESSAGE_INVALID for an empty reason.
+ * Checks that the version is whole, then moves all refs or none. Throws OBJECT_CORRUPT and OBJECT_MISSING with nothing
+ * moved, REF_CHANGED when somebody was faster, MESSAGE_INVALID for an empty reason.
  */
 export async function makeMove(
   repository: OwnedRepository,

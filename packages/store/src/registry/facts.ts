@@ -1,4 +1,6 @@
-/** What commits and tags say, remembered: they never change, and lists of versions read the same ones again and again. */
+/**
+ * What commits and tags say, remembered: they never change, and lists of versions read the same ones again and again.
+ */
 import { decodeCommit, type Commit, type Tag } from "../objects/objects.ts";
 import type { Digest } from "../objects/digest.ts";
 import { readTag } from "../history/graph.ts";

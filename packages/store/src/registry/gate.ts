@@ -14,8 +14,8 @@ export interface GateResult extends Outcome {
 }
 
 /**
- * Throws EXPRESSION_INVALID, also for a metric that a version does not have, and as resolveRevision for the versions that are
- * named in the condition.
+ * Throws EXPRESSION_INVALID, also for a metric that a version does not have, and as resolveRevision for the versions
+ * that are named in the condition.
  */
 export async function judgeGate(
   repository: Repository,

@@ -1,7 +1,7 @@
 /**
- * Whether a version is whole, before it goes live. Every record that it needs must be in the index, in a pack that is there with
- * its length. A pack counts as right when all of it was read and found right within `trustDays`; every other one is read now,
- * and that is noted, so that the next check need not.
+ * Whether a version is whole, before it goes live. Every record that it needs must be in the index, in a pack that is
+ * there with its length. A pack counts as right when all of it was read and found right within `trustDays`; every other
+ * one is read now, and that is noted, so that the next check need not.
  */
 import { stat } from "node:fs/promises";
 import type { Call } from "../call.ts";

@@ -8,8 +8,8 @@ export interface RoleChange {
 }
 
 /**
- * Those a rollback can go back to, the nearest first. Every change puts its version on a pile; a rollback takes away what is
- * above the version that it went to. So a second rollback goes one further back, and not to and fro.
+ * Those a rollback can go back to, the nearest first. Every change puts its version on a pile; a rollback takes away
+ * what is above the version that it went to. So a second rollback goes one further back, and not to and fro.
  */
 export function olderHolders(changes: readonly RoleChange[]): Digest[] {
   const pile: Digest[] = [];

@@ -29,7 +29,9 @@ export function emptyMetadata(repository: Pick<Repository, "name">): MetaMap {
   };
 }
 
-/** `row` is the version's in the list of all, where it is known. Throws OBJECT_MISSING, OBJECT_CORRUPT, LIMIT_EXCEEDED. */
+/**
+ * `row` is the version's in the list of all, where it is known. Throws OBJECT_MISSING, OBJECT_CORRUPT, LIMIT_EXCEEDED.
+ */
 export async function versionMetadata(
   repository: Repository,
   { digest, row: known }: { digest: Digest; row?: VersionRow | undefined },

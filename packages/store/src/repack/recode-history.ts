@@ -1,4 +1,6 @@
-/** Goes over all versions of all files, the oldest first, and stores chunks that stand alone against an older version. */
+/**
+ * Goes over all versions of all files, the oldest first, and stores chunks that stand alone against an older version.
+ */
 import { extname } from "node:path/posix";
 import { type Call, createPacer, throwIfCanceled } from "../call.ts";
 import type { Digest } from "../objects/digest.ts";

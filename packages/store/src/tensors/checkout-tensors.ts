@@ -43,7 +43,8 @@ export interface WrittenTensors {
 /**
  * Writes one file; HEAD, stage and everything else stay as they are. Without `output` the name is that of the only
  * source with `.tensors.safetensors` in place of its extension, in the folder where the user stands. Throws
- * WOULD_OVERWRITE, USAGE when tensors of several files need a name, PATH_NOT_FOUND, and as findTensors, layoutSafetensors.
+ * WOULD_OVERWRITE, USAGE when tensors of several files need a name, PATH_NOT_FOUND, and as findTensors,
+ * layoutSafetensors.
  */
 export async function checkoutTensors(
   repository: Repository,

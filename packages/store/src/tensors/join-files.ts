@@ -52,9 +52,9 @@ export interface JoinedFiles {
 }
 
 /**
- * Joins every file that both sides have, with different bytes, and whose tensors are known. Constant memory; on disk the
- * largest of the new files stands twice for a while. Throws MERGE_CONFLICT as planTensors, and for tensors that differ and
- * that no strategy speaks of; OBJECT_CORRUPT, DISK_FULL, CANCELED.
+ * Joins every file that both sides have, with different bytes, and whose tensors are known. Constant memory; on disk
+ * the largest of the new files stands twice for a while. Throws MERGE_CONFLICT as planTensors, and for tensors that
+ * differ and that no strategy speaks of; OBJECT_CORRUPT, DISK_FULL, CANCELED.
  */
 export async function joinFiles(
   store: Store,

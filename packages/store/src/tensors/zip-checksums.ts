@@ -19,7 +19,8 @@ export interface Patch {
 
 /**
  * What has to be written where, so that the CRC of every stored member with bytes in one of the ranges is that of its
- * bytes; nothing for a file that is no archive. Reads those members once. Throws FILE_MALFORMED, and what `onBytes` throws.
+ * bytes; nothing for a file that is no archive. Reads those members once. Throws FILE_MALFORMED, and what `onBytes`
+ * throws.
  */
 export function checksumPatches(
   source: ByteSource,

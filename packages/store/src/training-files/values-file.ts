@@ -24,8 +24,8 @@ export interface Metrics {
 }
 
 /**
- * The numbers of all files; of a name in several files the last one. Throws ARGUMENT_INVALID for a file of an unknown kind,
- * FILE_MALFORMED with file and line, PATH_NOT_FOUND, LIMIT_EXCEEDED.
+ * The numbers of all files; of a name in several files the last one. Throws ARGUMENT_INVALID for a file of an unknown
+ * kind, FILE_MALFORMED with file and line, PATH_NOT_FOUND, LIMIT_EXCEEDED.
  */
 export async function readMetricsFiles(paths: readonly string[]): Promise<Metrics> {
   const metrics = new Map<string, number>();
@@ -97,7 +97,10 @@ async function readValuesFile(path: string): Promise<FileValues> {
   return values;
 }
 
-/** UTF-8 without the mark of its bytes; a link is followed. Throws PATH_NOT_FOUND, LIMIT_EXCEEDED; refuses what is no text. */
+/**
+ * UTF-8 without the mark of its bytes; a link is followed. Throws PATH_NOT_FOUND, LIMIT_EXCEEDED; refuses what is no
+ * text.
+ */
 export async function readValuesText(path: string, bytesMax: number, refuse: Refuse): Promise<string> {
   let real: string;
   try {

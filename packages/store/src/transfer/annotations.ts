@@ -1,4 +1,7 @@
-/** What is said of commits, on its way: notes and the archive go along with what is pushed; fetched notes are joined with ours. */
+/**
+ * What is said of commits, on its way: notes and the archive go along with what is pushed; fetched notes are joined
+ * with ours.
+ */
 import type { Call } from "../call.ts";
 import { createPacer } from "../call.ts";
 import { isAncestor, readCommit, walk } from "../history/graph.ts";
@@ -20,8 +23,9 @@ const NOTES = /^refs\/notes\/[0-9a-f]{64}$/;
 const TAKEN_MAX = 100_000;
 
 /**
- * Notes and archived versions about commits that the targets bring. Where the remote has notes that are not among ours, its own stay:
- * a fetch joins the two, and the next push brings them. Where it has another archived version by that name, that stays.
+ * Notes and archived versions about commits that the targets bring. Where the remote has notes that are not among ours,
+ * its own stay: a fetch joins the two, and the next push brings them. Where it has another archived version by that
+ * name, that stays.
  */
 export async function annotationsToPush(
   repository: Repository,

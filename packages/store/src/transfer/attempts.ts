@@ -18,8 +18,8 @@ export interface Attempt {
 }
 
 /**
- * Notes that `objects` are still to be sent; tells how many there were when the same push began first, or undefined when it
- * begins now. It is lost without harm.
+ * Notes that `objects` are still to be sent; tells how many there were when the same push began first, or undefined
+ * when it begins now. It is lost without harm.
  */
 export async function beginAttempt(
   store: Pick<Store, "path">,

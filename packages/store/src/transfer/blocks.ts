@@ -4,8 +4,8 @@
 const BLOCK_BYTES = 1024 * 1024;
 
 /**
- * The same bytes in blocks of 1 MiB, the last one shorter. A block is only good until the next one is asked for: its memory
- * is used again. A piece may be, too.
+ * The same bytes in blocks of 1 MiB, the last one shorter. A block is only good until the next one is asked for: its
+ * memory is used again. A piece may be, too.
  */
 export async function* inBlocks(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const block = Buffer.allocUnsafe(BLOCK_BYTES);

@@ -5,8 +5,8 @@ import type { RecordRow } from "../pack/format.ts";
 import type { ChunkPlace } from "../pack/open-packs.ts";
 
 /**
- * Records that reading one may decode, itself included: five parents on each of four steps are 781. Without it a few rows
- * that name each other five times a step would cost millions.
+ * Records that reading one may decode, itself included: five parents on each of four steps are 781. Without it a few
+ * rows that name each other five times a step would cost millions.
  */
 export const READS_MAX = 1000;
 
@@ -17,8 +17,8 @@ export interface Located {
 }
 
 /**
- * Where these records and their parents are; parents are among them or in `known`. Left out is what lacks a parent, what is part
- * of a circle or has a chain of more than 16 steps among them, and what would take more than 1,000 reads.
+ * Where these records and their parents are; parents are among them or in `known`. Left out is what lacks a parent,
+ * what is part of a circle or has a chain of more than 16 steps among them, and what would take more than 1,000 reads.
  */
 export function linkPlaces(
   records: readonly Located[],

@@ -52,7 +52,9 @@ export class Downloads implements AsyncDisposable {
     this.#totalBytes += recordBytes(storedBytes);
   }
 
-  /** These records of a pack; the whole pack when they are all of it. Durable only then. Throws as `Remote.readPack`. */
+  /**
+   * These records of a pack; the whole pack when they are all of it. Durable only then. Throws as `Remote.readPack`.
+   */
   async take(pack: Digest, rows: readonly RemoteRow[]): Promise<Arrived> {
     const sorted = [...rows].sort((a, b) => a.offset - b.offset);
     const sizeBytes = await this.#remote.packBytes(pack, this.#call);

@@ -92,8 +92,8 @@ function nameHere(name: string, remoteName: string): string | undefined {
 }
 
 /**
- * Branches and roles below `refs/remotes/`, tags and archived versions as they are. A tag that is here and names something else
- * stays what it is. Throws REVISION_NOT_FOUND for one of `refs` that is not there.
+ * Branches and roles below `refs/remotes/`, tags and archived versions as they are. A tag that is here and names
+ * something else stays what it is. Throws REVISION_NOT_FOUND for one of `refs` that is not there.
  */
 export async function chooseRefs(
   { store, name: own }: OwnedRepository,

@@ -5,8 +5,8 @@ import type { TaskOptions } from "../pool/pool.ts";
 import type { Piece } from "../pool/tasks.ts";
 
 /**
- * Chunks that say `isVerified` are not hashed for themselves: a wrong one makes the whole wrong, and then all are, so that damage
- * is stepped around or named. Throws OBJECT_CORRUPT as reading them does.
+ * Chunks that say `isVerified` are not hashed for themselves: a wrong one makes the whole wrong, and then all are, so
+ * that damage is stepped around or named. Throws OBJECT_CORRUPT as reading them does.
  */
 export async function hashBlob(
   store: OwnedStore,

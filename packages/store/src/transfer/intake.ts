@@ -1,7 +1,7 @@
 /**
- * Brings records of a remote into the store. What arrives lies in `incoming/` until every record of it was decoded and has
- * the SHA-256 that it should have, and until what it is a difference to is stored: then it is durable and found. Each pack
- * on its own, so that after a kill only what was on its way is fetched again.
+ * Brings records of a remote into the store. What arrives lies in `incoming/` until every record of it was decoded and
+ * has the SHA-256 that it should have, and until what it is a difference to is stored: then it is durable and found.
+ * Each pack on its own, so that after a kill only what was on its way is fetched again.
  */
 import type { Call } from "../call.ts";
 import type { ChunklistPlace } from "../db/object-index.ts";
@@ -43,8 +43,8 @@ export class Intake implements AsyncDisposable {
   }
 
   /**
-   * Fetches these records, which the store does not have; durable and verified when it returns. Throws OBJECT_CORRUPT for what
-   * is not what it should be, REMOTE_INCOMPLETE when a difference comes without what it is a difference to.
+   * Fetches these records, which the store does not have; durable and verified when it returns. Throws OBJECT_CORRUPT
+   * for what is not what it should be, REMOTE_INCOMPLETE when a difference comes without what it is a difference to.
    */
   async take(rows: readonly RemoteRow[]): Promise<void> {
     this.#store.assertWritable();
@@ -64,7 +64,10 @@ export class Intake implements AsyncDisposable {
     while (this.#waiting.length > 0) await this.#settle(true);
   }
 
-  /** A pack that can be had without a copy is taken whole when what else is in it is stored, and less than what is wanted. */
+  /**
+   * A pack that can be had without a copy is taken whole when what else is in it is stored, and less than what is
+   * wanted.
+   */
   async #wholeOrWanted(pack: Digest, wanted: readonly RemoteRow[]): Promise<readonly RemoteRow[]> {
     const all = this.#remote.rowsOf?.(pack) ?? [];
     const asked = new Set(wanted.map(({ digest }) => digest));
@@ -76,7 +79,10 @@ export class Intake implements AsyncDisposable {
     return places.every((place) => place !== undefined) ? all : wanted;
   }
 
-  /** Compares the records of a whole pack with their SHA-256s, beside others; later when one is a difference to what is not here yet. */
+  /**
+   * Compares the records of a whole pack with their SHA-256s, beside others; later when one is a difference to what is
+   * not here yet.
+   */
   async #verify(arrived: Arrived): Promise<Arrived> {
     if (!arrived.isWhole) return arrived;
     if (this.#remote.isVerified?.(arrived.pack) === true) return { ...arrived, isVerified: true };

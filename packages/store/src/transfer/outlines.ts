@@ -8,8 +8,8 @@ import type { OwnedStore } from "../open-store.ts";
 import { PRUNED_PREFIX } from "../refs/refs.ts";
 
 /**
- * Those of the commits that may lack their files here: what any ref of any repository names, or named, stays whole, as gc
- * takes the files of an outline away wherever they are needed only by it.
+ * Those of the commits that may lack their files here: what any ref of any repository names, or named, stays whole, as
+ * gc takes the files of an outline away wherever they are needed only by it.
  */
 export async function acceptOutlines(
   store: OwnedStore,

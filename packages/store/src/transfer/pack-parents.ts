@@ -7,8 +7,8 @@ import type { ChunkPlace } from "../pack/open-packs.ts";
 import { linkPlaces, READS_MAX } from "./chains.ts";
 
 /**
- * Where the parents of a pack's records are: in it, or in the store. Undefined when one is in neither. Throws OBJECT_CORRUPT for
- * a record that takes too many others to read. The caller is among the readers of the store's packs.
+ * Where the parents of a pack's records are: in it, or in the store. Undefined when one is in neither. Throws
+ * OBJECT_CORRUPT for a record that takes too many others to read. The caller is among the readers of the store's packs.
  */
 export async function parentsOfPack(
   store: OwnedStore,

@@ -1,4 +1,7 @@
-/** Whether a list of chunks that lies in quarantine describes the blob that it says: before anybody can find it by that name. */
+/**
+ * Whether a list of chunks that lies in quarantine describes the blob that it says: before anybody can find it by that
+ * name.
+ */
 import type { Call } from "../call.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import type { Digest } from "../objects/digest.ts";
@@ -19,8 +22,9 @@ interface Context {
 }
 
 /**
- * The chunks that a list names, read from the quarantine and the store, must give its blob, and each be what its digest says. Throws OBJECT_CORRUPT when they do
- * not, or a record of them is damaged, REMOTE_INCOMPLETE naming what is in neither place.
+ * The chunks that a list names, read from the quarantine and the store, must give its blob, and each be what its digest
+ * says. Throws OBJECT_CORRUPT when they do not, or a record of them is damaged, REMOTE_INCOMPLETE naming what is in
+ * neither place.
  */
 export async function proveList(context: Context, list: RemoteRow, call: Call): Promise<void> {
   const { store, quarantine } = context;

@@ -33,8 +33,8 @@ export interface PushedRef {
 }
 
 /**
- * Throws PUSH_FORBIDDEN for the first change that the rules forbid, OBJECT_INVALID for a branch that is to name anything but a
- * commit. What the refs are to name is in the store.
+ * Throws PUSH_FORBIDDEN for the first change that the rules forbid, OBJECT_INVALID for a branch that is to name
+ * anything but a commit. What the refs are to name is in the store.
  */
 export async function assertPushAllowed(
   { store, rules }: { store: Store; rules: Pick<PushRules, "protectedBranches" | "isAdmin"> },

@@ -28,8 +28,8 @@ export class QuarantineSource implements PackSource {
   }
 
   /**
-   * With a commit, tree or tag come all of its pack. A list is told of only to who asks for its blob, and when its chunks give that
-   * blob: who has it believes it. Throws OBJECT_CORRUPT, REMOTE_INCOMPLETE.
+   * With a commit, tree or tag come all of its pack. A list is told of only to who asks for its blob, and when its
+   * chunks give that blob: who has it believes it. Throws OBJECT_CORRUPT, REMOTE_INCOMPLETE.
    */
   async locate(digests: readonly Digest[], call: Call): Promise<readonly RemoteRow[]> {
     const rows = new Map<Digest, RemoteRow>();

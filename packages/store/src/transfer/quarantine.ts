@@ -1,7 +1,7 @@
 /**
- * What one client has put and no ref needs yet: packs in a folder of their own, `quarantine/<client>/` below the store. Nobody else
- * finds them. Each record was compared with its SHA-256 when it arrived, but where it is a difference to what was not here yet, and
- * what was put before the store was opened.
+ * What one client has put and no ref needs yet: packs in a folder of their own, `quarantine/<client>/` below the store.
+ * Nobody else finds them. Each record was compared with its SHA-256 when it arrived, but where it is a difference to
+ * what was not here yet, and what was put before the store was opened.
  */
 import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
@@ -101,8 +101,8 @@ export class Quarantine {
   }
 
   /**
-   * One after the other, and none takes long: what gives a file a pack's name, or takes it away. So what is known of a pack is always
-   * about the file that has its name.
+   * One after the other, and none takes long: what gives a file a pack's name, or takes it away. So what is known of a
+   * pack is always about the file that has its name.
    */
   #inOrder<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#placing.then(work);
@@ -140,9 +140,9 @@ export class Quarantine {
   }
 
   /**
-   * Stores a pack under its name; durable when it returns true. False when it was here already: the body was not read then.
-   * Throws OBJECT_INVALID for a body that is not that pack, or in which a record that stands alone is not what its digest says;
-   * QUOTA_EXCEEDED. Nothing of it is kept then.
+   * Stores a pack under its name; durable when it returns true. False when it was here already: the body was not read
+   * then. Throws OBJECT_INVALID for a body that is not that pack, or in which a record that stands alone is not what
+   * its digest says; QUOTA_EXCEEDED. Nothing of it is kept then.
    */
   async put(pack: IncomingPack, rules: RoomRules, call: Call): Promise<boolean> {
     const { folder, room } = this.#parts;
@@ -196,7 +196,10 @@ export class Quarantine {
     return { path, name, sizeBytes: contents.sizeBytes, rows };
   }
 
-  /** False when that cannot be told yet, of differences, or takes long, because others wait for the same workers. Throws OBJECT_CORRUPT. */
+  /**
+   * False when that cannot be told yet, of differences, or takes long, because others wait for the same workers. Throws
+   * OBJECT_CORRUPT.
+   */
   async #verify(pack: PackFile, call: Call): Promise<boolean> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), this.#parts.verifyMsMax ?? VERIFY_MS_MAX);

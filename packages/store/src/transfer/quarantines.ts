@@ -57,8 +57,8 @@ async function quarantineOf(store: OwnedStore, client: string): Promise<Quaranti
 }
 
 /**
- * Removes what was put more than 7 days ago and is still not needed by a ref; returns how many files. For the start of a
- * server, and then from time to time.
+ * Removes what was put more than 7 days ago and is still not needed by a ref; returns how many files. For the start of
+ * a server, and then from time to time.
  */
 export async function sweepQuarantine(store: OwnedStore, call: Call): Promise<number> {
   const beforeMs = nowMs() - QUARANTINE_DAYS * DAY_MS;

@@ -1,6 +1,6 @@
 /**
- * Brings what some refs of a remote need into the store: commits, then trees, lists, chunks. Stops at what the refs here reach
- * already, which is whole. At the end every blob's SHA-256 is computed anew from its chunks.
+ * Brings what some refs of a remote need into the store: commits, then trees, lists, chunks. Stops at what the refs
+ * here reach already, which is whole. At the end every blob's SHA-256 is computed anew from its chunks.
  */
 import { type Call, createPacer, type Pacer } from "../call.ts";
 import { isSmcError, SmcError } from "../errors.ts";
@@ -42,7 +42,10 @@ export interface Received {
   readonly pruned: readonly Digest[];
 }
 
-/** Throws REMOTE_INCOMPLETE, OBJECT_CORRUPT, REMOTE_FAILED; whole packs that arrived by then stay, until gc takes them away. */
+/**
+ * Throws REMOTE_INCOMPLETE, OBJECT_CORRUPT, REMOTE_FAILED; whole packs that arrived by then stay, until gc takes them
+ * away.
+ */
 export async function receive(
   store: OwnedStore,
   remote: PackSource,
@@ -164,8 +167,8 @@ class Receiver {
   }
 
   /**
-   * What the blobs are made of: chunks, or lists of them. A list says of itself whose it is, so it is only read: it is stored when
-   * its chunks were seen to give that blob.
+   * What the blobs are made of: chunks, or lists of them. A list says of itself whose it is, so it is only read: it is
+   * stored when its chunks were seen to give that blob.
    */
   async lists(): Promise<void> {
     const { store } = this.#parts;

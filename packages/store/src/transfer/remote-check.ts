@@ -22,7 +22,9 @@ export interface RemoteCheckOptions {
   readonly roots: readonly Omit<Step, "path">[];
   /** Commits there that gave up their files. */
   readonly pruned: ReadonlySet<Digest>;
-  /** `packs`: every byte of every pack that is needed. `files`: every byte of the files, and nothing that the store has. */
+  /**
+   * `packs`: every byte of every pack that is needed. `files`: every byte of the files, and nothing that the store has.
+   */
   readonly full: "packs" | "files" | undefined;
 }
 

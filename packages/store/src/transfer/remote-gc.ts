@@ -24,7 +24,10 @@ export interface RemoteGcOptions {
   readonly dryRun?: boolean;
   /** What refs there named within this span ("30 days", the default) is kept. */
   readonly olderThan?: string;
-  /** What was put there within this span ("24 hours", the default) is kept; "0 days": who pushes meanwhile has to push again. */
+  /**
+   * What was put there within this span ("24 hours", the default) is kept; "0 days": who pushes meanwhile has to push
+   * again.
+   */
   readonly grace?: string;
   /** "Name <address>": who does it, for the log of the refs there. */
   readonly actor: string;
@@ -38,9 +41,9 @@ export interface RemoteGcResult {
 }
 
 /**
- * Takes away the packs of a remote of which nothing is needed. Fails closed: when anything that the refs need is missing or
- * damaged, nothing goes. Throws ARGUMENT_INVALID for a remote that cleans up by itself, REMOTE_INCOMPLETE, REF_CHANGED when somebody
- * pushed meanwhile.
+ * Takes away the packs of a remote of which nothing is needed. Fails closed: when anything that the refs need is
+ * missing or damaged, nothing goes. Throws ARGUMENT_INVALID for a remote that cleans up by itself, REMOTE_INCOMPLETE,
+ * REF_CHANGED when somebody pushed meanwhile.
  */
 export async function gcRemote(
   store: OwnedStore,

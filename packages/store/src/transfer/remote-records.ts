@@ -1,6 +1,6 @@
 /**
- * Single records of a remote, verified: they are brought into a folder that is removed again, and decoded with what they
- * are differences to. The store is not changed.
+ * Single records of a remote, verified: they are brought into a folder that is removed again, and decoded with what
+ * they are differences to. The store is not changed.
  */
 import { createHash } from "node:crypto";
 import type { Call } from "../call.ts";
@@ -204,7 +204,10 @@ export class RemoteRecords implements AsyncDisposable {
     return hash.digest("hex");
   }
 
-  /** Where the parents of the records of a downloaded pack are: in it, in the store, or brought; the others are left out. */
+  /**
+   * Where the parents of the records of a downloaded pack are: in it, in the store, or brought; the others are left
+   * out.
+   */
   async parentsIn(
     { path, rows }: { path: string; rows: readonly RecordRow[] },
     { downloads, isAlone }: { downloads: Downloads; isAlone: boolean },

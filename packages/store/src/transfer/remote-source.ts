@@ -1,4 +1,6 @@
-/** A remote as a source of copies: only the records that are wanted move, and what turns out to be missing below them. */
+/**
+ * A remote as a source of copies: only the records that are wanted move, and what turns out to be missing below them.
+ */
 import type { Call } from "../call.ts";
 import type { ChunkSource, FoundRecord, Wanted } from "../check/sources.ts";
 import { readPruned } from "../history/pruned.ts";

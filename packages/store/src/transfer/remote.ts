@@ -1,6 +1,6 @@
 /**
- * Another place that holds a repository: one interface for every kind. The store decides what to send and what to take, and
- * verifies what arrives; a remote only moves bytes and refs.
+ * Another place that holds a repository: one interface for every kind. The store decides what to send and what to take,
+ * and verifies what arrives; a remote only moves bytes and refs.
  */
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
@@ -51,19 +51,22 @@ export interface Remote extends AsyncDisposable {
    */
   update(changes: readonly RefChange[], reason: RefReason, call: Call): Promise<void>;
   /**
-   * Where these records are; a blob of several chunks is asked for by its own digest and answered with its chunklist. What the remote does not
-   * have is left out; records that the caller is likely to ask for next may come along.
+   * Where these records are; a blob of several chunks is asked for by its own digest and answered with its chunklist.
+   * What the remote does not have is left out; records that the caller is likely to ask for next may come along.
    */
   locate(digests: readonly Digest[], call: Call): Promise<readonly RemoteRow[]>;
   /** Size in bytes of a pack that `locate` named. */
   packBytes(pack: Digest, call: Call): Promise<number>;
   /** Size in bytes of a pack as it lies there now; undefined when it is gone. */
   statPack(pack: Digest, call: Call): Promise<number | undefined>;
-  /** Bytes of a pack as they are there; the caller verifies them. Throws REMOTE_FAILED when there are fewer than asked for. */
+  /**
+   * Bytes of a pack as they are there; the caller verifies them. Throws REMOTE_FAILED when there are fewer than asked
+   * for.
+   */
   readPack(pack: Digest, range: ByteRange, call: Call): AsyncIterable<Uint8Array>;
   /**
-   * Gives a whole pack away: its file lies at `path`, durable, and is no longer here. False when it cannot, then it is read. Only for
-   * who holds packs on the file system of the store.
+   * Gives a whole pack away: its file lies at `path`, durable, and is no longer here. False when it cannot, then it is
+   * read. Only for who holds packs on the file system of the store.
    */
   movePack?(pack: Digest, path: string, call: Call): Promise<boolean>;
   /** Begins to take away what nothing needs. Only where nobody else cleans up: a server does that itself. */

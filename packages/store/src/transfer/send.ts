@@ -1,4 +1,7 @@
-/** Brings records to a remote in packs: a pack that it lacks whole goes as it is, of others the records are put together anew. */
+/**
+ * Brings records to a remote in packs: a pack that it lacks whole goes as it is, of others the records are put together
+ * anew.
+ */
 import { readPack } from "../check/packs.ts";
 import { type Call, throwIfCanceled } from "../call.ts";
 import { SmcError } from "../errors.ts";
@@ -29,8 +32,8 @@ interface Group {
 type Shipment = { readonly whole: Digest; readonly storedBytes: number } | Group;
 
 /**
- * Every record is verified before it leaves. The caller is among the readers since it looked the records up. Throws what the
- * remote throws, OBJECT_CORRUPT for damage here.
+ * Every record is verified before it leaves. The caller is among the readers since it looked the records up. Throws
+ * what the remote throws, OBJECT_CORRUPT for damage here.
  */
 export async function send(
   store: OwnedStore,

@@ -20,8 +20,8 @@ const KEPT_ROWS_MAX = 200_000;
 const KEPT = new WeakMap<OwnedStore, BesideRows>();
 
 /**
- * Rows of these records; a blob of several chunks is answered with its chunklist. What the store does not have is left out. With
- * a commit, tree or tag come those of its pack.
+ * Rows of these records; a blob of several chunks is answered with its chunklist. What the store does not have is left
+ * out. With a commit, tree or tag come those of its pack.
  */
 export async function locateHere(
   store: OwnedStore,

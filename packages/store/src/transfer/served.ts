@@ -32,8 +32,8 @@ export interface ServedOptions {
 }
 
 /**
- * Everything that it throws can be told to whoever asks: nothing in it says where the store is. Disposing does nothing; what
- * was put stays for 7 days, also when the process ends.
+ * Everything that it throws can be told to whoever asks: nothing in it says where the store is. Disposing does nothing;
+ * what was put stays for 7 days, also when the process ends.
  */
 export class ServedRepository implements Remote {
   readonly url: string;
@@ -118,9 +118,9 @@ export class ServedRepository implements Remote {
   }
 
   /**
-   * Takes a pack into quarantine; durable when it returns true. False when it is there already: the body was not read then. Throws
-   * OBJECT_INVALID for a body that is not that pack, or has a record that is not what its digest says, and QUOTA_EXCEEDED; nothing of it
-   * is kept then.
+   * Takes a pack into quarantine; durable when it returns true. False when it is there already: the body was not read
+   * then. Throws OBJECT_INVALID for a body that is not that pack, or has a record that is not what its digest says, and
+   * QUOTA_EXCEEDED; nothing of it is kept then.
    */
   receivePack(pack: IncomingPack, call: Call): Promise<boolean> {
     const { store, rules } = this.#options;
@@ -133,8 +133,9 @@ export class ServedRepository implements Remote {
   }
 
   /**
-   * Moves refs, all or none, after every record that they need was verified and found. Makes the repository when it does not
-   * exist. Throws REF_CHANGED, PUSH_FORBIDDEN, REMOTE_INCOMPLETE, OBJECT_CORRUPT, and what `RefStore.update` throws.
+   * Moves refs, all or none, after every record that they need was verified and found. Makes the repository when it
+   * does not exist. Throws REF_CHANGED, PUSH_FORBIDDEN, REMOTE_INCOMPLETE, OBJECT_CORRUPT, and what `RefStore.update`
+   * throws.
    */
   update(changes: readonly RefChange[], reason: RefReason, call: Call): Promise<void> {
     const { store } = this.#options;

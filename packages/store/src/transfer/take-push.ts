@@ -26,8 +26,9 @@ export interface Push {
 }
 
 /**
- * Verifies every record that the refs need and that is not here, computes every blob's SHA-256 anew, asks the rules, then moves
- * all refs or none. Throws REF_CHANGED, REMOTE_INCOMPLETE, OBJECT_CORRUPT, PUSH_FORBIDDEN. The caller has the quarantine's turn.
+ * Verifies every record that the refs need and that is not here, computes every blob's SHA-256 anew, asks the rules,
+ * then moves all refs or none. Throws REF_CHANGED, REMOTE_INCOMPLETE, OBJECT_CORRUPT, PUSH_FORBIDDEN. The caller has
+ * the quarantine's turn.
  */
 export async function takePush(push: Push, call: Call): Promise<void> {
   const { store, repository, rules, actor, reason } = push;
@@ -87,8 +88,8 @@ async function take(
 }
 
 /**
- * What a push that failed leaves in quarantine may not keep the next one from succeeding: what was found damaged is sent again only
- * when it is not found here, and so is what something lacks that is found here as a difference to it.
+ * What a push that failed leaves in quarantine may not keep the next one from succeeding: what was found damaged is
+ * sent again only when it is not found here, and so is what something lacks that is found here as a difference to it.
  */
 async function forgetLost(
   store: OwnedStore,

@@ -67,7 +67,10 @@ test("activate() takes a file of a version", async () => {
   });
 });
 
-/** A process that is killed before the n-th call that makes something durable or gives it its name; true when it came to its end. */
+/**
+ * A process that is killed before the n-th call that makes something durable or gives it its name; true when it came to
+ * its end.
+ */
 function killedAt(root: string, step: number): boolean {
   const code = `
     import { activate } from ${JSON.stringify(join(DIST, "index.js"))};

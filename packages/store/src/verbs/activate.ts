@@ -53,9 +53,9 @@ interface Source {
 }
 
 /**
- * The file of the same name goes, else the only one that is there, unless `as` names it. Throws CONFIRMATION_NEEDED without
- * an answer, PATH_NOT_FOUND, REVISION_NOT_FOUND, ARGUMENT_INVALID for a version of several files, FILE_CHANGED, DISK_FULL: the
- * old file is active then.
+ * The file of the same name goes, else the only one that is there, unless `as` names it. Throws CONFIRMATION_NEEDED
+ * without an answer, PATH_NOT_FOUND, REVISION_NOT_FOUND, ARGUMENT_INVALID for a version of several files, FILE_CHANGED,
+ * DISK_FULL: the old file is active then.
  */
 export async function activate(
   place: FilesPlace,

@@ -22,7 +22,9 @@ const VERSIONS_MAX = 10_000;
 
 export interface ArchiveOptions {
   readonly revision?: string;
-  /** Instead of one: every tagged version that is older than this span, has no role, and is at no branch's tip: "90d". */
+  /**
+   * Instead of one: every tagged version that is older than this span, has no role, and is at no branch's tip: "90d".
+   */
   readonly unused?: string;
   readonly reason?: string;
   /** Tells which, and archives none. */
@@ -42,8 +44,8 @@ export interface ArchiveResult {
 }
 
 /**
- * All of them or none. Throws ARGUMENT_INVALID without a reason, REF_PROTECTED for a version in a role, ALREADY_EXISTS for one that
- * is archived, REVISION_NOT_FOUND …, LIMIT_EXCEEDED over 10,000.
+ * All of them or none. Throws ARGUMENT_INVALID without a reason, REF_PROTECTED for a version in a role, ALREADY_EXISTS
+ * for one that is archived, REVISION_NOT_FOUND …, LIMIT_EXCEEDED over 10,000.
  */
 export async function archive(
   repository: Repository,
@@ -88,7 +90,9 @@ async function chosen(repository: Repository, revision: string, call: Call): Pro
   throw new SmcError("ALREADY_EXISTS", why, { hint: 'for another reason run "smc unarchive" first' });
 }
 
-/** Tagged versions that nothing uses: no role, no branch's tip, tagged and committed before the span, no role within it. */
+/**
+ * Tagged versions that nothing uses: no role, no branch's tip, tagged and committed before the span, no role within it.
+ */
 async function findUnused(repository: Repository, spanMs: number, call: Call): Promise<Digest[]> {
   const { store, name } = repository;
   const pace = createPacer(call);

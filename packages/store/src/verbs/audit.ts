@@ -28,8 +28,8 @@ export interface AuditOptions {
 }
 
 /**
- * One change of a ref; or, where `ref` is null, a repository or a worktree that was made known, work on files, or a change
- * that was declined.
+ * One change of a ref; or, where `ref` is null, a repository or a worktree that was made known, work on files, or a
+ * change that was declined.
  */
 export interface AuditRow {
   /** Number of the record; the changes that one command made at once share it. */
@@ -67,8 +67,8 @@ export interface AuditResult {
 }
 
 /**
- * Reads one file of the journal at a time, the newest first. Throws JOURNAL_CORRUPT with the place of the damage, also when
- * listing; ARGUMENT_INVALID, DATE_INVALID, CANCELED.
+ * Reads one file of the journal at a time, the newest first. Throws JOURNAL_CORRUPT with the place of the damage, also
+ * when listing; ARGUMENT_INVALID, DATE_INVALID, CANCELED.
  */
 export async function audit(store: OwnedStore, options: AuditOptions, call: Call): Promise<AuditResult> {
   if (options.verify === true) return { entries: [], next: null, verified: await verify(store, call) };

@@ -40,7 +40,10 @@ export interface BackupsResult {
   readonly recorded: boolean;
 }
 
-/** Throws USAGE, PATH_NOT_FOUND for a name that is none (nothing was removed then), FILE_MALFORMED for what is no backup. */
+/**
+ * Throws USAGE, PATH_NOT_FOUND for a name that is none (nothing was removed then), FILE_MALFORMED for what is no
+ * backup.
+ */
 export async function backups(
   place: FilesPlace,
   options: BackupsOptions,

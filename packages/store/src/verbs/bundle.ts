@@ -72,8 +72,8 @@ export interface BundlePlace {
 }
 
 /**
- * Throws WOULD_OVERWRITE, FILE_MALFORMED for what is no bundle, OBJECT_CORRUPT for a damaged one, REMOTE_INCOMPLETE for one that
- * builds on what this store does not have: no file was left and no ref moved then.
+ * Throws WOULD_OVERWRITE, FILE_MALFORMED for what is no bundle, OBJECT_CORRUPT for a damaged one, REMOTE_INCOMPLETE for
+ * one that builds on what this store does not have: no file was left and no ref moved then.
  */
 export async function bundle(place: BundlePlace, options: BundleOptions, call: Call): Promise<BundleResult> {
   if (options.file.includes("\0"))

@@ -59,8 +59,8 @@ export interface CatalogResult {
 }
 
 /**
- * Throws USAGE, ALREADY_EXISTS for a name that is taken, PATH_NOT_FOUND for one that is not there, URL_INVALID, ARGUMENT_INVALID,
- * FILE_MALFORMED; of `pull` of one model also as `pullModel`.
+ * Throws USAGE, ALREADY_EXISTS for a name that is taken, PATH_NOT_FOUND for one that is not there, URL_INVALID,
+ * ARGUMENT_INVALID, FILE_MALFORMED; of `pull` of one model also as `pullModel`.
  */
 export async function catalog(place: WebPlace, options: CatalogOptions, call: Call): Promise<CatalogResult> {
   const { action, names = [] } = options;

@@ -19,7 +19,9 @@ export interface ChallengerResult {
   readonly moved: boolean;
 }
 
-/** Throws REVISION_NOT_FOUND …, ALREADY_EXISTS for the champion, OBJECT_CORRUPT and OBJECT_MISSING with nothing moved. */
+/**
+ * Throws REVISION_NOT_FOUND …, ALREADY_EXISTS for the champion, OBJECT_CORRUPT and OBJECT_MISSING with nothing moved.
+ */
 export async function challenger(
   repository: OwnedRepository,
   { revision, reason }: ChallengerOptions,

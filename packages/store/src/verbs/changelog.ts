@@ -54,8 +54,8 @@ export interface ChangelogResult {
 }
 
 /**
- * A commit belongs to the oldest version that has it. Throws REVISION_NOT_FOUND, OBJECT_MISSING, OBJECT_CORRUPT, LIMIT_EXCEEDED
- * over 100,000 commits.
+ * A commit belongs to the oldest version that has it. Throws REVISION_NOT_FOUND, OBJECT_MISSING, OBJECT_CORRUPT,
+ * LIMIT_EXCEEDED over 100,000 commits.
  */
 export async function changelog(
   repository: Repository,

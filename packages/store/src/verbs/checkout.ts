@@ -62,9 +62,10 @@ export interface WrittenFolder {
 }
 
 /**
- * Only files that differ are touched. Throws WOULD_OVERWRITE with nothing changed, REVISION_NOT_FOUND,
- * PATH_NOT_FOUND, ALREADY_EXISTS, BRANCH_IN_USE, UNSAFE_PATH, ARGUMENT_INVALID for options that exclude each other,
- * and as checkoutTensors. With `to` WOULD_OVERWRITE for a folder with files that smc did not write, LIMIT_EXCEEDED over 10,000 files.
+ * Only files that differ are touched. Throws WOULD_OVERWRITE with nothing changed, REVISION_NOT_FOUND, PATH_NOT_FOUND,
+ * ALREADY_EXISTS, BRANCH_IN_USE, UNSAFE_PATH, ARGUMENT_INVALID for options that exclude each other, and as
+ * checkoutTensors. With `to` WOULD_OVERWRITE for a folder with files that smc did not write, LIMIT_EXCEEDED over 10,000
+ * files.
  */
 export async function checkout(
   repository: Repository,

@@ -67,8 +67,8 @@ interface Goal {
 
 /**
  * A failure leaves no refs and no worktree; one of writing the files leaves all but those, and says so. Throws
- * ALREADY_EXISTS for a folder with something in it or a name that is taken, REVISION_NOT_FOUND for a ref that the remote
- * does not have, URL_INVALID, and as opening a remote, fetch and init.
+ * ALREADY_EXISTS for a folder with something in it or a name that is taken, REVISION_NOT_FOUND for a ref that the
+ * remote does not have, URL_INVALID, and as opening a remote, fetch and init.
  */
 export async function clone(place: ClonePlace, options: CloneOptions, call: Call): Promise<CloneResult> {
   const { store, actor, defaultBranch } = place;

@@ -27,30 +27,43 @@ const NEEDED_MAX = 10_000_000;
 
 /** A sample, to be looked at. */
 export interface DataSample {
+  /** Number of the sample in the data. */
   readonly sample: number;
+  /** A class, or the number to predict. */
   readonly label: string | number;
   readonly shape: readonly number[];
-  /** Made smaller; row by row, one byte for each channel. */
+  /** Of an image, made smaller: row by row, one byte for each channel; null for other samples. */
   readonly image: { readonly width: number; readonly height: number; readonly bytesBase64: string } | null;
+  /** The first numbers of a row; empty for an image. */
   readonly numbers: readonly number[];
 }
 
 /** What the trainer says of data. */
 export interface DataReport {
+  /** The first of them, in words that name the file and the row. */
   readonly problems: readonly string[];
   readonly problemCount: number;
   readonly badSamples: number;
+  /** Samples that can be learned from. */
   readonly samples: number;
+  /** Of one sample. */
   readonly shape: readonly number[];
+  /** The first 1000 with their samples; none where numbers are predicted. */
   readonly classes: readonly { readonly name: string; readonly samples: number }[];
   readonly classCount: number;
+  /** Null where there are none, or where none could be kept aside. */
   readonly split: { readonly train: number; readonly validation: number } | null;
+  /** Of all samples in their order; null where any is wrong. */
   readonly digest: string | null;
+  /** As many as were asked for, one of each class in turn. */
   readonly shown: readonly DataSample[];
 }
 
 export interface DataPlace extends FilesPlace {
-  /** Reads data below the worktree as a training would. Throws CONFIG_INVALID, PATH_NOT_FOUND, UNSAFE_PATH, LIMIT_EXCEEDED. */
+  /**
+   * Reads data below the worktree as a training would. Throws CONFIG_INVALID, PATH_NOT_FOUND, UNSAFE_PATH,
+   * LIMIT_EXCEEDED.
+   */
   readonly inspect: (
     settings: Settings,
     options: { root: string; show: number },
@@ -94,8 +107,8 @@ export interface DataResult {
 }
 
 /**
- * What is wrong with the data is in the answer. Throws USAGE, ALREADY_EXISTS for a name that is taken, PATH_NOT_FOUND for a data set or files that
- * are not there, ARGUMENT_INVALID, FILE_MALFORMED, CONFIG_INVALID, LIMIT_EXCEEDED.
+ * What is wrong with the data is in the answer. Throws USAGE, ALREADY_EXISTS for a name that is taken, PATH_NOT_FOUND
+ * for a data set or files that are not there, ARGUMENT_INVALID, FILE_MALFORMED, CONFIG_INVALID, LIMIT_EXCEEDED.
  */
 export async function data(place: DataPlace, options: DataOptions, call: Call): Promise<DataResult> {
   const { action, names = [] } = options;

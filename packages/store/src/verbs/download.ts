@@ -49,8 +49,8 @@ export interface DownloadResult extends UploadedFile, Digests {
 }
 
 /**
- * Every byte is compared with its SHA-256 before the file has its place. Throws REVISION_NOT_FOUND for a name that is not there,
- * WOULD_OVERWRITE, OBJECT_CORRUPT, REMOTE_UNREACHABLE, REMOTE_FAILED: then the destination is as it was.
+ * Every byte is compared with its SHA-256 before the file has its place. Throws REVISION_NOT_FOUND for a name that is
+ * not there, WOULD_OVERWRITE, OBJECT_CORRUPT, REMOTE_UNREACHABLE, REMOTE_FAILED: then the destination is as it was.
  */
 export async function download(
   place: FilesPlace,
@@ -82,7 +82,10 @@ export async function download(
   });
 }
 
-/** Fetched into the store; `isRecorded` when that moved a ref, which the audit log tells then. Throws REVISION_NOT_FOUND. */
+/**
+ * Fetched into the store; `isRecorded` when that moved a ref, which the audit log tells then. Throws
+ * REVISION_NOT_FOUND.
+ */
 async function take(
   repository: OwnedRepository,
   { name, remote, remoteName, ref }: DownloadOptions & { readonly ref: RefName },

@@ -59,8 +59,8 @@ export interface FsckResult {
 }
 
 /**
- * Throws ARGUMENT_INVALID for options that exclude each other, JOURNAL_CORRUPT when a damaged LevelDB cannot be made anew,
- * CANCELED; with `repair` also READ_ONLY and DISK_FULL.
+ * Throws ARGUMENT_INVALID for options that exclude each other, JOURNAL_CORRUPT when a damaged LevelDB cannot be made
+ * anew, CANCELED; with `repair` also READ_ONLY and DISK_FULL.
  */
 export async function fsck(store: OwnedStore, options: FsckOptions, call: Call): Promise<FsckResult> {
   const full = options.full === true || options.repair === true;

@@ -46,7 +46,9 @@ export interface GcOptions {
   readonly keepTags?: boolean;
   /** "Name <address>": who does it, for the journal. */
   readonly actor?: string;
-  /** What an earlier gc took away longer ago than this ("24 hours", the default) goes for good; "0 days": all, at once. */
+  /**
+   * What an earlier gc took away longer ago than this ("24 hours", the default) goes for good; "0 days": all, at once.
+   */
   readonly grace?: string;
 }
 
@@ -169,7 +171,10 @@ async function chooseFresh(
   return choosePruned(store, { keepLast, keepTags, sinceSeq }, call);
 }
 
-/** Who asks for all is told that archived versions stay; who asks for a number of versions knows. Throws REF_PROTECTED, USAGE. */
+/**
+ * Who asks for all is told that archived versions stay; who asks for a number of versions knows. Throws REF_PROTECTED,
+ * USAGE.
+ */
 async function assertNoneArchived(store: OwnedStore, { keepLast, keepTags }: GcOptions): Promise<void> {
   if (keepLast !== undefined || keepTags === true)
     throw new SmcError("USAGE", "--prune-all goes without --keep-last and --keep-tags; nothing was removed");

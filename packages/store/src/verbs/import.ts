@@ -59,9 +59,10 @@ export interface ImportPlace {
 }
 
 /**
- * All or nothing: branch and tags are made in one step when every byte is there, and the worktree follows when it is on the branch. Again
- * it adds what is new. Throws PATH_NOT_FOUND for bytes that are nowhere, OBJECT_CORRUPT, NOT_FAST_FORWARD for a branch with other commits,
- * WOULD_OVERWRITE, ARGUMENT_INVALID, FILE_MALFORMED, FILE_CHANGED, LIMIT_EXCEEDED.
+ * All or nothing: branch and tags are made in one step when every byte is there, and the worktree follows when it is on
+ * the branch. Again it adds what is new. Throws PATH_NOT_FOUND for bytes that are nowhere, OBJECT_CORRUPT,
+ * NOT_FAST_FORWARD for a branch with other commits, WOULD_OVERWRITE, ARGUMENT_INVALID, FILE_MALFORMED, FILE_CHANGED,
+ * LIMIT_EXCEEDED.
  */
 export async function importHistory(
   place: ImportPlace,

@@ -58,7 +58,10 @@ export interface JobsOptions {
   /** For `retry` with `resume`, of the engine "tfjs": its whole spec as JSON, and its params, from now on. */
   readonly settings?: { readonly spec: string; readonly params: JobSpec["params"] };
   readonly priority?: number;
-  /** For `compare`: by which the jobs are ranked. For `plot`: what is drawn, with commas; loss and accuracy when left out. */
+  /**
+   * For `compare`: by which the jobs are ranked. For `plot`: what is drawn, with commas; loss and accuracy when left
+   * out.
+   */
   readonly metric?: string;
   /** For `plot`: absolute path of a picture to make. */
   readonly svg?: string;
@@ -125,8 +128,8 @@ const NOTHING = {
 };
 
 /**
- * Throws JOB_NOT_FOUND, JOB_STATE_WRONG for what the job's state does not allow: `rm` of one that has not ended, `retry` of one
- * that has not. `stop` and `cancel` of a job that has ended change nothing.
+ * Throws JOB_NOT_FOUND, JOB_STATE_WRONG for what the job's state does not allow: `rm` of one that has not ended,
+ * `retry` of one that has not. `stop` and `cancel` of a job that has ended change nothing.
  */
 export async function jobs(place: JobsPlace, options: JobsOptions, call: Call): Promise<JobsResult> {
   const { action } = options;

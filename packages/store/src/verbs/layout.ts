@@ -71,8 +71,9 @@ interface Step {
 }
 
 /**
- * Folders that are as they should be are not touched. Throws WOULD_OVERWRITE naming files in the way that smc did not write, or that
- * were changed, with nothing changed; ARGUMENT_INVALID, LIMIT_EXCEEDED over 10,000 versions or files of one, OBJECT_CORRUPT.
+ * Folders that are as they should be are not touched. Throws WOULD_OVERWRITE naming files in the way that smc did not
+ * write, or that were changed, with nothing changed; ARGUMENT_INVALID, LIMIT_EXCEEDED over 10,000 versions or files of
+ * one, OBJECT_CORRUPT.
  */
 export async function layout(
   repository: OwnedRepository,

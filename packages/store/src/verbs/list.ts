@@ -25,7 +25,10 @@ export interface ListResult {
   readonly downloads: readonly ListedFile[];
 }
 
-/** Asks no remote. Without records and manifests of other files. A folder that is not there is empty. Throws LIMIT_EXCEEDED, PERMISSION_DENIED. */
+/**
+ * Asks no remote. Without records and manifests of other files. A folder that is not there is empty. Throws
+ * LIMIT_EXCEEDED, PERMISSION_DENIED.
+ */
 export async function list(place: FilesPlace, _options: object, call: Call): Promise<ListResult> {
   const { models } = place;
   const pace = createPacer(call);

@@ -82,8 +82,8 @@ interface Shown {
 }
 
 /**
- * Commits reachable from the revisions, with what notes say about them. Throws REVISION_NOT_FOUND before the first commit, DATE_INVALID,
- * ARGUMENT_INVALID, and as resolveCommit.
+ * Commits reachable from the revisions, with what notes say about them. Throws REVISION_NOT_FOUND before the first
+ * commit, DATE_INVALID, ARGUMENT_INVALID, and as resolveCommit.
  */
 export async function log(repository: Repository, options: LogOptions, call: Call): Promise<LogResult> {
   const { store } = repository;

@@ -46,7 +46,10 @@ export interface LoginAccess {
   forget(origin: string, call: Call): Promise<boolean>;
 }
 
-/** What was kept for the server before is replaced. Throws URL_INVALID, ARGUMENT_INVALID, AUTH_FAILED, and as `LoginAccess`; nothing is kept then. */
+/**
+ * What was kept for the server before is replaced. Throws URL_INVALID, ARGUMENT_INVALID, AUTH_FAILED, and as
+ * `LoginAccess`; nothing is kept then.
+ */
 export async function login(access: LoginAccess, options: LoginOptions, call: Call): Promise<LoginResult> {
   const { url, token, caPem } = options;
   const origin = access.originOf(url);

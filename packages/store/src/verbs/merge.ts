@@ -24,8 +24,9 @@ import { assertNotMoved } from "./commit.ts";
 export interface MergeOptions {
   readonly revision: string;
   /**
-   * `ours` or `theirs`: whose bytes are taken where both sides changed a file. `average`, `weighted:SHARE` (of theirs, 0 to
-   * 1), `take=GLOB:ours`, `take=GLOB:theirs`: files of weights that differ are joined tensor by tensor, patterns first.
+   * `ours` or `theirs`: whose bytes are taken where both sides changed a file. `average`, `weighted:SHARE` (of theirs,
+   * 0 to 1), `take=GLOB:ours`, `take=GLOB:theirs`: files of weights that differ are joined tensor by tensor, patterns
+   * first.
    */
   readonly strategies?: readonly string[];
   /** Makes a merge commit also where the branch could move forward. */

@@ -47,8 +47,8 @@ export interface MetaResult {
 }
 
 /**
- * Throws REVISION_NOT_FOUND, CONFIG_NOT_FOUND for a key that is not there, ARGUMENT_INVALID, ALREADY_EXISTS for `create`, FILE_MALFORMED
- * for what would be no metadata.
+ * Throws REVISION_NOT_FOUND, CONFIG_NOT_FOUND for a key that is not there, ARGUMENT_INVALID, ALREADY_EXISTS for
+ * `create`, FILE_MALFORMED for what would be no metadata.
  */
 export async function meta(repository: Repository, options: MetaOptions, call: Call): Promise<MetaResult> {
   const keys = Object.keys(options.values ?? {});

@@ -50,8 +50,8 @@ interface OutdatedPlace extends Pick<RemoteAccess, "open"> {
 }
 
 /**
- * One of several remotes that cannot be reached does not keep the others from being asked; a single one throws as opening a
- * remote does. Throws REMOTE_NOT_FOUND, STORE_CORRUPT for a damaged `remotes.json`.
+ * One of several remotes that cannot be reached does not keep the others from being asked; a single one throws as
+ * opening a remote does. Throws REMOTE_NOT_FOUND, STORE_CORRUPT for a damaged `remotes.json`.
  */
 export async function outdated(
   place: OutdatedPlace,

@@ -44,8 +44,9 @@ export interface PromoteResult extends RoleMove {
 }
 
 /**
- * Throws REVISION_NOT_FOUND …, REF_NAME_INVALID, EXPRESSION_INVALID, ARGUMENT_INVALID without a reason, CONFIRMATION_NEEDED,
- * REF_CHANGED, OBJECT_CORRUPT and OBJECT_MISSING for a version that is not whole: nothing was moved then.
+ * Throws REVISION_NOT_FOUND …, REF_NAME_INVALID, EXPRESSION_INVALID, ARGUMENT_INVALID without a reason,
+ * CONFIRMATION_NEEDED, REF_CHANGED, OBJECT_CORRUPT and OBJECT_MISSING for a version that is not whole: nothing was
+ * moved then.
  */
 export async function promote(
   repository: OwnedRepository,

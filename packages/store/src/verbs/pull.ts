@@ -1,4 +1,7 @@
-/** `smc pull`: fetches, and moves the current branch forward to what the remote has, or puts its own commits behind that. */
+/**
+ * `smc pull`: fetches, and moves the current branch forward to what the remote has, or puts its own commits behind
+ * that.
+ */
 import type { Call } from "../call.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { parseRefName, type RefName, refName } from "../objects/names.ts";
@@ -41,9 +44,9 @@ export interface PullResult {
 }
 
 /**
- * Makes no merge commit: throws NOT_FAST_FORWARD when HEAD has commits of its own and they are not to be put behind, and as rebase;
- * what was fetched stays then. Throws REVISION_NOT_FOUND before anything is fetched when the remote has no such branch,
- * ARGUMENT_INVALID, and as fetch and merge.
+ * Makes no merge commit: throws NOT_FAST_FORWARD when HEAD has commits of its own and they are not to be put behind,
+ * and as rebase; what was fetched stays then. Throws REVISION_NOT_FOUND before anything is fetched when the remote has
+ * no such branch, ARGUMENT_INVALID, and as fetch and merge.
  */
 export async function pull(
   repository: OwnedRepository,

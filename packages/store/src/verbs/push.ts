@@ -24,8 +24,8 @@ export interface PushOptions {
   readonly remote: Remote;
   readonly remoteName: string;
   /**
-   * `main`, `v1.0.0`, `refs/…`, `here:there`, `:there` to remove, with `+` in front to move it anyhow; the current branch when
-   * empty.
+   * `main`, `v1.0.0`, `refs/…`, `here:there`, `:there` to remove, with `+` in front to move it anyhow; the current
+   * branch when empty.
    */
   readonly refs?: readonly string[];
   /** All branches. */
@@ -53,7 +53,9 @@ export interface PushResult {
   readonly packs: number;
   /** Records whose bytes the receiver compared. */
   readonly verifiedObjects: number;
-  /** Of the objects that the same push had to send when it was begun and broken off, those that it has sent; or null. */
+  /**
+   * Of the objects that the same push had to send when it was begun and broken off, those that it has sent; or null.
+   */
   readonly resumed: { readonly objects: number; readonly total: number } | null;
 }
 

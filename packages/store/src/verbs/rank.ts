@@ -35,7 +35,10 @@ export interface RankResult {
   readonly unranked: readonly string[];
 }
 
-/** Throws ARGUMENT_INVALID for a weight that is not above zero and for a metric that no version has, and as resolveCommit. */
+/**
+ * Throws ARGUMENT_INVALID for a weight that is not above zero and for a metric that no version has, and as
+ * resolveCommit.
+ */
 export async function rank(repository: Repository, options: RankOptions, call: Call): Promise<RankResult> {
   const lower = await readLower(repository);
   const metrics = Object.entries(options.weights).map(([name, weight]) => {

@@ -13,7 +13,9 @@ import { show } from "../show.ts";
 export interface RestoreBackupOptions {
   /** Its name, or its path. */
   readonly backup: string;
-  /** A file: a folder or a path (`trained/` of the layout). A version: a new folder. A store: a new folder, required. */
+  /**
+   * A file: a folder or a path (`trained/` of the layout). A version: a new folder. A store: a new folder, required.
+   */
   readonly destination?: string;
   /** Replaces another file that is there. */
   readonly force?: boolean;
@@ -42,8 +44,8 @@ export interface RestoreBackupResult {
 }
 
 /**
- * Every byte is compared with its SHA-256 before anything has its place. Throws PATH_NOT_FOUND, FILE_MALFORMED for what is
- * no backup, OBJECT_CORRUPT, WOULD_OVERWRITE: then the destination is as it was.
+ * Every byte is compared with its SHA-256 before anything has its place. Throws PATH_NOT_FOUND, FILE_MALFORMED for what
+ * is no backup, OBJECT_CORRUPT, WOULD_OVERWRITE: then the destination is as it was.
  */
 export async function restoreBackup(
   place: FilesPlace,

@@ -57,8 +57,8 @@ export interface RollbackList {
 export type RollbackResult = RollbackDone | RollbackList;
 
 /**
- * Throws REVISION_NOT_FOUND, also when there was no champion before; CONFIRMATION_NEEDED, REF_CHANGED, and OBJECT_CORRUPT or
- * OBJECT_MISSING for a version that is not whole: nothing was moved then.
+ * Throws REVISION_NOT_FOUND, also when there was no champion before; CONFIRMATION_NEEDED, REF_CHANGED, and
+ * OBJECT_CORRUPT or OBJECT_MISSING for a version that is not whole: nothing was moved then.
  */
 export async function rollback(
   repository: OwnedRepository,

@@ -29,7 +29,10 @@ export interface SetupResult {
   readonly gitignore: string | null;
   /** True when the block was written now. */
   readonly gitignoreChanged: boolean;
-  /** The `.smcignore` that was written now, so that no copy is committed; null where there is one, and outside of a worktree. */
+  /**
+   * The `.smcignore` that was written now, so that no copy is committed; null where there is one, and outside of a
+   * worktree.
+   */
   readonly smcignore: string | null;
   /** What became of the default models; empty without `withDefaults`. */
   readonly pulled: readonly PulledModel[];
@@ -40,8 +43,9 @@ export interface SetupResult {
 }
 
 /**
- * Changes nothing that is there. Throws WOULD_OVERWRITE where a file stands in the way of a folder: nothing was made then; with
- * `withDefaults` also as `readDefaults`, before anything is made. A model that cannot be downloaded is told in `pulled`.
+ * Changes nothing that is there. Throws WOULD_OVERWRITE where a file stands in the way of a folder: nothing was made
+ * then; with `withDefaults` also as `readDefaults`, before anything is made. A model that cannot be downloaded is told
+ * in `pulled`.
  */
 export async function setup(place: WebPlace, options: SetupOptions, call: Call): Promise<SetupResult> {
   const { models, store } = place;

@@ -41,7 +41,9 @@ export interface StatusResult {
   readonly untracked: readonly string[];
   /** What is in the folder and cannot be stored. */
   readonly unsupported: readonly { readonly path: string; readonly reason: string }[];
-  /** Packs of the store that were damaged when they were read last; null when none was. `date` is of the newest find. */
+  /**
+   * Packs of the store that were damaged when they were read last; null when none was. `date` is of the newest find.
+   */
   readonly damage: { readonly packs: number; readonly date: string } | null;
 }
 

@@ -1,4 +1,6 @@
-/** `smc sync`: takes over what is new at a remote and brings what is new here there; or makes the remote what is here. */
+/**
+ * `smc sync`: takes over what is new at a remote and brings what is new here there; or makes the remote what is here.
+ */
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { shortRefName } from "../refs/ref-find.ts";
@@ -26,8 +28,8 @@ export interface SyncResult {
 }
 
 /**
- * The current branch and all tags, both ways, forward only. Throws ARGUMENT_INVALID for a detached HEAD, NOT_FAST_FORWARD when
- * both sides have commits of their own: nothing was pushed then; and as fetch, pull and push.
+ * The current branch and all tags, both ways, forward only. Throws ARGUMENT_INVALID for a detached HEAD,
+ * NOT_FAST_FORWARD when both sides have commits of their own: nothing was pushed then; and as fetch, pull and push.
  */
 export async function sync(
   repository: OwnedRepository,

@@ -52,9 +52,9 @@ export function newJobId(): string {
 }
 
 /**
- * Jobs are durable when it returns, and have not begun. Throws ARGUMENT_INVALID and CONFIG_INVALID with all that is wrong,
- * FILE_MALFORMED … for the file, CONFIRMATION_NEEDED when the last job of the name was configured otherwise and nobody
- * answered, REVISION_NOT_FOUND …, LIMIT_EXCEEDED over 10,000 jobs; then there is no job.
+ * Jobs are durable when it returns, and have not begun. Throws ARGUMENT_INVALID and CONFIG_INVALID with all that is
+ * wrong, FILE_MALFORMED … for the file, CONFIRMATION_NEEDED when the last job of the name was configured otherwise and
+ * nobody answered, REVISION_NOT_FOUND …, LIMIT_EXCEEDED over 10,000 jobs; then there is no job.
  */
 export async function train(place: TrainPlace, options: TrainOptions, call: Call): Promise<TrainResult> {
   const file = options.config === undefined ? undefined : await readConfigFile(options.config);

@@ -45,8 +45,9 @@ export interface UploadResult extends UploadedFile {
 }
 
 /**
- * A name that is there already gets one more commit: what was uploaded before stays. Branches of the user, stage and worktree are not
- * touched. Throws PATH_NOT_FOUND, PATH_INVALID, MESSAGE_INVALID, FILE_CHANGED, REF_CHANGED, REMOTE_UNREACHABLE, REMOTE_FAILED.
+ * A name that is there already gets one more commit: what was uploaded before stays. Branches of the user, stage and
+ * worktree are not touched. Throws PATH_NOT_FOUND, PATH_INVALID, MESSAGE_INVALID, FILE_CHANGED, REF_CHANGED,
+ * REMOTE_UNREACHABLE, REMOTE_FAILED.
  */
 export async function upload(place: FilesPlace, options: UploadOptions, call: Call): Promise<UploadResult> {
   const { remote, remoteName, description } = options;

@@ -49,7 +49,9 @@ export interface VerifyResult {
   readonly problems: readonly string[];
 }
 
-/** Changes nothing. Throws LIMIT_EXCEEDED (over 1,000,000 files), REVISION_INVALID for a file, and as resolveRevision. */
+/**
+ * Changes nothing. Throws LIMIT_EXCEEDED (over 1,000,000 files), REVISION_INVALID for a file, and as resolveRevision.
+ */
 export async function verify(
   repository: OwnedRepository,
   options: VerifyOptions,

@@ -1,4 +1,6 @@
-/** Putting files into a stage: what changed is read and stored, names are checked, a file replaces a folder and back. */
+/**
+ * Putting files into a stage: what changed is read and stored, names are checked, a file replaces a folder and back.
+ */
 import { join } from "node:path";
 import { breathe, type Call, createPacer } from "../call.ts";
 import { readConfig } from "../config.ts";

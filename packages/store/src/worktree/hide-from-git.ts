@@ -22,8 +22,8 @@ export interface HiddenFromGit {
 }
 
 /**
- * Puts the block into the `.gitignore` of a folder in a git work tree, or in the place of an older one of that name. Null
- * outside of a work tree, and where the `.gitignore` is no plain file: then nothing is written.
+ * Puts the block into the `.gitignore` of a folder in a git work tree, or in the place of an older one of that name.
+ * Null outside of a work tree, and where the `.gitignore` is no plain file: then nothing is written.
  */
 export async function hideFromGit(root: string, { name, rules }: GitBlock): Promise<HiddenFromGit | null> {
   if (!(await isInGit(root))) return null;

@@ -6,8 +6,8 @@ import { lstatOne } from "./stat.ts";
 import { findRoot } from "./worktree.ts";
 
 /**
- * Writes a `.smcignore` into `folder` that names these folders in it, and answers with its path; undefined where the folder is in no
- * worktree, or has such a file already, which stays as it is.
+ * Writes a `.smcignore` into `folder` that names these folders in it, and answers with its path; undefined where the
+ * folder is in no worktree, or has such a file already, which stays as it is.
  */
 export async function ignoreIn(
   folder: string,

@@ -25,7 +25,9 @@ export interface PlanInput {
   readonly from: FlatTree;
   readonly to: FlatTree;
   readonly stage: ReadonlyMap<string, StageEntry>;
-  /** "refuse" keeps every local change; "tracked" gives up those of tracked files; "all" overwrites untracked files too. */
+  /**
+   * "refuse" keeps every local change; "tracked" gives up those of tracked files; "all" overwrites untracked files too.
+   */
   readonly overwrite: Overwrite;
   /** Paths that are left as they are, whatever they hold; for plans that overwrite. */
   readonly isLeftAlone?: (path: string) => boolean;

@@ -1,4 +1,6 @@
-/** What is in a worktree: names and kinds from readdir, stats where they are asked for. Nothing is opened or followed. */
+/**
+ * What is in a worktree: names and kinds from readdir, stats where they are asked for. Nothing is opened or followed.
+ */
 import { isUtf8 } from "node:buffer";
 import type { Dirent } from "node:fs";
 import { readdir } from "node:fs/promises";

@@ -212,7 +212,8 @@ function isZero(bytes: Buffer): boolean {
   return bytes.every((byte) => byte === 0);
 }
 
-// Most paths: parts that nothing else in the grammar of names could refuse. Over 255 characters a part could be too long.
+// Most paths: parts that nothing else in the grammar of names could refuse. Over 255 characters a part could be too
+// long.
 const PLAIN_PATH = /^(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*\/)*[A-Za-z0-9_-][A-Za-z0-9_.-]*$/;
 
 function readPath(bytes: Buffer, index: number): string {

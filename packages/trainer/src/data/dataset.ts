@@ -82,7 +82,9 @@ export function without(data: Dataset, bad: ReadonlySet<number>): Dataset {
   };
 }
 
-/** What makes samples nothing to learn from: that there are none, or of one class only; undefined where they are well. */
+/**
+ * What makes samples nothing to learn from: that there are none, or of one class only; undefined where they are well.
+ */
 export function nothingToLearn(data: Dataset, path: string): string | undefined {
   const name = `'${show(path)}'`;
   if (data.count === 0) return `${name} has no samples`;

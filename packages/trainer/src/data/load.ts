@@ -13,8 +13,9 @@ import { readNpz } from "./npz.ts";
 import { Problems } from "./problems.ts";
 
 /**
- * Reads and checks the samples. With `problems` that do not end at the first, what can be read comes back. Throws FILE_MALFORMED, LIMIT_EXCEEDED or PATH_NOT_FOUND, which name the file and the row,
- * and UNSAFE_PATH for a path that leads out of `inputDir`.
+ * Reads and checks the samples. With `problems` that do not end at the first, what can be read comes back. Throws
+ * FILE_MALFORMED, LIMIT_EXCEEDED or PATH_NOT_FOUND, which name the file and the row, and UNSAFE_PATH for a path that
+ * leads out of `inputDir`.
  */
 export async function loadData(
   { data, backbone }: TrainSpec,
@@ -51,7 +52,9 @@ export async function loadData(
   return dataset;
 }
 
-/** The whole path of something below the inputs, which `field` of the spec names. Throws UNSAFE_PATH, PATH_NOT_FOUND. */
+/**
+ * The whole path of something below the inputs, which `field` of the spec names. Throws UNSAFE_PATH, PATH_NOT_FOUND.
+ */
 export async function insidePath(inputDir: string, path: string, field: string): Promise<string> {
   const outside = (): SmcError =>
     new SmcError(

@@ -30,8 +30,9 @@ export interface NpzOptions {
 }
 
 /**
- * Bytes are taken for images of 0 to 255, other numbers as they are. Of a folder the files NAME.npy are read. Throws FILE_MALFORMED that names the array and the
- * row, LIMIT_EXCEEDED before anything is unpacked that memory may not hold, PATH_NOT_FOUND.
+ * Bytes are taken for images of 0 to 255, other numbers as they are. Of a folder the files NAME.npy are read. Throws
+ * FILE_MALFORMED that names the array and the row, LIMIT_EXCEEDED before anything is unpacked that memory may not hold,
+ * PATH_NOT_FOUND.
  */
 export async function readNpz(path: string, name: string, options: NpzOptions): Promise<Dataset> {
   const file = `'${show(name)}'`;

@@ -18,7 +18,8 @@ const NATIVE_PACKAGE = "@tensorflow/tfjs-node";
 
 /**
  * Makes the fastest backend that loads the current one of this process: the native one when its package is installed,
- * then WASM with our gradient kernels, then plain JavaScript. A name chooses one; the next follows when it does not load.
+ * then WASM with our gradient kernels, then plain JavaScript. A name chooses one; the next follows when it does not
+ * load.
  */
 export async function chooseBackend(wanted: BackendName | "auto" = "auto"): Promise<Backend> {
   // Without it tfjs prints advice on the standard error.

@@ -1,4 +1,7 @@
-/** A trained ONNX model as a frozen extractor: samples in, rows of features out. ONNX Runtime computes it as WebAssembly, on one thread. */
+/**
+ * A trained ONNX model as a frozen extractor: samples in, rows of features out. ONNX Runtime computes it as
+ * WebAssembly, on one thread.
+ */
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { fromErrno, SmcError } from "@smc/store/errors";
@@ -59,8 +62,9 @@ interface Plan {
 }
 
 /**
- * The features of all samples, in their order; labels stay. Computed once: the epochs learn from them. Throws PATH_NOT_FOUND, UNSAFE_PATH,
- * FILE_MALFORMED for a model that cannot be run or gives numbers that are not finite, CONFIG_INVALID where it takes other samples, LIMIT_EXCEEDED.
+ * The features of all samples, in their order; labels stay. Computed once: the epochs learn from them. Throws
+ * PATH_NOT_FOUND, UNSAFE_PATH, FILE_MALFORMED for a model that cannot be run or gives numbers that are not finite,
+ * CONFIG_INVALID where it takes other samples, LIMIT_EXCEEDED.
  */
 export async function extractFeatures(
   data: Dataset,

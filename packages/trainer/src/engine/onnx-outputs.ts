@@ -1,7 +1,7 @@
 /**
  * Makes a value inside of an ONNX graph one of its outputs, so that features can be taken before the classes. Format:
- * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto: the graph is field 7 of the model; of a graph 1 are nodes, 12 outputs; of a node 2 are
- * names of outputs; of an output 1 is its name. Pure.
+ * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto: the graph is field 7 of the model; of a graph 1 are nodes, 12
+ * outputs; of a node 2 are names of outputs; of an output 1 is its name. Pure.
  */
 
 const MODEL_GRAPH = 7;
@@ -70,8 +70,8 @@ function bytesField(number: number, content: Uint8Array): Buffer {
 }
 
 /**
- * The model with `name` as a further output; as it is when it is one already. Throws what `refuse` makes of the reason when no node gives that
- * value, or the bytes are no model.
+ * The model with `name` as a further output; as it is when it is one already. Throws what `refuse` makes of the reason
+ * when no node gives that value, or the bytes are no model.
  */
 export function withOutput(model: Buffer, name: string, refuse: (why: string) => Error): Buffer {
   const graph = [...fieldsOf(model, refuse)].findLast(({ number }) => number === MODEL_GRAPH);

@@ -114,7 +114,9 @@ export function depthwise([x, filter]: readonly [tf.Tensor, tf.Tensor], stride: 
   );
 }
 
-/** Rows times weights plus bias. Transposed by hand: WASM's product of transposed matrices takes eight times as long. */
+/**
+ * Rows times weights plus bias. Transposed by hand: WASM's product of transposed matrices takes eight times as long.
+ */
 export function dense(
   [x, weights, bias]: readonly [tf.Tensor, tf.Tensor, tf.Tensor],
   { activation, inputGradient }: Omit<ConvOptions, "stride">,

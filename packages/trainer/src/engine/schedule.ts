@@ -14,8 +14,8 @@ export interface ScheduleSpec {
 }
 
 /**
- * The learning rate at `epoch`, which may lie between two whole ones and counts from 0. The cosine ends at `epochs`: a run
- * that is extended follows the longer curve from there on.
+ * The learning rate at `epoch`, which may lie between two whole ones and counts from 0. The cosine ends at `epochs`: a
+ * run that is extended follows the longer curve from there on.
  */
 export function learningRateAt(
   epoch: number,

@@ -1,6 +1,6 @@
 /**
- * Gradients of a convolution as convolutions: XNNPACK's forward kernel is the fastest piece of the WASM backend, so both
- * gradients are written as one call of it. Layout NHWC, no dilation, as tfjs asks of these kernels.
+ * Gradients of a convolution as convolutions: XNNPACK's forward kernel is the fastest piece of the WASM backend, so
+ * both gradients are written as one call of it. Layout NHWC, no dilation, as tfjs asks of these kernels.
  */
 import * as tf from "@tensorflow/tfjs-core";
 

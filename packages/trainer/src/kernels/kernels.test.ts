@@ -48,7 +48,10 @@ function expectSame(ours: Values, theirs: Values): void {
   expect(apart / largest).toBeLessThan(1e-5);
 }
 
-/** [input, filter, stride, padding] of convolutions: odd and even, pointwise, wider than high, rows that no filter reaches. */
+/**
+ * [input, filter, stride, padding] of convolutions: odd and even, pointwise, wider than high, rows that no filter
+ * reaches.
+ */
 const CONVOLUTIONS: readonly [
   [number, number, number, number],
   [number, number, number, number],

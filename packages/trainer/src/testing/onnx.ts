@@ -28,7 +28,10 @@ function model(graph: readonly Buffer[]): Buffer {
   return Buffer.concat([field(1, 8), opset, field(7, Buffer.concat([...graph, field(2, "test")]))]);
 }
 
-/** Takes any image of three channels: `mean` are the means of the channels as a map, `flat` as a row; `y` is `flat` times `weights` of 3 × 2. */
+/**
+ * Takes any image of three channels: `mean` are the means of the channels as a map, `flat` as a row; `y` is `flat`
+ * times `weights` of 3 × 2.
+ */
 export function meansModel(weights: readonly number[] = [1, 0, 0, 1, 1, 1]): Buffer {
   const raw = new Uint8Array(Float32Array.from(weights).buffer);
   const tensor = Buffer.concat([field(1, 3), field(1, 2), field(2, FLOAT), field(8, "w"), field(9, raw)]);
