@@ -13,6 +13,7 @@ afterAll(async () => {
 interface Result {
   readonly refs: readonly { readonly name: string; readonly digest: string }[];
   readonly since: readonly string[];
+  readonly format: string;
   readonly records: number;
   readonly checked: { readonly commits: number; readonly files: number } | null;
   readonly imported: { readonly refs: readonly { readonly name: string }[]; readonly objects: number } | null;
@@ -72,6 +73,13 @@ test("smc bundle verify and list need no repository", async () => {
   expect(listed.stdout.split("\n")[0]).toBe(first);
 });
 
+test("smc bundle create --format carv2 adds an index, and such a bundle is taken", async () => {
+  const made = await box.json<Result>("bundle", "create", "../indexed.car", "v1.0.0", "--format", "carv2");
+  expect(made).toMatchObject({ format: "carv2" });
+  expect(readFileSync(box.path("../indexed.car"))[10]).toBe(2);
+  expect(await box.ok("bundle", "verify", "../indexed.car")).toMatch(/^CARv2\n[^]*\nok\n$/);
+});
+
 test("smc bundle tells damage from what is no bundle, and imports neither", async () => {
   await using fresh = await createSandbox();
   const whole = readFileSync(box.path("../one.car"));
@@ -121,4 +129,6 @@ test("smc bundle refuses words that it does not know", async () => {
   expect(await box.refused("bundle", "verify", "../one.car", "main")).toMatchObject({ code: "USAGE" });
   expect(await box.refused("bundle", "list", "--all", "../one.car")).toMatchObject({ code: "USAGE" });
   expect(await box.refused("bundle", "verify", "--name", "x", "../one.car")).toMatchObject({ code: "USAGE" });
+  const indexed = ["bundle", "import", "--format", "carv2", "../one.car"];
+  expect(await box.refused(...indexed)).toMatchObject({ code: "USAGE" });
 });

@@ -14,6 +14,7 @@ export const filesApi = {
       all: optional(flag),
       since: optional(texts),
       force: optional(flag),
+      format: optional(choice("carv1", "carv2")),
       name: optional(text),
     },
     progress,

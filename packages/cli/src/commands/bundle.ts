@@ -10,15 +10,15 @@ const ACTIONS = ["create", "verify", "list", "import"] as const;
 
 export const command = defineCommand({
   usage: [
-    "bundle create FILE [REF ... | --all] [--since REV ...] [--force]",
+    "bundle create FILE [REF ... | --all] [--since REV ...] [--format carv1|carv2] [--force]",
     "bundle verify FILE",
     "bundle list FILE",
     "bundle import FILE [REF ...] [--name NAME]",
   ],
   description: [
     "A bundle is one file with branches, tags and everything that they need: for a stick, a mail, an archive. It is",
-    "a CAR file (CARv1), which the tools of IPFS list and read; one to which they added an index (CARv2) is taken",
-    'too. With --since it holds only what those revisions do not have. "verify" compares every byte with its digest',
+    "a CAR file, which the tools of IPFS list and read: CARv1, or with --format carv2 one with an index, so that they",
+    'find a block without reading all. With --since it holds only what those revisions do not have. "verify" compares every byte with its digest',
     'and needs no repository. "import" is like a fetch: branches become NAME/BRANCH, tags stay tags, and nothing is',
     "imported of a bundle that is damaged.",
   ],
@@ -40,12 +40,18 @@ export const command = defineCommand({
       value: "REV",
       summary: "create: leave out what the receiver has",
     },
+    format: {
+      type: "choice",
+      choices: ["carv1", "carv2"],
+      summary: "create: carv2 is a CARv1 with an index (carv1)",
+    },
     force: { type: "boolean", short: "f", summary: "create: replace a file that is there" },
     name: { type: "string", value: "NAME", summary: "import: branches become NAME/BRANCH (bundle)" },
   },
   examples: [
     ["smc bundle create model.car main v1.0.0", "one branch and one tag"],
     ["smc bundle create news.car --all --since v1.0.0", "what is new since v1.0.0"],
+    ["smc bundle create model.car --all --format carv2", "for tools that look for single blocks"],
     ["smc bundle verify model.car", "did it arrive whole?"],
     ["smc bundle import model.car", "take it over"],
     ["smc switch -c main bundle/main", "and work with it"],
@@ -59,9 +65,9 @@ export const command = defineCommand({
         `bundle: '${show(word, 80)}' is not one of ${ACTIONS.join(", ")}`,
       );
     if (file === undefined) throw new SmcError("USAGE", `it is "smc bundle ${action} FILE"`);
-    const { all, since, force, name } = options;
-    if (action !== "create" && (all || force || since.length > 0))
-      throw new SmcError("USAGE", '--all, --since and --force go with "smc bundle create"');
+    const { all, since, force, format, name } = options;
+    if (action !== "create" && (all || force || since.length > 0 || format !== undefined))
+      throw new SmcError("USAGE", '--all, --since, --format and --force go with "smc bundle create"');
     if (action !== "import" && name !== undefined)
       throw new SmcError("USAGE", '--name goes with "smc bundle import"');
     if ((action === "verify" || action === "list") && refs.length > 0)
@@ -72,6 +78,7 @@ export const command = defineCommand({
       ...(refs.length === 0 ? {} : { refs }),
       ...(action === "create" ? { all, force } : {}),
       ...(since.length === 0 ? {} : { since: [...since] }),
+      ...(format === undefined ? {} : { format }),
       ...(name === undefined ? {} : { name }),
     });
   },
@@ -87,6 +94,7 @@ export const command = defineCommand({
       if (imported.refs.length === 0) out.line("Already up to date.");
       return;
     }
+    if (data.format === "carv2" && action !== "create") out.line("CARv2");
     for (const { name, digest } of data.refs) out.line(`${shortDigest(digest)}  ${shortRef(name)}`);
     for (const digest of data.since) out.line(`needs ${digest}`);
     printChecked(data, out);

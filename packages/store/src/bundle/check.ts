@@ -19,6 +19,8 @@ export interface BundleBlock extends BlockPlace {
 export interface ReadBundle {
   readonly file: BundleFile;
   readonly bundle: Bundle;
+  /** Of CAR. */
+  readonly version: 1 | 2;
   readonly blocks: ReadonlyMap<Digest, BundleBlock>;
   /** Of blobs of several chunks: their lists. */
   readonly lists: ReadonlyMap<Digest, Digest>;
@@ -35,10 +37,10 @@ export interface BundleCounts {
 
 /** Reads and hashes every block. Throws FILE_MALFORMED, OBJECT_CORRUPT, FORMAT_UNSUPPORTED. */
 export async function readBundle(file: BundleFile, call: Call): Promise<ReadBundle> {
-  const { bundle, digest: root, end } = await file.readRoot();
+  const { bundle, digest: root, place, version } = await file.readRoot();
   const blocks = new Map<Digest, BundleBlock>();
   const lists = new Map<Digest, Digest>();
-  for await (const { digest, isRaw, at, sizeBytes, bytes } of file.blocks(end, call)) {
+  for await (const { digest, isRaw, at, sizeBytes, bytes } of file.blocks(place.at + place.sizeBytes, call)) {
     if (blocks.has(digest) || digest === root) throw file.damaged(`it holds block ${digest} twice`);
     if (blocks.size >= bundle.records)
       throw file.damaged(`it holds more than the ${bundle.records} records that it should`);
@@ -52,7 +54,8 @@ export async function readBundle(file: BundleFile, call: Call): Promise<ReadBund
   }
   if (blocks.size < bundle.records)
     throw file.damaged(`it ends after ${blocks.size} of ${bundle.records} records`);
-  return { file, bundle, blocks, lists };
+  await file.checkIndex({ root, place, blocks }, call);
+  return { file, bundle, version, blocks, lists };
 }
 
 /**

@@ -6,8 +6,11 @@ import { breathe, type Call, createPacer } from "../call.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { type Digest, digestFromBytes } from "../objects/digest.ts";
 import { show } from "../show.ts";
+import { BlockIndex, INDEX_CODEC } from "./block-index.ts";
 import {
+  blockHeadBytes,
   type Bundle,
+  type CarSpan,
   decodeBundle,
   HEAD_BYTES_MAX,
   HEADER_BYTES,
@@ -37,20 +40,28 @@ export interface Block extends BlockPlace {
   readonly bytes: Uint8Array;
 }
 
+export interface Root {
+  readonly bundle: Bundle;
+  readonly digest: Digest;
+  readonly place: BlockPlace;
+  /** Of CAR. */
+  readonly version: 1 | 2;
+}
+
 export class BundleFile implements AsyncDisposable {
   readonly path: string;
   readonly sizeBytes: number;
   readonly #handle: FileHandle;
   #window: Uint8Array = new Uint8Array(0);
   #windowAt = 0;
-  /** Where the blocks end. */
-  #end: number;
+  /** Where the CARv1 is. */
+  #span: CarSpan;
 
   private constructor(path: string, handle: FileHandle, sizeBytes: number) {
     this.path = path;
     this.#handle = handle;
     this.sizeBytes = sizeBytes;
-    this.#end = sizeBytes;
+    this.#span = { from: 0, end: sizeBytes, version: 1, indexAt: undefined };
   }
 
   /** A fifo or device is not waited for. Throws PATH_NOT_FOUND, FILE_UNSUPPORTED. */
@@ -68,11 +79,11 @@ export class BundleFile implements AsyncDisposable {
   }
 
   /** What the root says. Throws FILE_MALFORMED for what is no bundle, OBJECT_CORRUPT, FORMAT_UNSUPPORTED. */
-  async readRoot(): Promise<{ bundle: Bundle; digest: Digest; end: number }> {
+  async readRoot(): Promise<Root> {
     const span = parseOuter(await this.#peek(0, OUTER_BYTES), this.sizeBytes);
     if (span === undefined) throw this.#malformed("it does not say where in it the CARv1 is");
-    const { from } = span;
-    this.#end = span.end;
+    const { from, version } = span;
+    this.#span = span;
     const digest = parseHeader(await this.#peek(from, HEADER_BYTES));
     if (digest === undefined) throw this.#malformed("it does not begin as a CAR file of one root");
     const place = await this.#blockAt(from + HEADER_BYTES);
@@ -82,7 +93,7 @@ export class BundleFile implements AsyncDisposable {
       throw this.#malformed(`its root has more than ${ROOT_BYTES_MAX} bytes`);
     const bytes = await this.read(place, digest);
     try {
-      return { bundle: decodeBundle(bytes), digest, end: place.at + place.sizeBytes };
+      return { bundle: decodeBundle(bytes), digest, place, version };
     } catch (error) {
       if (!isSmcError(error, "OBJECT_INVALID")) throw error;
       throw this.#malformed(error.message, error);
@@ -94,13 +105,14 @@ export class BundleFile implements AsyncDisposable {
    */
   async *blocks(from: number, call: Call): AsyncIterable<Block> {
     const pace = createPacer(call);
-    for (let at = from; at < this.#end;) {
+    const { end } = this.#span;
+    for (let at = from; at < end;) {
       const place = await this.#blockAt(at);
       if (place === undefined) throw this.damaged(`there is no block at byte ${at}`);
       const bytes = await this.read(place, place.digest);
       yield { ...place, bytes };
       at = place.at + place.sizeBytes;
-      call.onProgress({ phase: "verify", done: at, total: this.#end, unit: "bytes" });
+      call.onProgress({ phase: "verify", done: at, total: end, unit: "bytes" });
       await pace();
     }
   }
@@ -116,18 +128,43 @@ export class BundleFile implements AsyncDisposable {
     throw this.damaged(`the bytes of block ${digest} are not what its digest says`);
   }
 
+  /**
+   * Compares an index of the codec that we write, of which the file says that it has every block, with these: all of
+   * them. Others are not looked at. Throws OBJECT_CORRUPT.
+   */
+  async checkIndex(
+    { root, place, blocks }: { root: Digest; place: BlockPlace; blocks: ReadonlyMap<Digest, BlockPlace> },
+    call: Call,
+  ): Promise<void> {
+    const { indexAt, from } = this.#span;
+    if (indexAt === undefined) return;
+    const codec = await this.#fill(new Uint8Array(INDEX_CODEC.length), indexAt);
+    if (!INDEX_CODEC.equals(codec)) return;
+    const index = new BlockIndex(1 + blocks.size);
+    const add = (digest: Digest, { at, sizeBytes }: BlockPlace): void =>
+      index.add(digest, at - blockHeadBytes(sizeBytes) - from);
+    add(root, place);
+    for (const [digest, block] of blocks) add(digest, block);
+    let at = indexAt;
+    for await (const bytes of index.encode(createPacer(call))) {
+      const found = await this.#fill(new Uint8Array(bytes.length), at);
+      if (!bytes.equals(found)) throw this.damaged("its index does not say where its blocks are");
+      at += bytes.length;
+    }
+  }
+
   /** Undefined for what is no block, or does not end in the file: so nothing is allocated that the file cannot fill. */
   async #blockAt(start: number): Promise<(BlockPlace & { digest: Digest; isRaw: boolean }) | undefined> {
     const head = parseBlockHead(await this.#peek(start, HEAD_BYTES_MAX));
     if (head === undefined) return undefined;
     const { digest, isRaw, sizeBytes } = head;
     const at = start + head.headBytes;
-    return at + sizeBytes > this.#end ? undefined : { digest, isRaw, at, sizeBytes };
+    return at + sizeBytes > this.#span.end ? undefined : { digest, isRaw, at, sizeBytes };
   }
 
   /** At most that many bytes: fewer at the end of the file. */
   async #peek(at: number, length: number): Promise<Uint8Array> {
-    const wanted = Math.max(0, Math.min(length, this.#end - at));
+    const wanted = Math.max(0, Math.min(length, this.#span.end - at));
     if (at < this.#windowAt || at + wanted > this.#windowAt + this.#window.length) {
       const size = Math.min(WINDOW_BYTES, this.sizeBytes - at);
       this.#window = await this.#fill(new Uint8Array(size), at);

@@ -115,24 +115,48 @@ const VARINT_BYTES_MAX = 5;
 /** What stands before a block's content has at most so many bytes. */
 export const HEAD_BYTES_MAX = VARINT_BYTES_MAX + CID_BYTES;
 
+/** What stands before a block of so many bytes. */
+export function blockHeadBytes(sizeBytes: number): number {
+  let varintBytes = 1;
+  for (let rest = CID_BYTES + sizeBytes; rest > 127; rest = Math.floor(rest / 128)) varintBytes += 1;
+  return varintBytes + CID_BYTES;
+}
+
 /** How CARv2 begins: a header of CAR that says version 2. Behind it stands where the CARv1 in it is. */
 const PRAGMA = Buffer.from("0aa16776657273696f6e02", "hex");
 const CHARACTERISTICS_BYTES = 16;
+/** In the first byte of the characteristics: the index has every block. */
+const FULLY_INDEXED = 0x80;
 export const OUTER_BYTES = PRAGMA.length + CHARACTERISTICS_BYTES + 3 * 8;
 
 /** Where the CARv1 of a file is. */
 export interface CarSpan {
   readonly from: number;
   readonly end: number;
+  readonly version: 1 | 2;
+  /** Where an index is that has every block, by what the file says. */
+  readonly indexAt: number | undefined;
+}
+
+/** What stands before a CARv1 of so many bytes with an index of every block right behind it. */
+export function encodeOuter(dataBytes: number): Buffer {
+  const bytes = Buffer.alloc(OUTER_BYTES);
+  PRAGMA.copy(bytes);
+  bytes[PRAGMA.length] = FULLY_INDEXED;
+  const numbers = [OUTER_BYTES, dataBytes, OUTER_BYTES + dataBytes];
+  for (const [index, number] of numbers.entries())
+    bytes.writeBigUInt64LE(BigInt(number), PRAGMA.length + CHARACTERISTICS_BYTES + index * 8);
+  return bytes;
 }
 
 /**
  * The span that a file of CARv2 names in its first bytes, the whole file when it is none. Undefined when that cannot
- * be: outside the file, in its head, or where its index is. The index is not needed: a reader looks at every block.
+ * be: outside the file, in its head, or where its index is.
  */
 export function parseOuter(head: Uint8Array, sizeBytes: number): CarSpan | undefined {
   const bytes = Buffer.from(head.buffer, head.byteOffset, head.length);
-  if (!bytes.subarray(0, PRAGMA.length).equals(PRAGMA)) return { from: 0, end: sizeBytes };
+  if (!bytes.subarray(0, PRAGMA.length).equals(PRAGMA))
+    return { from: 0, end: sizeBytes, version: 1, indexAt: undefined };
   if (bytes.length < OUTER_BYTES) return undefined;
   const numberAt = (index: number): number =>
     Number(bytes.readBigUInt64LE(PRAGMA.length + CHARACTERISTICS_BYTES + index * 8));
@@ -140,7 +164,9 @@ export function parseOuter(head: Uint8Array, sizeBytes: number): CarSpan | undef
   const end = from + length;
   const isInside = from >= OUTER_BYTES && length > 0 && end <= sizeBytes;
   const hasIndexBehind = index === 0 || (index >= end && index < sizeBytes);
-  return isInside && hasIndexBehind ? { from, end } : undefined;
+  if (!isInside || !hasIndexBehind) return undefined;
+  const isFull = index !== 0 && ((bytes[PRAGMA.length] ?? 0) & FULLY_INDEXED) !== 0;
+  return { from, end, version: 2, indexAt: isFull ? index : undefined };
 }
 
 /** The root that the header of the file names; undefined when it is not one of CARv1 with one root of ours. */

@@ -1,7 +1,7 @@
 /** Writes a bundle: below another name first, so that a bundle of that name is whole. */
 import { CarWriter } from "@ipld/car/writer";
 import { CID } from "multiformats/cid";
-import { type Call, throwIfCanceled } from "../call.ts";
+import { type Call, createPacer, throwIfCanceled } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import type { AppendFile } from "../fs.ts";
 import { writeNewFile } from "../new-file.ts";
@@ -9,7 +9,15 @@ import { type Digest, formatCid, hashBytes } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import type { RecordKind } from "../pack/format.ts";
 import type { NeededRecord } from "../transfer/needed.ts";
-import { type Bundle, encodeBundle } from "./format.ts";
+import { BlockIndex } from "./block-index.ts";
+import {
+  blockHeadBytes,
+  type Bundle,
+  encodeBundle,
+  encodeOuter,
+  HEADER_BYTES,
+  OUTER_BYTES,
+} from "./format.ts";
 
 /** Small pieces are written together. */
 const WRITE_BYTES = 1024 * 1024;
@@ -23,6 +31,8 @@ const ORDER: readonly RecordKind[] = ["tag", "commit", "tree", "chunklist", "chu
 export interface BundleContents {
   readonly bundle: Bundle;
   readonly records: readonly NeededRecord[];
+  /** Of CAR; 2 is one of 1 with an index behind it. */
+  readonly version: 1 | 2;
 }
 
 /**
@@ -40,16 +50,52 @@ export async function writeBundle(
 
 async function fill(
   store: OwnedStore,
-  { file, bundle, records }: BundleContents & { file: AppendFile },
+  { file, version, ...contents }: BundleContents & { file: AppendFile },
+  call: Call,
+): Promise<number> {
+  if (version === 1) return fillBlocks(store, { file, from: 0, note: () => undefined, ...contents }, call);
+  const index = new BlockIndex(1 + contents.records.length);
+  let next = HEADER_BYTES;
+  const note = (digest: Digest, sizeBytes: number): void => {
+    index.add(digest, next);
+    next += blockHeadBytes(sizeBytes) + sizeBytes;
+  };
+  const end = await fillBlocks(store, { file, from: OUTER_BYTES, note, ...contents }, call);
+  if (end !== OUTER_BYTES + next)
+    throw new Error(`the blocks of a bundle end at byte ${end}, not at ${OUTER_BYTES + next}`);
+  let at = end;
+  for await (const bytes of index.encode(createPacer(call))) {
+    await file.write(bytes, at);
+    at += bytes.length;
+  }
+  await file.write(encodeOuter(next), 0);
+  return at;
+}
+
+interface Blocks extends Omit<BundleContents, "version"> {
+  readonly file: AppendFile;
+  /** Where in the file the CARv1 begins. */
+  readonly from: number;
+  /** Told of each block before it is written. */
+  readonly note: (digest: Digest, sizeBytes: number) => void;
+}
+
+/** Writes the CARv1; returns where it ends in the file. */
+async function fillBlocks(
+  store: OwnedStore,
+  { file, from, note, bundle, records }: Blocks,
   call: Call,
 ): Promise<number> {
   const root = encodeBundle(bundle);
-  const rootCid = cidOf(hashBytes(root), "bundle");
+  const rootDigest = hashBytes(root);
+  const rootCid = cidOf(rootDigest, "bundle");
   const { writer, out } = CarWriter.create(rootCid);
-  const sink = drain(out, file);
+  const sink = drain(out, { file, from });
   try {
+    note(rootDigest, root.length);
     await writer.put({ cid: rootCid, bytes: root });
     for await (const { digest, kind, raw } of readRecords(store, records, call)) {
+      note(digest, raw.length);
       await writer.put({ cid: cidOf(digest, kind), bytes: raw });
       sink.assertWritten();
       throwIfCanceled(call);
@@ -58,7 +104,7 @@ async function fill(
     await writer.close();
     await sink.ended;
   }
-  return sink.sizeBytes();
+  return sink.end();
 }
 
 function cidOf(digest: Digest, kind: string): CID {
@@ -70,19 +116,23 @@ interface Sink {
   readonly ended: Promise<void>;
   /** Throws what failed. */
   assertWritten(): void;
-  sizeBytes(): number;
+  /** Where in the file the last byte ends. */
+  end(): number;
 }
 
-function drain(out: AsyncIterable<Uint8Array>, file: AppendFile): Sink {
+function drain(
+  out: AsyncIterable<Uint8Array>,
+  { file, from }: { readonly file: AppendFile; readonly from: number },
+): Sink {
   let failure: { readonly error: unknown } | undefined;
-  let sizeBytes = 0;
+  let end = from;
   const write = async (pieces: readonly Uint8Array[]): Promise<void> => {
     if (failure !== undefined || pieces.length === 0) return;
     const bytes = Buffer.concat(pieces);
-    await file.write(bytes, sizeBytes).catch((error: unknown) => {
+    await file.write(bytes, end).catch((error: unknown) => {
       failure = { error };
     });
-    sizeBytes += bytes.length;
+    end += bytes.length;
   };
   const run = async (): Promise<void> => {
     let waiting: Uint8Array[] = [];
@@ -103,9 +153,9 @@ function drain(out: AsyncIterable<Uint8Array>, file: AppendFile): Sink {
   return {
     ended: run(),
     assertWritten,
-    sizeBytes: () => {
+    end: () => {
       assertWritten();
-      return sizeBytes;
+      return end;
     },
   };
 }

@@ -6,10 +6,13 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { CarIndexer } from "@ipld/car/indexer";
 import { CarBlockIterator } from "@ipld/car/iterator";
+import { MultihashIndexSortedReader } from "cardex/multihash-index-sorted";
 import { expect, test } from "vitest";
 import { parseRefName } from "../objects/names.ts";
 import { encodeTag } from "../objects/objects.ts";
@@ -156,6 +159,40 @@ test("a bundle in a CARv2 file, with padding and an index, is taken as the one i
       });
       rmSync(join(folder, "other"), { recursive: true });
     }
+  });
+});
+
+test("a bundle with an index is read by it, block by block, and the index is checked", async () => {
+  await withBench(2, async ({ file, run, versions }) => {
+    const made = await run({ action: "create", refs: ["main"], format: "carv2" });
+    expect(made).toMatchObject({ format: "carv2", sizeBytes: statSync(file).size });
+    const whole = readFileSync(file);
+    const [version, from, indexAt] = [
+      whole[10],
+      whole.readBigUInt64LE(27),
+      Number(whole.readBigUInt64LE(43)),
+    ];
+    expect([version, from]).toEqual([2, 51n]);
+    const named: [digest: string, offset: number][] = [];
+    const bytes = new Blob([whole.subarray(indexAt)]).stream().getReader();
+    const index = MultihashIndexSortedReader.createReader({ reader: bytes });
+    for (let next = await index.read(); !next.done; next = await index.read())
+      named.push([Buffer.from(next.value.digest).toString("hex"), 51 + next.value.offset]);
+    const found: typeof named = [];
+    for await (const { cid, offset } of await CarIndexer.fromBytes(whole))
+      found.push([Buffer.from(cid.multihash.digest).toString("hex"), offset]);
+    expect(named).toHaveLength(made.records + 1);
+    expect(named).toEqual(found.sort(([a], [b]) => (a < b ? -1 : 1)));
+    expect(new Map(named).has(versions[1]?.commit ?? "")).toBe(true);
+    expect(await run({ action: "verify" })).toMatchObject({ format: "carv2", checked: { commits: 2 } });
+    for (const at of [indexAt + 20, indexAt + 40, whole.length - 1]) {
+      const damaged = Buffer.from(whole);
+      damaged[at] = (damaged[at] ?? 0) ^ 1;
+      writeFileSync(file, damaged);
+      await expect(run({ action: "import" }), `byte ${at}`).rejects.toMatchObject({ code: "OBJECT_CORRUPT" });
+    }
+    writeFileSync(file, whole.subarray(0, -1));
+    await expect(run({ action: "verify" })).rejects.toMatchObject({ code: "OBJECT_CORRUPT" });
   });
 });
 

@@ -22,6 +22,8 @@ import { collectNeeded, type Receiver } from "../transfer/needed.ts";
 import { readHead } from "../worktree/head.ts";
 import type { FetchResult } from "./fetch.ts";
 
+export type BundleFormat = "carv1" | "carv2";
+
 export interface BundleOptions {
   readonly action: "create" | "verify" | "list" | "import";
   /** Absolute, or as seen from where the user stands. */
@@ -34,6 +36,8 @@ export interface BundleOptions {
   readonly since?: readonly string[];
   /** Replaces a file that is there. */
   readonly force?: boolean;
+  /** What `create` writes: "carv1" when left out; "carv2" is that with an index behind it. */
+  readonly format?: BundleFormat;
   /** Branches are imported below `refs/remotes/<name>/`; "bundle" when left out. */
   readonly name?: string;
 }
@@ -43,6 +47,7 @@ export interface BundleResult {
   /** Absolute path. */
   readonly file: string;
   readonly sizeBytes: number;
+  readonly format: BundleFormat;
   /** Of the repository that it was made of. */
   readonly repository: string;
   readonly createdMs: number;
@@ -82,11 +87,11 @@ export async function bundle(place: BundlePlace, options: BundleOptions, call: C
   if (options.action === "create") return create(await open(place), { ...options, path }, call);
   await using file = await BundleFile.open(path);
   if (options.action === "import") return await bring(await open(place), { ...options, file }, call);
-  if (options.action === "list") return answer("list", file, (await file.readRoot()).bundle);
+  if (options.action === "list") return answer("list", file, await file.readRoot());
   const read = await readBundle(file, call);
   const { files } = await checkClosure(read, call);
   const { partialFiles } = await checkBlobs(read, call);
-  return { ...answer("verify", file, read.bundle), checked: { ...countBlocks(read), files, partialFiles } };
+  return { ...answer("verify", file, read), checked: { ...countBlocks(read), files, partialFiles } };
 }
 
 async function open({ store, openRepository }: BundlePlace): Promise<OwnedRepository> {
@@ -96,15 +101,17 @@ async function open({ store, openRepository }: BundlePlace): Promise<OwnedReposi
 function answer(
   action: BundleOptions["action"],
   { path, sizeBytes }: { path: string; sizeBytes: number },
-  { repository, createdMs, refs, since, records }: Bundle,
+  { bundle, version }: { bundle: Bundle; version: 1 | 2 },
 ): BundleResult {
-  const made = { repository, createdMs, refs, since, records };
+  const { repository, createdMs, refs, since, records } = bundle;
+  const format = version === 1 ? "carv1" : "carv2";
+  const made = { format, repository, createdMs, refs, since, records } as const;
   return { action, file: path, sizeBytes, ...made, checked: null, imported: null };
 }
 
 async function create(
   repository: OwnedRepository,
-  { path, force = false, ...options }: BundleOptions & { path: string },
+  { path, force = false, format = "carv1", ...options }: BundleOptions & { path: string },
   call: Call,
 ): Promise<BundleResult> {
   const { store, name } = repository;
@@ -138,8 +145,9 @@ async function create(
     pruned: needed.pruned,
     records: records.length,
   };
-  const { sizeBytes } = await writeBundle(store, { path, force, bundle: root, records }, call);
-  return answer("create", { path, sizeBytes }, root);
+  const version = format === "carv1" ? 1 : 2;
+  const written = await writeBundle(store, { path, force, bundle: root, version, records }, call);
+  return answer("create", { path, ...written }, { bundle: root, version });
 }
 
 async function readRefs(
@@ -214,5 +222,5 @@ async function bring(
     verifiedBlobs: files,
   };
   const checked = { ...countBlocks(read), files, partialFiles: 0 };
-  return { ...answer("import", file, read.bundle), checked, imported };
+  return { ...answer("import", file, read), checked, imported };
 }
