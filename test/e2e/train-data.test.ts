@@ -94,7 +94,7 @@ test(
     const kept = ["--set", "checkpoint.everyEpochs=1", "--set", "checkpoint.keepBest=2"];
     await box.ok(...OWN, "--data", "good.csv", "--epochs", "20", ...stands, ...kept, "--name", "early");
     expect(await box.ok("jobs", "logs", "early")).toMatch(
-      /early stopping at epoch 4: val_loss has not improved since epoch 1 \(\d[\d.]*\); earlyStop\.patience is 3, a larger one waits longer/,
+      /early stopping at epoch 4: val_loss has not improved since epoch 1 \(\d[\d.]*\)$/m,
     );
     const numbers = JSON.parse(await box.ok("cat", "jobs/early:metrics.json")) as Record<string, number>;
     expect(numbers).toMatchObject({ epoch: 1, epochs: 4 });

@@ -66,6 +66,8 @@ async function print(
   if (mode.json) {
     for (const transition of fresh) out.jsonLine({ job: card.id, ...transition });
     if (shows === "curve") for (const point of followed.points) out.jsonLine({ job: card.id, ...point });
+    if (shows === "curve" && followed.isDone && card.reason !== null)
+      out.jsonLine({ job: card.id, reason: card.reason });
     if (shows === "log" && followed.log !== "")
       out.jsonLine({ job: card.id, log: followed.log, droppedBytes: followed.droppedBytes });
   } else if (shows === "curve" && !mode.quiet) {

@@ -22,6 +22,16 @@ function optionLines(specs: OptionSpecs): string[] {
   return formatTable(rows);
 }
 
+/** In the order of their first options. */
+function groupsOf(specs: OptionSpecs): Map<string, Record<string, OptionSpec>> {
+  const groups = new Map<string, Record<string, OptionSpec>>();
+  for (const [name, spec] of Object.entries(specs)) {
+    const { group = "Options" } = spec;
+    groups.set(group, { ...groups.get(group), [name]: spec });
+  }
+  return groups;
+}
+
 function exampleLines(examples: Command["examples"]): string[] {
   return formatTable(examples.map(([command, says]) => [`  ${command}`, `# ${says}`]));
 }
@@ -50,7 +60,7 @@ export function commandHelp(name: CommandName, command: Command): string[] {
     ]);
     lines.push("", "Arguments:", ...formatTable(rows));
   }
-  if (Object.keys(command.options).length > 0) lines.push("", "Options:", ...optionLines(command.options));
+  for (const [head, specs] of groupsOf(command.options)) lines.push("", `${head}:`, ...optionLines(specs));
   lines.push("", "Examples:", ...exampleLines(command.examples));
   lines.push("", 'Global options: see "smc help". Exit status: see "smc help exit-codes".');
   return lines;

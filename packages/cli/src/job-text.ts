@@ -54,7 +54,10 @@ export function stateLine(job: JobCard, at: number): string {
 /** What there is to say at the end. */
 export function endLines(job: JobCard): string[] {
   const seconds = ((job.endedMs ?? 0) - (job.startedMs ?? job.endedMs ?? 0)) / 1000;
-  const lines = [`${job.state} after ${formatDuration(seconds)}: ${show(job.why, WHY_SHOWN)}`];
+  const lines = [
+    ...(job.reason === null ? [] : [show(job.reason, WHY_SHOWN)]),
+    `${job.state} after ${formatDuration(seconds)}: ${show(job.why, WHY_SHOWN)}`,
+  ];
   if (job.commit !== null) {
     lines.push(`commit ${shortDigest(job.commit)} on ${show(job.branch)}`);
     lines.push("next: smc compare champion challenger");
@@ -74,6 +77,7 @@ export function printJob(data: JobsResult, out: Output): void {
     ["program", show(job.spec.argv.join(" "), WHY_SHOWN)],
     ["repository", show(job.repository)],
     ["input", shortDigest(job.input)],
+    ...(job.reason === null ? [] : [["reason", show(job.reason, WHY_SHOWN)]]),
     ...(job.commit === null ? [] : [["commit", `${shortDigest(job.commit)} on ${show(job.branch)}`]]),
     ["asked by", show(job.actor)],
     ["priority", String(job.priority)],

@@ -11,6 +11,8 @@ interface OptionBase {
   /** One letter, without the dash. */
   readonly short?: string;
   readonly summary: string;
+  /** Head below which help pages list it; "Options" when left out. */
+  readonly group?: string;
 }
 
 /** An option as data: help pages, completion and the docs test read it. */

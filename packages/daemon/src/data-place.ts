@@ -1,5 +1,14 @@
 /** For `data`: its verb with the trainer that reads; and for `train`: what its words for data and backbone name. */
-import { type Call, cat, data, type DataResult, dataSetsOf, settingsOfPath } from "@smc/store";
+import {
+  type Call,
+  cat,
+  type CheckedSettings,
+  data,
+  type DataResult,
+  dataSetsOf,
+  mayBeInVersion,
+  settingsOfPath,
+} from "@smc/store";
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import type { Input } from "./api.ts";
@@ -29,6 +38,20 @@ export async function withDataSet(
   const sets = await dataSetsOf(await openRepository(context), revision, call);
   const set = sets.find((each) => each.name === name);
   return { ...(set?.settings ?? settingsOfPath(name)), ...others };
+}
+
+/** What is wrong with the place of the data: only looked at, not read. */
+export async function missingData(
+  context: Context,
+  { settings, named, revision = "HEAD" }: { settings: Scalars; named: Scalars; revision: string | undefined },
+  call: Call,
+): Promise<CheckedSettings["faults"]> {
+  const { "data.path": path, "data.kind": kind } = named;
+  if (typeof path !== "string" || kind === "digits") return [];
+  const isThere = await mayBeInVersion(await openRepository(context), { revision, path }, call);
+  if (isThere) return [];
+  const message = `'${show(path, 200)}' is not in ${show(revision, 80)}; add and commit it first`;
+  return [{ field: settings["data"] === undefined ? "data.path" : "data", message }];
 }
 
 const EXTRACTOR = /^onnx:(?:(.+):)?([^:]+)$/s;

@@ -1,6 +1,7 @@
 /** For verbs about jobs: the queue, and the repository that the user stands in. */
 import {
   type Call,
+  type CheckedSettings,
   findJob,
   flattenSettings,
   jobPlaces,
@@ -13,7 +14,7 @@ import {
 import { SmcError } from "@smc/store/errors";
 import type { Input } from "./api.ts";
 import { type Context, openRepository } from "./context.ts";
-import { withDataSet, withExtractor } from "./data-place.ts";
+import { missingData, withDataSet, withExtractor } from "./data-place.ts";
 import { checkTraining, checkTrainings, nest } from "./jobs/check-training.ts";
 
 export function onJobs<Options, Result>(
@@ -25,11 +26,14 @@ export function onJobs<Options, Result>(
     const open = (): ReturnType<typeof openRepository> => openRepository(context);
     const checkSettings: TrainPlace["checkSettings"] = async (all, revision) => {
       const whole: object[] = [];
+      const missing: CheckedSettings["faults"][] = [];
       for (const settings of all) {
         const named = await withDataSet(context, { settings, revision }, call);
+        missing.push(await missingData(context, { settings, named, revision }, call));
         whole.push(nest(await withExtractor(context, { settings: named, revision }, call)));
       }
-      return checkTrainings(whole, call.signal);
+      const checked = await checkTrainings(whole, call.signal);
+      return checked.map((each, at) => ({ ...each, faults: [...each.faults, ...(missing[at] ?? [])] }));
     };
     return await verb({ store, queue: jobs, openRepository: open, checkSettings }, input, call);
   };

@@ -24,11 +24,11 @@ export {
 export { bestEpoch } from "./jobs/best-epoch.ts";
 export { readHistory } from "./jobs/job-history.ts";
 export type { BestEpoch } from "./jobs/best-epoch.ts";
-export type { JobProgress } from "./jobs/job-progress.ts";
+export { type JobProgress, readProgress } from "./jobs/job-progress.ts";
 export { logTail, readLog } from "./jobs/job-log.ts";
 export type { CheckedSettings, JobQueue, JobsPlace, QueueState, TrainPlace } from "./jobs/job-queue.ts";
 export * from "./jobs/job-record.ts";
-export { dataSetsOf } from "./data/stored-data.ts";
+export { dataSetsOf, mayBeInVersion } from "./data/stored-data.ts";
 export { settingsOfPath } from "./data/data-settings.ts";
 export { flattenSettings } from "./jobs/train-config.ts";
 export { makeWorkingCopy } from "./jobs/working-copy.ts";

@@ -4,6 +4,7 @@ import { cpus, platform, release } from "node:os";
 import { join } from "node:path";
 import { replaceFile } from "@smc/store/fs";
 import * as tf from "@tensorflow/tfjs-core";
+import { callbackNames, CSV } from "./callbacks/names.ts";
 import type { Metrics } from "./callbacks/watch.ts";
 import type { Scaling } from "./data/batches.ts";
 import type { BackendName } from "./engine/backend.ts";
@@ -15,6 +16,10 @@ import { metricNames, type TrainSpec } from "./spec.ts";
 import type { EpochRow } from "./state.ts";
 
 const HISTORY = "history.csv";
+
+export function hasHistory({ callbacks }: Pick<TrainSpec, "callbacks">): boolean {
+  return callbackNames(callbacks).includes(CSV);
+}
 
 /** A row for each epoch; old or new after a crash, never half. */
 export async function writeHistory(
@@ -57,7 +62,7 @@ export async function writeOutput(
   outcome: Outcome,
 ): Promise<{ files: string[]; modelDigest?: string; metrics: Metrics }> {
   const { spec, network, classes, scaling, model, history, extractor } = outcome;
-  const files = [await writeHistory(outputDir, outcome)];
+  const files = hasHistory(spec) ? [await writeHistory(outputDir, outcome)] : [];
   const write = async (name: string, content: string | Uint8Array): Promise<void> => {
     await replaceFile(join(outputDir, name), content);
     files.push(name);

@@ -3,6 +3,7 @@ import { Ajv, type ErrorObject } from "ajv";
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { type Static, type TProperties, Type } from "typebox";
+import { CSV, switchOn } from "./callbacks/names.ts";
 import { isAugmented } from "./data/augment.ts";
 import { BACKBONES, EXTRACTOR } from "./engine/backbones.ts";
 import { LAYOUTS, PIXEL_RANGES } from "./engine/extractor.ts";
@@ -98,6 +99,8 @@ export const TrainSpecSchema = fields({
     color: share(0),
     mixup: number(0, 10, 0),
   }),
+  // Names with commas: what is switched on with its usual settings.
+  callbacks: text(CSV),
   earlyStop: Type.Optional(
     fields({
       ...watched,
@@ -147,7 +150,9 @@ const fits = ajv.compile(TrainSpecSchema);
  */
 export function resolveSpec(given: unknown): TrainSpec {
   const spec = structuredClone(given) as TrainSpec;
-  const faults: SpecFault[] = fits(spec) ? [] : (fits.errors ?? []).map(describe);
+  const strange = typeof spec === "object" && spec !== null ? switchOn(spec) : [];
+  const faults: SpecFault[] = strange.map((message) => ({ field: "callbacks", message }));
+  if (!fits(spec)) faults.push(...(fits.errors ?? []).map(describe));
   if (faults.length === 0) {
     spec.loss ??= spec.data.task === "classify" ? "cross-entropy" : "mse";
     faults.push(...contradictions(spec));

@@ -41,7 +41,7 @@ export function startState(): RunState {
 }
 
 /** Fields that may differ between a run and the one that continues it: they decide when it ends and what is kept. */
-const FREE_FIELDS = ["epochs", "checkpoint", "timeLimitMs", "terminateOnNan"];
+const FREE_FIELDS = ["callbacks", "epochs", "checkpoint", "timeLimitMs", "terminateOnNan"];
 
 /** What of the spec a run may not be continued without: it decides about the weights, or about which are best. */
 export function fixedPart(spec: TrainSpec): Record<string, unknown> {

@@ -13,7 +13,7 @@ import { Model, type NamedTensors } from "./engine/model.ts";
 import { assertStepFits, learnedCount } from "./engine/network.ts";
 import { type EpochEnd, judgeEpoch, learnEpoch, type Session } from "./epoch.ts";
 import type { Prediction, TrainContext, TrainResult } from "./events.ts";
-import { type ChosenModel, writeHistory, writeOutput } from "./output.ts";
+import { type ChosenModel, hasHistory, writeHistory, writeOutput } from "./output.ts";
 import { resolveSpec, type TrainSpec, type Watched } from "./spec.ts";
 import { NO_SUMS, startState } from "./state.ts";
 
@@ -184,7 +184,11 @@ class Run {
     const { spec, state } = this.session;
     while (state.epoch < spec.epochs) {
       const stop = earlyStopReason(state.progress, { earlyStop: spec.earlyStop, epoch: state.epoch });
-      if (stop !== undefined) return this.ended({ status: "finished", reason: stop });
+      if (stop !== undefined) {
+        const text = `the patience is ${spec.earlyStop?.patience}; a larger one waits longer`;
+        this.context.onEvent({ type: "message", level: "info", text });
+        return this.ended({ status: "finished", reason: stop });
+      }
       const learned = await learnEpoch(this.session);
       if (learned.end !== "whole") return this.ended(endOf(learned));
       const judged = await judgeEpoch(this.session);
@@ -197,9 +201,6 @@ class Run {
   private async ended(end: RunEnd): Promise<RunEnd> {
     const { state } = this.session;
     if (end.status !== "failed" && state.step > this.savedStep) await this.save();
-    if (end.reason !== undefined) {
-      this.context.onEvent({ type: "message", level: "info", text: end.reason });
-    }
     return end;
   }
 
@@ -215,7 +216,7 @@ class Run {
     if (state.progress.bestEpoch === epoch && spec.earlyStop?.restoreBest === true)
       this.best = model.weights();
     onEvent({ type: "epoch", epochs: spec.epochs, predictions, ...row });
-    await writeHistory(this.context.outputDir, { spec, history: state.history });
+    if (hasHistory(spec)) await writeHistory(this.context.outputDir, { spec, history: state.history });
     if (epoch % spec.checkpoint.everyEpochs === 0) await this.save();
   }
 

@@ -9,6 +9,8 @@ import { inheritedVariables, namedVariables } from "../job-variables.ts";
 import { followGroup } from "../follow-group.ts";
 import { exitOf, jobTable } from "../job-text.ts";
 import { parsePairs, parseScalars } from "../pairs.ts";
+import { resumeJob } from "../resume-job.ts";
+import { SETTING_OPTIONS, settingsOf } from "../train-settings.ts";
 
 const PRIORITY_MAX = 1000;
 const LINE_SHOWN = 1000;
@@ -18,6 +20,7 @@ export const command = defineCommand({
     "train [options] [REV] -- PROGRAM [ARG ...]",
     "train --engine tfjs --data PATH [--backbone NAME] [--epochs N] [--set K=V ...] [options] [REV]",
     "train --config FILE [options] [REV] [-- PROGRAM [ARG ...]]",
+    "train --resume JOB [--epochs N] [--patience N] [-d]",
   ],
   description: [
     "Runs a program of any framework as a job of the daemon, in a working copy of REV of its own, and commits what",
@@ -54,26 +57,10 @@ export const command = defineCommand({
       choices: ["command", "tfjs"],
       summary: "tfjs: the trainer of smc, without a program",
     },
-    data: {
+    resume: {
       type: "string",
-      value: "PATH",
-      summary: "tfjs: a data set of smc data, or a folder of images, .csv, .npz, .npy of REV, or digits",
-    },
-    backbone: {
-      type: "string",
-      value: "NAME",
-      summary: "tfjs: mlp, tiny-cnn, …, or onnx:FILE for a head on that model",
-    },
-    epochs: { type: "string", value: "N", summary: "tfjs: how often all data are seen" },
-    batch: { type: "string", value: "N", summary: "tfjs: samples of a step" },
-    lr: { type: "string", value: "X", summary: "tfjs: learning rate" },
-    optimizer: { type: "string", value: "NAME", summary: "tfjs: adam, sgd, …" },
-    seed: { type: "string", value: "N", summary: "tfjs: the same seed gives the same weights" },
-    set: {
-      type: "string",
-      value: "K=V",
-      multiple: true,
-      summary: "tfjs: any other setting, such as augment.flip=true",
+      value: "JOB",
+      summary: "let a job go on in its folder, with --epochs or --patience also a finished one",
     },
     grid: {
       type: "string",
@@ -82,6 +69,7 @@ export const command = defineCommand({
       summary: "a job for each combination: of settings, or of {K} in words of the program",
     },
     detach: { type: "boolean", short: "d", summary: "return as soon as there is a job" },
+    ...SETTING_OPTIONS,
   },
   examples: [
     ["smc train -- python train.py --lr 0.01 --epochs 20", "train HEAD, watch, commit"],
@@ -89,6 +77,7 @@ export const command = defineCommand({
     ["smc jobs watch night", "look at it later"],
     ["smc train --engine tfjs --data digits --backbone tiny-cnn --epochs 3", "without a program"],
     ["smc train -d --grid lr=0.1,0.01 -- python train.py --lr {lr}", "two jobs; then smc jobs compare"],
+    ["smc train --resume night --epochs 40", "learn more"],
     ["smc train --config train.yaml --lr 0.01 --print-config", "what would be run, and why"],
   ],
   run: async (context, { words, rest, options }, mode) => {
@@ -97,6 +86,8 @@ export const command = defineCommand({
         "USAGE",
         `'${show(words[1] ?? "", 80)}' is one word too many before --; no job was made`,
       );
+    if (options.resume !== undefined)
+      return resumeJob(context, { job: options.resume, given: { words, rest, options } }, mode);
     const [revision] = words;
     const { name, message, output, checkpoints, timeout, grace, priority, engine, config } = options;
     const metricsFile = options["metrics-file"];
@@ -183,34 +174,3 @@ export function parsePriority(text: string): number {
     `the priority '${show(text, 40)}' is not a number from -${PRIORITY_MAX} to ${PRIORITY_MAX}`,
   );
 }
-
-interface OwnOptions {
-  readonly data: string | undefined;
-  readonly backbone: string | undefined;
-  readonly epochs: string | undefined;
-  readonly batch: string | undefined;
-  readonly lr: string | undefined;
-  readonly optimizer: string | undefined;
-  readonly seed: string | undefined;
-  readonly set: readonly string[];
-}
-
-/** As the trainer names them; it checks them, all at once. */
-function settingsOf({ set, ...options }: OwnOptions): ReturnType<typeof parseScalars> {
-  const words = Object.entries(SETTINGS).flatMap(([name, option]) => {
-    const value = options[option];
-    return value === undefined ? [] : [`${name}=${value}`];
-  });
-  return parseScalars("--set", [...words, ...set]);
-}
-
-/** Settings that have an option of their own. */
-const SETTINGS = {
-  data: "data",
-  "backbone.name": "backbone",
-  epochs: "epochs",
-  batch: "batch",
-  lr: "lr",
-  "optimizer.name": "optimizer",
-  seed: "seed",
-} as const;

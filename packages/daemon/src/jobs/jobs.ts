@@ -109,15 +109,16 @@ export class Jobs implements JobQueue {
     return record;
   }
 
-  async resume(id: string, spec?: JobSpec): Promise<JobRecord> {
-    const next = { state: "queued", atMs: Date.now(), why: "resumed" } as const;
+  async resume(id: string, { spec, why }: { spec: JobSpec; why: string }): Promise<JobRecord> {
+    const next = { state: "queued", atMs: Date.now(), why } as const;
     const record = await this.#change(id, (now) =>
       moveTo(now, next, {
         attempt: now.attempt + 1,
         isResumed: true,
         asked: null,
+        reason: null,
         commit: null,
-        ...(spec === undefined ? {} : { spec }),
+        spec,
       }),
     );
     this.#pump();

@@ -15,11 +15,12 @@ import {
   readClaim,
   readEnd,
   readLog,
+  readProgress,
   type Repository,
   stateOfJob,
 } from "@smc/store";
 import { isSmcError, SmcError } from "@smc/store/errors";
-import { removeFile } from "@smc/store/fs";
+import { removeFile, removeTree } from "@smc/store/fs";
 import { show } from "@smc/store/show";
 import { healing } from "../heal.ts";
 import type { Logger } from "../logger.ts";
@@ -81,6 +82,8 @@ async function begin(run: JobRun, places: JobPlaces): Promise<Keeper | undefined
     });
   await removeFile(places.stopFile).catch(ignoreAbsent);
   await removeFile(places.pauseFile).catch(ignoreAbsent);
+  // What an earlier attempt said does not count for this one.
+  await removeTree(places.progress);
   if (run.read().asked !== null) {
     await run.move("canceled", "before its program began");
     return undefined;
@@ -163,14 +166,15 @@ async function commit(
   const call: Call = { signal, onProgress: () => undefined };
   const isPart = record.group !== undefined;
   const challengerKept = isStopped ? "the job was stopped" : isPart ? "it is one of a search" : null;
+  const reason = isStopped ? null : ((await readProgress(places.progress))?.reason ?? null);
   try {
     const made = await healing({ store, logger }, { isReading: true }, async () => {
       using _ = store.calls.enter();
-      return await commitOutput(repository, { record, places, end, challengerKept }, call);
+      return await commitOutput(repository, { record, places, end, reason, challengerKept }, call);
     });
     const kept = made.challengerKept === null ? "" : `; challenger not moved: ${made.challengerKept}`;
     const why = `${isStopped ? "as asked; " : ""}committed on ${made.branch}${kept}`;
-    await run.move(isStopped ? "stopped" : "finished", why, { commit: made.commit });
+    await run.move(isStopped ? "stopped" : "finished", why, { reason, commit: made.commit });
   } catch (error) {
     if (!isSmcError(error) || signal.aborted) throw error;
     if (isStopped && error.code === "NOTHING_TO_COMMIT") await run.move("stopped", "as asked; no output");

@@ -66,8 +66,11 @@ async function run(spec: unknown): Promise<void> {
     onEvent: (event) => tell(event, epochs),
     resume: SMC_RESUME === "1",
   });
+  if (reason !== undefined) {
+    say({ reason });
+    err(reason);
+  }
   await progress.done();
-  if (reason !== undefined) err(reason);
   if (status === "failed") process.exitCode = 1;
 }
 

@@ -1,6 +1,7 @@
 /** The data sets of a version: smc.data.json as it was committed. */
+import { posix } from "node:path";
 import type { Call } from "../call.ts";
-import { SmcError } from "../errors.ts";
+import { isSmcError, SmcError } from "../errors.ts";
 import { isNoRevision, resolveRevision } from "../history/revision.ts";
 import { TABLE_BYTES_MAX } from "../layout/named-table.ts";
 import type { Repository } from "../repository.ts";
@@ -29,4 +30,21 @@ export async function dataSetsOf(
   const pieces: Uint8Array[] = [];
   for await (const piece of objects.readBlob(found.digest, call)) pieces.push(piece);
   return parseDataFile(Buffer.concat(pieces), word).sets;
+}
+
+/** False when the version is there and the path is not in it; of a version that is not there nothing is known. */
+export async function mayBeInVersion(
+  repository: Repository,
+  { revision, path }: { revision: string; path: string },
+  call: Call,
+): Promise<boolean> {
+  const plain = posix.normalize(path).replace(/\/$/, "");
+  if (plain === ".") return true;
+  try {
+    await resolveRevision(repository, `${revision}:${plain}`, call);
+    return true;
+  } catch (error) {
+    if (!isNoRevision(error)) throw error;
+    return !isSmcError(error, "PATH_NOT_FOUND");
+  }
 }

@@ -38,6 +38,8 @@ export interface EndedJob {
   readonly record: JobRecord;
   readonly places: JobPlaces;
   readonly end: JobEnd;
+  /** Why its program ended before its last epoch, as it says itself. */
+  readonly reason: string | null;
   /**
    * Why what it made is no candidate: only a job that went through to its end, and is no part of a search, names one.
    */
@@ -127,7 +129,7 @@ async function writeOutput(
 
 async function metaOf(
   repository: Repository,
-  { record, places, end }: EndedJob,
+  { record, places, end, reason }: EndedJob,
   data: Data,
 ): Promise<CommitMeta> {
   const { spec } = record;
@@ -152,6 +154,7 @@ async function metaOf(
       engine: spec.engine,
       command: spec.argv.map(hideSecret),
       ...(best === undefined ? {} : { best: { ...best } }),
+      ...(reason === null ? {} : { reason }),
       ...(seed === undefined ? {} : { seed }),
       startedMs: end.startedMs,
       endedMs: end.endedMs,

@@ -30,6 +30,8 @@ export interface JobCard {
   readonly actor: string;
   readonly input: Digest;
   readonly branch: string;
+  /** Why its program ended before its last epoch, as it says itself. */
+  readonly reason: string | null;
   /** The commit of what it made. */
   readonly commit: Digest | null;
   readonly createdMs: number;
@@ -63,6 +65,7 @@ export function cardOf(storePath: string, record: JobRecord): JobCard {
     actor: `${actor.name} <${actor.email}>`,
     input,
     branch: branchOfJob(name).slice("refs/heads/".length),
+    reason: record.reason ?? null,
     commit,
     createdMs,
     startedMs: startedOf(transitions),

@@ -10,6 +10,7 @@ const BYTES_MAX = 64 * 1024;
 const METRICS_MAX = 100;
 const PREDICTIONS_MAX = 32;
 const TEXT_LENGTH_MAX = 200;
+const REASON_LENGTH_MAX = 1000;
 
 /** What the model makes of a sample that it does not learn from. */
 export interface SamplePrediction {
@@ -34,6 +35,8 @@ export interface JobProgress {
   readonly weights: number | null;
   /** Of the epoch so far. */
   readonly metrics: Readonly<Record<string, number>>;
+  /** Why it ends before its last epoch. */
+  readonly reason: string | null;
   /** Of the last epoch whose predictions were told. */
   readonly predictions: readonly SamplePrediction[];
 }
@@ -68,6 +71,7 @@ function toProgress(said: Readonly<Record<string, unknown>>, atUs: number): JobP
         .filter((entry): entry is [string, number] => Number.isFinite(entry[1]) && entry[0] !== "__proto__")
         .slice(0, METRICS_MAX),
     ),
+    reason: typeof said["reason"] === "string" ? said["reason"].slice(0, REASON_LENGTH_MAX) : null,
     predictions: predictions.slice(0, PREDICTIONS_MAX).flatMap(toPrediction),
   };
 }

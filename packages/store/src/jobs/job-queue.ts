@@ -20,7 +20,7 @@ export interface JobQueue {
   /** Of a job that has ended nothing is asked. */
   ask(id: string, what: "stop" | "cancel"): Promise<JobRecord>;
   /** Puts a job that has ended into the queue again, to go on in its folder; `spec` is its own from now on. */
-  resume(id: string, spec?: JobSpec): Promise<JobRecord>;
+  resume(id: string, next: { readonly spec: JobSpec; readonly why: string }): Promise<JobRecord>;
   /**
    * A job that waits is held back, the processes of one that runs stand still; again changes nothing. One that is being
    * prepared stays as it is: ask again. Throws JOB_STATE_WRONG for one that has ended or was asked to.

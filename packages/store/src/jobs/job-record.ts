@@ -95,6 +95,8 @@ export interface JobRecord {
   readonly transitions: readonly Transition[];
   /** What a person asked of it while it ran. */
   readonly asked: "stop" | "cancel" | null;
+  /** Why its program ended before its last epoch, as it says itself; not in records of earlier versions. */
+  readonly reason?: string | null;
   /** The commit of what it made. */
   readonly commit: Digest | null;
 }

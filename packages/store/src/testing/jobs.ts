@@ -26,11 +26,8 @@ export function idlePlace(bench: Bench): IdlePlace {
       records.set(record.id, record);
     },
     ask: (id, asked) => change(id, (now) => (hasEnded(now) ? now : { ...now, asked })),
-    resume: (id, spec) =>
-      change(id, (now) => {
-        const queued = { state: "queued", atMs: 1, why: "resumed" } as const;
-        return moveTo(now, queued, { attempt: 2, ...(spec === undefined ? {} : { spec }) });
-      }),
+    resume: (id, { spec, why }) =>
+      change(id, (now) => moveTo(now, { state: "queued", atMs: 1, why }, { attempt: 2, spec })),
     pause: (id) => change(id, (now) => moveTo(now, { state: "held", atMs: 1, why: "asked" })),
     unpause: (id) => change(id, (now) => moveTo(now, { state: "queued", atMs: 1, why: "asked" })),
     setPriority: (id, priority) => change(id, (now) => ({ ...now, priority })),

@@ -248,7 +248,8 @@ async function retry(
   if (resume === true) {
     const argv = ["tfjs", settings?.spec ?? ""];
     const params = { ...spec.params, ...settings?.params };
-    return place.queue.resume(record.id, settings === undefined ? spec : { ...spec, argv, params });
+    const next = settings === undefined ? spec : { ...spec, argv, params };
+    return place.queue.resume(record.id, { spec: next, why: resumedText(next) });
   }
   const atMs = nowMs();
   const again: JobRecord = {
@@ -263,6 +264,17 @@ async function retry(
   };
   await place.queue.submit(again);
   return again;
+}
+
+/** Of the engine tfjs also how far it goes now, and what the learning rate does on the way. */
+function resumedText({ engine, argv }: JobSpec): string {
+  if (engine !== "tfjs") return "resumed";
+  const { epochs, schedule } = JSON.parse(argv[1] ?? "{}") as {
+    readonly epochs?: number;
+    readonly schedule?: { readonly name?: string };
+  };
+  const ends = schedule?.name === "cosine" ? `, whose end is epoch ${epochs} now` : "";
+  return `resumed, up to epoch ${epochs}; learning rate: ${schedule?.name ?? "const"}${ends}`;
 }
 
 async function checkpointsOf(

@@ -43,12 +43,12 @@ export function earlyStopReason(
   { earlyStop, epoch }: { earlyStop: TrainSpec["earlyStop"]; epoch: number },
 ): string | undefined {
   if (earlyStop === undefined || waited < earlyStop.patience) return undefined;
-  const { metric, baseline, patience } = earlyStop;
+  const { metric, baseline } = earlyStop;
   const since =
     bestEpoch === undefined || best === undefined
       ? `${metric} was never better than ${baseline === undefined ? "nothing" : shortNumber(baseline)}`
       : `${metric} has not improved since epoch ${bestEpoch} (${shortNumber(best)})`;
-  return `early stopping at epoch ${epoch}: ${since}; earlyStop.patience is ${patience}, a larger one waits longer`;
+  return `early stopping at epoch ${epoch}: ${since}`;
 }
 
 /** Four significant digits. */

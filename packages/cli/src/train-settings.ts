@@ -1,0 +1,100 @@
+/** Options of `smc train` that are settings of the engine tfjs, and what they are called there. */
+import type { OptionSpecs, OptionValues } from "./words.ts";
+import { parsePairs, parseScalars, type Scalar } from "./pairs.ts";
+
+const LEARNS = "Options of the engine tfjs: what is learned, and how";
+const ENDS = "Options of the engine tfjs: when it ends, and what stays";
+
+export const SETTING_OPTIONS = {
+  data: {
+    type: "string",
+    value: "PATH",
+    summary: "a data set of smc data, or a folder of images, .csv, .npz, .npy of REV, or digits",
+    group: LEARNS,
+  },
+  backbone: {
+    type: "string",
+    value: "NAME",
+    summary: "mlp, tiny-cnn, …, or onnx:FILE for a head on that model",
+    group: LEARNS,
+  },
+  epochs: { type: "string", value: "N", summary: "how often all data are seen", group: LEARNS },
+  batch: { type: "string", value: "N", summary: "samples of a step", group: LEARNS },
+  lr: { type: "string", value: "X", summary: "learning rate", group: LEARNS },
+  optimizer: { type: "string", value: "NAME", summary: "adam, sgd, …", group: LEARNS },
+  seed: { type: "string", value: "N", summary: "the same seed gives the same weights", group: LEARNS },
+  set: {
+    type: "string",
+    value: "K=V",
+    multiple: true,
+    summary: "any other setting, such as augment.flip=true",
+    group: LEARNS,
+  },
+  "early-stop": {
+    type: "string",
+    value: "METRIC",
+    summary: "end when this metric has not improved for some epochs",
+    group: ENDS,
+  },
+  patience: { type: "string", value: "N", summary: "of the early stop: so many epochs (5)", group: ENDS },
+  "min-delta": {
+    type: "string",
+    value: "X",
+    summary: "of the early stop: less is no improvement",
+    group: ENDS,
+  },
+  mode: { type: "string", value: "min|max", summary: "of the early stop: which way is better", group: ENDS },
+  "restore-best": {
+    type: "boolean",
+    summary: "of the early stop: give the weights of the best epoch (as it does)",
+    group: ENDS,
+  },
+  callback: {
+    type: "string",
+    value: "NAME,...",
+    summary: "csv, early-stop, plateau: switched on with their usual settings (csv)",
+    group: ENDS,
+  },
+  checkpoint: {
+    type: "string",
+    value: "K=V",
+    multiple: true,
+    summary: "every=N epochs, metric=NAME, mode=min|max",
+    group: ENDS,
+  },
+  "terminate-on-nan": {
+    type: "boolean",
+    summary: "end when the loss is no number (as it does)",
+    group: ENDS,
+  },
+} as const satisfies OptionSpecs;
+
+/** Option → setting. */
+const SETTINGS = {
+  data: "data",
+  backbone: "backbone.name",
+  epochs: "epochs",
+  batch: "batch",
+  lr: "lr",
+  optimizer: "optimizer.name",
+  seed: "seed",
+  callback: "callbacks",
+  "early-stop": "earlyStop.metric",
+  patience: "earlyStop.patience",
+  "min-delta": "earlyStop.minDelta",
+  mode: "earlyStop.mode",
+  "restore-best": "earlyStop.restoreBest",
+  "terminate-on-nan": "terminateOnNan",
+} as const;
+
+/** As the trainer names them; it checks them, all at once. Throws ARGUMENT_INVALID for no `=`, and for one twice. */
+export function settingsOf(options: OptionValues<typeof SETTING_OPTIONS>): Record<string, Scalar> {
+  const words = Object.entries(SETTINGS).flatMap(([option, name]) => {
+    const value = options[option as keyof typeof SETTINGS];
+    return value === undefined || value === false ? [] : [`${name}=${value}`];
+  });
+  const checkpoint = [...parsePairs("--checkpoint", options.checkpoint)].map(
+    ([key, value]) => `checkpoint.${key === "every" ? "everyEpochs" : key}=${value}`,
+  );
+  return parseScalars("--set", [...words, ...checkpoint, ...options.set]);
+}
