@@ -92,6 +92,7 @@ export * from "./verbs/config.ts";
 export * from "./verbs/diff.ts";
 export * from "./verbs/doctor.ts";
 export * from "./verbs/events.ts";
+export { alignedMemory } from "./pack/block-file.ts";
 export type { DamagedRecord } from "./pack/reader.ts";
 export { type HookOutcome, type HookRecord, noteHook, readHooks } from "./hooks.ts";
 export { readPrivate } from "./read-private.ts";

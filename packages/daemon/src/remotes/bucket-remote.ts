@@ -38,6 +38,7 @@ export interface BucketRemoteOptions {
 }
 
 export class BucketRemote implements Remote {
+  readonly verifiesPacks = false;
   readonly #bucket: Bucket;
   readonly #store: OwnedStore;
   readonly #index: BucketIndex;

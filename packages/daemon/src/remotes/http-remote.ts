@@ -20,12 +20,12 @@ import { assert, isSmcError, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { IdleError } from "./attempt.ts";
 import { bodyStream } from "./body-stream.ts";
-import { filePieces } from "./bucket-body.ts";
 import { readFrames, readResult, readWhole } from "./http-body.ts";
 import { type Credential, HttpConnection, type HttpRequest } from "./http-connection.ts";
 import { type HttpTrouble, nonsense, troubleOfRequest } from "./http-trouble.ts";
 import { updateOverHttp } from "./http-update.ts";
 import type { HttpUrl } from "./http-url.ts";
+import { readOnce } from "./read-once.ts";
 import { backOff, type Limits } from "./retry.ts";
 import { stopped, throwIfStopped } from "./stopped.ts";
 
@@ -49,6 +49,7 @@ export interface HttpRemoteOptions {
 
 export class HttpRemote implements Remote {
   readonly url: string;
+  readonly verifiesPacks = true;
   readonly #connection: HttpConnection;
   readonly #path: string;
   /** Sizes of packs, as the server told them. */
@@ -327,7 +328,7 @@ async function* wholeFile(
   call: Call,
 ): AsyncGenerator<Buffer> {
   let sent = 0;
-  for await (const piece of filePieces(path, call, { from: 0, to: sizeBytes + 1 })) {
+  for await (const piece of readOnce(path, call)) {
     sent += piece.length;
     if (sent > sizeBytes) break;
     yield piece;

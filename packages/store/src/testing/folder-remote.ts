@@ -10,6 +10,7 @@ import type { PackFile, Remote, RemoteRef, RemoteRow } from "../transfer/remote.
 
 export class FolderRemote implements Remote {
   readonly url: string;
+  readonly verifiesPacks = false;
   readonly folder: string;
 
   private constructor(folder: string) {

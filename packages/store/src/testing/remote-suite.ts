@@ -113,6 +113,23 @@ function testPacks(open: Open, { verifies }: RemoteSuiteOptions): void {
     });
   });
 
+  test("a push of what is damaged here names the pack here, and moves nothing", async () => {
+    await withScene(open, async ({ a, remote }) => {
+      expect(remote.verifiesPacks).toBe(verifies);
+      await a.commit({ "model.bin": randomBytes(17 * MIB) });
+      const [whole] = (await packsOf(a)).filter(({ sizeBytes }) => sizeBytes > 16 * MIB);
+      if (whole === undefined) throw new Error("no pack that is sent whole");
+      flip(whole.path, Math.floor(whole.sizeBytes / 2));
+      const pushing = pushTo(remote, a);
+      await expect(pushing).rejects.toMatchObject({ code: "OBJECT_CORRUPT" });
+      await expect(pushing).rejects.toThrow(`pack ${whole.name} of this store is damaged at offset`);
+      expect(await refsOf(remote)).toEqual({});
+      flip(whole.path, Math.floor(whole.sizeBytes / 2));
+      await pushTo(remote, a);
+      expect(Object.keys(await refsOf(remote))).toEqual([MAIN]);
+    });
+  });
+
   test("a pack that is not what its name says is refused, or never taken over by anybody", async () => {
     await withScene(open, async ({ folder, a, remote, b, remoteB }) => {
       const { digest } = await a.commit({ "model.bin": randomBytes(2 * MIB), "a.txt": "1" });

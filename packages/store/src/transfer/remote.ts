@@ -39,6 +39,8 @@ export interface PackFile {
 export interface Remote extends AsyncDisposable {
   /** For people; without credentials. */
   readonly url: string;
+  /** It compares each record with its digest before a ref needs it. Where it does not, who sends a pack does. */
+  readonly verifiesPacks: boolean;
   /** All refs of the repository there, of one moment, in the byte order of their names. */
   refs(call: Call): Promise<readonly RemoteRef[]>;
   /** One byte a digest: 1 = the remote has no such record (a chunk, chunklist, tree, commit or tag). */

@@ -4,7 +4,7 @@
  */
 import { readPack } from "../check/packs.ts";
 import { type Call, throwIfCanceled } from "../call.ts";
-import { SmcError } from "../errors.ts";
+import { isDamage, SmcError } from "../errors.ts";
 import { inLanes } from "../lanes.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
@@ -32,8 +32,8 @@ interface Group {
 type Shipment = { readonly whole: Digest; readonly storedBytes: number } | Group;
 
 /**
- * Every record is verified before it leaves. The caller is among the readers since it looked the records up. Throws
- * what the remote throws, OBJECT_CORRUPT for damage here.
+ * Every record is verified: before it leaves, or by the remote before a ref needs it. The caller is among the readers
+ * since it looked the records up. Throws what the remote throws, OBJECT_CORRUPT for damage here.
  */
 export async function send(
   store: OwnedStore,
@@ -129,14 +129,15 @@ async function sendOne(context: Context, shipment: Shipment, call: Call): Promis
       return { ...row, pack, ...(blob === undefined ? {} : { blob }) };
     });
   if ("whole" in shipment) {
-    const path = packPath(store.path, shipment.whole);
-    const { faults } = await readPack(store, shipment.whole, { call });
-    const [fault] = faults;
-    if (fault !== undefined) throw damagedHere(shipment.whole, fault.message);
-    const { rows, sizeBytes } = await store.pool.run("contents", { pack: path }, { signal: call.signal });
     const name = shipment.whole;
-    await remote.putPack({ path, name, sizeBytes, rows: named(rows, name) }, call);
-    return [sizeBytes];
+    if (!remote.verifiesPacks) await assertWhole(store, [name], call);
+    const put = async (): Promise<number> => {
+      const path = packPath(store.path, name);
+      const { rows, sizeBytes } = await store.pool.run("contents", { pack: path }, { signal: call.signal });
+      await remote.putPack({ path, name, sizeBytes, rows: named(rows, name) }, call);
+      return sizeBytes;
+    };
+    return [await blamingOurs(store, [name], put, call)];
   }
   await using session = store.writePacks("push");
   for (const [pack, rows] of shipment.parts) await session.copy(pack, rows, call);
@@ -148,8 +149,33 @@ async function sendOne(context: Context, shipment: Shipment, call: Call): Promis
   return made;
 }
 
-function damagedHere(pack: Digest, message: string): SmcError {
-  return new SmcError("OBJECT_CORRUPT", `pack ${pack} of this store is damaged ${message}; it was not sent`, {
-    hint: 'see "smc fsck --full" and "smc fsck --repair"',
-  });
+/**
+ * Damage that a remote finds in what we send, now or when it moves refs, may be ours. Then OBJECT_CORRUPT names the
+ * pack here.
+ */
+export async function blamingOurs<T>(
+  store: OwnedStore,
+  packs: Iterable<Digest>,
+  work: () => Promise<T>,
+  call: Call,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isDamage(error)) await assertWhole(store, packs, call);
+    throw error;
+  }
+}
+
+/** Throws OBJECT_CORRUPT for the first damaged record of these packs. */
+async function assertWhole(store: OwnedStore, packs: Iterable<Digest>, call: Call): Promise<void> {
+  for (const pack of packs) {
+    const { faults } = await readPack(store, pack, { call });
+    const [fault] = faults;
+    if (fault === undefined) continue;
+    const message = `pack ${pack} of this store is damaged ${fault.message}; no ref was moved`;
+    throw new SmcError("OBJECT_CORRUPT", message, {
+      hint: 'see "smc fsck --full" and "smc fsck --repair"',
+    });
+  }
 }

@@ -37,6 +37,7 @@ export interface ServedOptions {
  */
 export class ServedRepository implements Remote {
   readonly url: string;
+  readonly verifiesPacks = true;
   readonly #options: ServedOptions;
 
   /** Throws REPOSITORY_NAME_INVALID, ARGUMENT_INVALID. */

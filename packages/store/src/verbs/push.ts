@@ -17,7 +17,7 @@ import {
 } from "../transfer/refspecs.ts";
 import type { Remote, RemoteRef } from "../transfer/remote.ts";
 import { annotationsToPush } from "../transfer/annotations.ts";
-import { send } from "../transfer/send.ts";
+import { blamingOurs, send } from "../transfer/send.ts";
 import type { MovedRef } from "./fetch.ts";
 
 export interface PushOptions {
@@ -130,11 +130,9 @@ async function bring(
     .map((digest) => ({ name: parseRefName(PRUNED_PREFIX + digest), from: "absent" as const, to: digest }))
     .filter((outline) => !named.has(outline.name));
   const reason = { op: "push", reason: describe(changes), actor: formatIdentity(actor) };
-  await remote.update(
-    [...changes.map(({ name, from, to }) => ({ name, from, to })), ...outlines],
-    reason,
-    call,
-  );
+  const moves = [...changes.map(({ name, from, to }) => ({ name, from, to })), ...outlines];
+  const packs = new Set(needed.records.map(({ place }) => store.index.packName(place.pack)));
+  await blamingOurs(store, packs, () => remote.update(moves, reason, call), call);
   await endAttempt(store, attempt);
   const resumed = first === undefined ? null : { objects: first - result.objects, total: first };
   return { ...result, sentBytes: sent.bytes, packs: sent.packs, verifiedObjects: result.objects, resumed };
