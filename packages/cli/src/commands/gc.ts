@@ -99,11 +99,13 @@ function printGc(data: GcResult, out: Output): void {
     out.line(`${would}freed for good: ${formatSize(emptied.bytes)} that an earlier gc took away`);
 }
 
-function printRemoteGc({ remote, packs, freedBytes, dryRun }: RemoteGcResult, out: Output): void {
+function printRemoteGc({ remote, packs, freedBytes, uploads, dryRun }: RemoteGcResult, out: Output): void {
   out.line(`${show(remote.name)} (${show(remote.url, 300)})`);
   const would = dryRun ? "would be " : "";
   out.line(`  kept: ${formatCount(packs.kept, "pack")}`);
   out.line(`  ${would}freed: ${formatSize(freedBytes)} (${formatCount(packs.dropped, "pack")})`);
   if (packs.postponed > 0)
     out.line(`  not needed, and too young: ${formatCount(packs.postponed, "pack")}; a later gc looks again`);
+  if (uploads > 0)
+    out.line(`  ${would}taken back: ${formatCount(uploads, "upload")} in parts that nobody finished`);
 }

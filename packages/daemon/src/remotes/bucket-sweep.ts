@@ -14,6 +14,8 @@ import { GONE_MAX, listRefs, publishSweep, readNewest, readPast, type Snapshot }
 /** Requests at a time. */
 const LANES = 16;
 const PACKS_MAX = 400_000;
+/** An upload in parts that was begun so long ago is nobody's any more. */
+const UPLOAD_AGE_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** What lies in the bucket for one upload of a pack. */
 interface Found extends StoredPack {
@@ -64,16 +66,20 @@ export class BucketSweep implements RemoteSweep {
     const chosen = [...all.filter(({ id }) => left.has(id)), ...old].slice(0, GONE_MAX);
     const leftCount = all.filter(({ id }) => left.has(id)).length;
     const dropped = chosen.length;
-    const swept: SweptPacks = {
+    const swept = {
       kept: all.length - dropped,
       dropped,
       postponed: unneeded.length - (dropped - leftCount),
       bytes: chosen.reduce((sum, { packBytes }) => sum + packBytes, 0),
     };
-    if (dryRun || chosen.length === 0) return swept;
-    await this.#publish(chosen, reason, call);
-    await this.#remove(chosen, call);
-    return swept;
+    if (!dryRun && chosen.length > 0) {
+      await this.#publish(chosen, reason, call);
+      await this.#remove(chosen, call);
+    }
+    const isOurs = (key: string): boolean => (parseIndexKey(key) ?? parsePackKey(key)) !== undefined;
+    const stale = { beforeMs: this.#nowMs - UPLOAD_AGE_MS, isOurs, dryRun };
+    const uploads = (await this.#bucket.dropUploads?.(stale, call)) ?? 0;
+    return { ...swept, uploads };
   }
 
   async #publish(chosen: readonly Found[], reason: RefReason, call: Call): Promise<void> {

@@ -18,6 +18,15 @@ export interface BucketEntry {
   readonly modifiedMs: number;
 }
 
+/** Which uploads in parts are to be taken back. */
+export interface StaleUploads {
+  /** By the clock of the bucket: what was begun before. */
+  readonly beforeMs: number;
+  readonly isOurs: (key: string) => boolean;
+  /** Counts, and takes nothing back. */
+  readonly dryRun: boolean;
+}
+
 /** What the server was seen to do, not what it says. */
 export interface BucketAbilities {
   /** `create` never replaces what another writer created at the same time. */
@@ -56,6 +65,8 @@ export interface Bucket extends AsyncDisposable {
   list(prefix: string, call: Call, options?: { after?: string }): AsyncIterable<BucketEntry>;
   /** Absent is fine. */
   remove(key: string, call: Call): Promise<void>;
+  /** Takes back uploads that nobody finished; returns how many. Absent where there are none. */
+  dropUploads?(stale: StaleUploads, call: Call): Promise<number>;
   /** Tries with an object of its own, which it removes again. */
   probe(call: Call): Promise<BucketAbilities>;
 }

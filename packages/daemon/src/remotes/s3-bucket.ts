@@ -6,7 +6,7 @@ import type { Call } from "@smc/store";
 import { assert, isSmcError, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { attempt, type Attempt } from "./attempt.ts";
-import type { Bucket, BucketAbilities, BucketBody, BucketEntry } from "./bucket.ts";
+import type { Bucket, BucketAbilities, BucketBody, BucketEntry, StaleUploads } from "./bucket.ts";
 import { bodyStream } from "./body-stream.ts";
 import { bodyBytes, bodySha256, bytePieces, readBody } from "./bucket-body.ts";
 import { assertBucketKey, assertBucketPrefix, isBucketKey } from "./bucket-key.ts";
@@ -15,6 +15,7 @@ import { probeBucket } from "./probe.ts";
 import { backOff, type Limits, LIMITS } from "./retry.ts";
 import { CLAIM, claimBytes, createClient, Heard, loadSdk, type Sdk } from "./s3-client.ts";
 import { type InParts, isGoneUpload, PART_LIMITS, type PartLimits, putInParts } from "./s3-multipart.ts";
+import { dropUploads, type Uploads } from "./s3-uploads.ts";
 import { isWrongChecksum, type Trouble, troubleOf } from "./s3-trouble.ts";
 import { throwIfStopped } from "./stopped.ts";
 
@@ -204,6 +205,13 @@ export class S3Bucket implements Bucket {
     } catch (error) {
       if (!isSmcError(error, "REMOTE_NOT_FOUND") || error.details.name === "NoSuchBucket") throw error;
     }
+  }
+
+  dropUploads(stale: StaleUploads, call: Call): Promise<number> {
+    const { bucket: Bucket, prefix } = this.#at;
+    const send: Uploads["send"] = (run) =>
+      this.#send({ phase: "list", key: "uploads" }, call, ({ signal }) => run(signal));
+    return dropUploads({ sdk: this.#sdk, client: this.#client, Bucket, prefix, send }, stale, call);
   }
 
   probe(call: Call): Promise<BucketAbilities> {

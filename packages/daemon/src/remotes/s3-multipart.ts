@@ -44,8 +44,8 @@ export interface InParts {
 
 /**
  * Durable when it returns. Throws as `send`, also for an object that is there already (status 412), and REMOTE_FAILED
- * for a body that has another SHA-256; what was sent is taken back then. After a kill parts stay there until a rule of
- * the bucket removes them.
+ * for a body that has another SHA-256; what was sent is taken back then. After a kill parts stay there until a
+ * sweep takes them back (`s3-uploads.ts`).
  */
 export async function putInParts(object: InParts, call: Call): Promise<void> {
   const { sdk, client, place, send } = object;

@@ -38,6 +38,8 @@ export interface RemoteGcResult {
   readonly dryRun: boolean;
   readonly packs: { readonly kept: number; readonly dropped: number; readonly postponed: number };
   readonly freedBytes: number;
+  /** Uploads in parts that nobody finished for 7 days, and that were taken back. */
+  readonly uploads: number;
 }
 
 /**
@@ -61,8 +63,8 @@ export async function gcRemote(
     );
   const needed = await findNeeded({ store, remote }, sweep, call);
   const reason = { op: "gc", reason: "gc", actor };
-  const { bytes, ...packs } = await sweep.finish({ needed, graceMs, dryRun, reason }, call);
-  return { remote: { name: remoteName, url: remote.url }, dryRun, packs, freedBytes: bytes };
+  const { bytes, uploads, ...packs } = await sweep.finish({ needed, graceMs, dryRun, reason }, call);
+  return { remote: { name: remoteName, url: remote.url }, dryRun, packs, freedBytes: bytes, uploads };
 }
 
 /** Packs with at least one record that a ref needs, or needed within the span. */

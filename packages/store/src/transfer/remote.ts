@@ -100,6 +100,8 @@ export interface SweptPacks {
   readonly postponed: number;
   /** Of those that went. */
   readonly bytes: number;
+  /** Uploads in parts that nobody finished, and that were taken back. */
+  readonly uploads: number;
 }
 
 /** Where packs that are to be stored come from. */
