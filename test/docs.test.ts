@@ -5,6 +5,7 @@ import { ERRORS } from "@smc/store/errors";
 import { expect, test } from "vitest";
 import { COMMANDS, isCommandName, loadCommand } from "../packages/cli/src/commands/index.ts";
 import { GLOBAL_OPTIONS } from "../packages/cli/src/global-options.ts";
+import { topicHelp } from "../packages/cli/src/help-topics.ts";
 import { ROUTES } from "../packages/daemon/src/serving/routes.ts";
 import { CONFIG_KEYS } from "../packages/store/src/config.ts";
 import { createSandbox, runProgram, type Sandbox } from "./e2e/sandbox.ts";
@@ -130,6 +131,13 @@ test("config.md has every setting with its default and no other", () => {
     worktree: key.worktree ? "yes" : "no",
   }));
   expect(listed).toEqual(known);
+});
+
+test("smc help config has every setting and no other", () => {
+  const listed = topicHelp("config", {}).flatMap(
+    (line) => /^ {2}([a-z]+\.[A-Za-z]+) {2}/.exec(line)?.[1] ?? [],
+  );
+  expect(sorted(listed)).toEqual(sorted(CONFIG_KEYS.map(({ name }) => name)));
 });
 
 test("config.md has every variable of the environment that the code reads, and no other", () => {

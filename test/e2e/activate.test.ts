@@ -25,6 +25,12 @@ test("S4.11 smc activate backs the old file up and swaps", async () => {
   expect(basename(backup ?? "")).toMatch(/^old_model_backup_\d{8}_\d{6}\.pt$/);
   expect(readdirSync(box.path("data/models/active"))).toEqual(["my_model.pt"]);
   expect(await box.ok("activate", "my_model.pt")).toMatch(/is active already\n$/);
+  // Nobody ran "smc setup": copies stay out of versions all the same.
+  await box.ok("add", "-A");
+  expect((await box.ok("ls-files", "-q")).trim().split("\n")).toEqual([
+    "data/models/.smcignore",
+    "data/models/trained/old_model.pt",
+  ]);
 });
 
 test("S4.12 smc restore BACKUP --activate brings a backup back and makes it active", async () => {

@@ -74,3 +74,11 @@ test.each([
 ] as const)("smc %j is refused", async (words, exit, code) => {
   expect(await box.refused(...words)).toMatchObject({ exit, code });
 });
+
+test("smc backup of what is neither a file nor a version says so", async () => {
+  const ran = await box.smc(["backup", "bset.pt"]);
+  expect([ran.code, ran.stdout]).toEqual([3, ""]);
+  expect(ran.stderr).toMatch(
+    /^error: there is neither a file nor a version 'bset\.pt'; nothing was written\nhint: /,
+  );
+});

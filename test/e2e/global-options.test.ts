@@ -18,6 +18,12 @@ test.each([
   expect(ran.stderr).toContain(near);
 });
 
+test("an option that is wrong names the page that tells the right ones", async () => {
+  expect((await box.smc(["fsck", "--bogus"])).stderr).toContain('hint: see "smc help fsck"\n');
+  expect((await box.smc(["log", "-n"])).stderr).toContain('hint: see "smc help log"\n');
+  expect((await box.smc(["import", "models"])).stderr).toContain("hint: smc import folder models\n");
+});
+
 test.each([
   [["status", "--json", "--json"]],
   [["status", "-q", "-q"]],

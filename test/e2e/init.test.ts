@@ -11,7 +11,9 @@ test("smc init makes a worktree of a new repository, named after the folder", as
   mkdirSync(join(box.root, "model"));
   const ran = await box.smc(["init"], { in: "model" });
   expect(ran).toMatchObject({ code: 0, stderr: "" });
-  expect(ran.stdout).toMatch(/model is worktree of the new repository 'model', on branch main\n$/);
+  expect(ran.stdout).toMatch(
+    /model is worktree of the new repository 'model', on branch main\ncommits are by Ada <ada@example.org>;/,
+  );
   expect(await box.ok("repos", "-q")).toBe("model\nwork\n");
 });
 

@@ -60,14 +60,26 @@ const REVISIONS: readonly (readonly [string, string])[] = [
   ["v1.0.0:weights/best.pt", "a file or folder of a revision"],
 ];
 
+/** Every setting; the reference page tells more of each. */
 const CONFIG: readonly (readonly [string, string])[] = [
-  ["user.name", "name of the author"],
-  ["user.email", "address of the author"],
+  ["user.name", "who commits"],
+  ["user.email", "and the address"],
   ["init.defaultBranch", 'first branch of a new repository ("main")'],
+  ["layout.folder", 'folder with trained/, backups/, active/ … ("data/models")'],
+  ["name.pattern", "what model files below that folder should be called; empty: as they like"],
+  ["metrics.lower", "further metrics that are better when lower: rank_*, bias"],
+  ["catalog.privateHosts", "hosts of private networks that models may be downloaded from"],
+  ["checkout.symlinks", '"never" or "safe"'],
   ["names.allowNonportable", "take file names that other systems cannot hold"],
   ["names.caseConflicts", '"refuse" or "allow" refs that differ only by case'],
-  ["checkout.symlinks", '"never" or "safe"'],
+  ["jobs.slots", "jobs that run at the same time (1)"],
   ["daemon.idleMinutes", "when an idle daemon leaves (15)"],
+  ["repack.idleMinutes", "when an idle daemon stores what is there in less space (2)"],
+  ["scrub.days", "the daemon reads everything again within so many days (30); 0: never"],
+  ["scrub.mibPerSecond", "and so much in a second for it (20)"],
+  ["serve.protectedBranches", 'branches that a push to this machine does not rewrite ("main")'],
+  ["serve.quotaGiB", "what the store may take before pushes to it are refused (0: no limit)"],
+  ["serve.freeGiB", "what a push to it leaves free on the disk (1)"],
   ["log.level", "error, warn, info, debug"],
 ];
 

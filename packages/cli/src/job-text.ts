@@ -60,7 +60,8 @@ export function endLines(job: JobCard): string[] {
   ];
   if (job.commit !== null) {
     lines.push(`commit ${shortDigest(job.commit)} on ${show(job.branch)}`);
-    lines.push("next: smc compare champion challenger");
+    const version = show(job.branch);
+    lines.push(`next: smc compare champion ${version}, smc promote ${version} --reason "…"`);
   } else if (job.state !== "canceled") {
     lines.push(`what it wrote is in ${show(job.outputFolder, WHY_SHOWN)}`);
   }

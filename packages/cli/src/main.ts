@@ -91,7 +91,7 @@ async function plan(args: readonly string[]): Promise<Plan> {
   const specs: OptionSpecs = { ...GLOBAL_OPTIONS, ...command.options };
   const isHiding = Object.keys(GLOBAL_OPTIONS).some((name) => Object.hasOwn(command.options, name));
   const own = expandDigits(after, command);
-  const words = parseWords(isHiding ? own : [...before, ...own], specs);
+  const words = parseWords(isHiding ? own : [...before, ...own], specs, `see "smc help ${verb}"`);
   const globals = isHiding ? joinGlobals(before, command, words) : (words.options as GlobalValues);
   if (globals.help) {
     const page: Words = { options: {}, words: [verb], rest: undefined };

@@ -87,19 +87,16 @@ export function splitAtVerb(
   return { before: args, verb: undefined, after: [] };
 }
 
-function unknownOption(token: OptionToken, specs: OptionSpecs): SmcError {
+function unknownOption(token: OptionToken, specs: OptionSpecs, seeHelp: string): SmcError {
   const typed = token.rawName.startsWith("--") ? token.rawName : `-${token.name}`;
   const negated = token.name.startsWith("no-") ? token.name.slice(3) : undefined;
   if (negated !== undefined && Object.hasOwn(specs, negated)) {
-    return new SmcError("USAGE", `'--${negated}' cannot be negated: there is no option '${show(typed, 80)}'`);
+    const why = `'--${negated}' cannot be negated: there is no option '${show(typed, 80)}'`;
+    return new SmcError("USAGE", why, { hint: seeHelp });
   }
   const near = nearest(token.name, Object.keys(specs)).map((name) => `--${name}`);
-  const hint = near.length === 0 ? undefined : `did you mean ${near.join(", ")}?`;
-  return new SmcError(
-    "USAGE",
-    `unknown option '${show(typed, 80)}'; nothing was run`,
-    hint === undefined ? {} : { hint },
-  );
+  const hint = near.length === 0 ? seeHelp : `did you mean ${near.join(", ")}?`;
+  return new SmcError("USAGE", `unknown option '${show(typed, 80)}'; nothing was run`, { hint });
 }
 
 /** Reads a whole number in plain ASCII digits. Throws ARGUMENT_INVALID. */
@@ -110,13 +107,17 @@ export function parseInteger(text: string, range: { what: string; min: number; m
   throw new SmcError("ARGUMENT_INVALID", `${range.what}: ${fault}`);
 }
 
-function parseValue(name: string, spec: OptionSpec, token: OptionToken): string | number | boolean {
+function parseValue(
+  { name, spec, seeHelp }: { name: string; spec: OptionSpec; seeHelp: string },
+  token: OptionToken,
+): string | number | boolean {
   if (spec.type === "boolean") {
     if (token.value === undefined) return true;
-    throw new SmcError("USAGE", `option '--${name}' takes no value`);
+    throw new SmcError("USAGE", `option '--${name}' takes no value`, { hint: seeHelp });
   }
   if (token.value === undefined && isBare(spec)) return spec.bare;
-  if (token.value === undefined) throw new SmcError("USAGE", `option '${token.rawName}' needs a value`);
+  if (token.value === undefined)
+    throw new SmcError("USAGE", `option '${token.rawName}' needs a value`, { hint: seeHelp });
   if (spec.type === "integer")
     return parseInteger(token.value, { what: `--${name}`, min: spec.min, max: spec.max });
   if (spec.type === "choice" && !spec.choices.includes(token.value)) {
@@ -126,8 +127,12 @@ function parseValue(name: string, spec: OptionSpec, token: OptionToken): string 
   return token.value;
 }
 
-/** Throws USAGE or ARGUMENT_INVALID for anything the specs do not allow. */
-export function parseWords<S extends OptionSpecs>(args: readonly string[], specs: S): Words<S> {
+/** Throws USAGE, which says where the options are told, or ARGUMENT_INVALID for anything the specs do not allow. */
+export function parseWords<S extends OptionSpecs>(
+  args: readonly string[],
+  specs: S,
+  seeHelp = 'see "smc help"',
+): Words<S> {
   const options: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(specs)) {
     if (spec.type === "boolean") options[name] = false;
@@ -141,11 +146,12 @@ export function parseWords<S extends OptionSpecs>(args: readonly string[], specs
     else if (token.kind === "positional") (rest ?? words).push(token.value);
     else {
       const spec = Object.hasOwn(specs, token.name) ? specs[token.name] : undefined;
-      if (spec === undefined) throw unknownOption(token, specs);
-      const value = parseValue(token.name, spec, token);
+      if (spec === undefined) throw unknownOption(token, specs, seeHelp);
+      const value = parseValue({ name: token.name, spec, seeHelp }, token);
       const list = options[token.name];
       if (Array.isArray(list)) list.push(value);
-      else if (seen.has(token.name)) throw new SmcError("USAGE", `option '--${token.name}' is given twice`);
+      else if (seen.has(token.name))
+        throw new SmcError("USAGE", `option '--${token.name}' is given twice`, { hint: seeHelp });
       else options[token.name] = value;
       seen.add(token.name);
     }

@@ -1,3 +1,4 @@
+import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
 import { printRole } from "../role-text.ts";
 
@@ -14,9 +15,11 @@ export const command = defineCommand({
     ["smc champion --at 2026-01-15", "what was live then"],
   ],
   run: (context, { options }) => context.call("champion", options.at === undefined ? {} : { at: options.at }),
-  print: ({ champion }, out) => {
-    if (champion === null) out.hint('there is no champion yet: make one with "smc promote"');
-    else printRole(champion, out);
+  print: ({ champion }, out, { options }) => {
+    if (champion !== null) printRole(champion, out);
+    else if (options.at !== undefined)
+      out.hint(`nothing was champion at ${show(options.at, 80)}: see "smc reflog champion"`);
+    else out.hint('there is no champion yet: make one with "smc promote VERSION --reason …"');
   },
   quiet: ({ champion }) => (champion === null ? [] : [champion.commit]),
   json: ({ champion }) => champion,

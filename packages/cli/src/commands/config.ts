@@ -19,7 +19,7 @@ export const command = defineCommand({
     "config unset [--worktree] KEY",
   ],
   description: [
-    'Settings are kept with the store; --worktree writes .smc/config.json instead. Keys: see "smc help config".',
+    "Settings are kept with the store; --worktree writes .smc/config.json instead. The keys are listed below.",
   ],
   positionals: [
     {
@@ -50,7 +50,9 @@ export const command = defineCommand({
     const given = words.length + (rest?.length ?? 0) - 1;
     if (given !== WORD_COUNTS[action]) {
       const needs = ["no more words", "KEY", "KEY and VALUE"][WORD_COUNTS[action]] ?? "";
-      throw new SmcError("USAGE", `'smc config ${action}' takes ${needs}`, { hint: 'see "smc help config"' });
+      throw new SmcError("USAGE", `'smc config ${action}' takes ${needs}`, {
+        hint: 'see "smc help config"',
+      });
     }
     return context.call("config", {
       action,

@@ -18,7 +18,7 @@ export const command = defineCommand({
   ],
   positionals: [
     { name: "KIND", summary: KINDS.join(", "), required: true, completes: KINDS },
-    { name: "DIR", summary: "what is imported", required: true },
+    { name: "DIR", summary: "what is imported" },
   ],
   options: {
     branch: {
@@ -43,7 +43,9 @@ export const command = defineCommand({
     const [word = "", folder = "", ...more] = [...words, ...(rest ?? [])];
     const kind = KINDS.find((known) => known === word);
     if (kind === undefined || folder === "" || more.length > 0)
-      throw new SmcError("USAGE", `say what is imported: one of ${KINDS.join(", ")}, and a folder`);
+      throw new SmcError("USAGE", `say what is imported: one of ${KINDS.join(", ")}, and a folder`, {
+        hint: `smc import ${kind ?? "folder"} ${show(folder || (kind === undefined ? word : "DIR"), 200)}`,
+      });
     return context.call("import", {
       kind,
       folder: resolve(context.folder, folder),

@@ -31,6 +31,9 @@ export const command = defineCommand({
   print: (data, out) => {
     const what = data.isAttached ? "one more worktree of repository" : "worktree of the new repository";
     out.line(`${show(data.root)} is ${what} '${show(data.repository)}', on branch ${show(data.branch)}`);
+    out.line(
+      `commits are by ${show(data.author)}; change it with "smc config set user.name NAME", user.email`,
+    );
     if (data.gitignore !== null) out.line(`git ignores .smc/ (${show(data.gitignore)})`);
   },
   quiet: (data) => [data.root],

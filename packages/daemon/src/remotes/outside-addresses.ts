@@ -79,7 +79,7 @@ export function lookupPublic(allowed: PrivateHosts): LookupFunction {
 }
 
 function notPublic(host: string, address: string): SmcError {
-  const is = host === address ? show(host, 100) : `'${show(host, 100)}' is ${show(address, 60)}:`;
+  const is = host === address ? `'${show(host, 100)}' is` : `'${show(host, 100)}' is ${show(address, 60)}:`;
   return new SmcError(
     "URL_INVALID",
     `${is} an address of this machine or of a private network; it was not asked`,

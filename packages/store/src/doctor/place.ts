@@ -48,7 +48,8 @@ export const checkWorktree: Check = async (examined) => {
     const message = `HEAD is at ${head.digest.slice(0, 12)}, which is no commit of the store`;
     return [fail(message, 'go to a branch with "smc switch"')];
   }
-  return [pass(`'${shown}' on ${on}, ${stage?.entries.size ?? 0} files tracked`)];
+  const count = stage?.entries.size ?? 0;
+  return [pass(`'${shown}' on ${on}, ${count} ${count === 1 ? "file" : "files"} tracked`)];
 };
 
 /** Undefined when nobody says where the user stands. Settings that cannot be read are the business of another check. */

@@ -5,9 +5,23 @@ import { join, resolve } from "node:path";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import type { OwnedStore } from "../open-store.ts";
 import type { OwnedRepository } from "../repository.ts";
+import { createFolder } from "../fs.ts";
 import { show } from "../show.ts";
+import { ignoreIn } from "../worktree/ignore-in.ts";
 
 export const MODEL_FOLDERS: readonly string[] = ["trained", "cloud", "backups", "active", "downloads"];
+
+/** What is in them is kept elsewhere: a version that held them would hold everything twice. */
+const COPIES: readonly string[] = MODEL_FOLDERS.filter((name) => name !== "trained");
+
+/**
+ * Keeps copies out of versions, also where nobody ran `smc setup`: answers with the `.smcignore` that was written now.
+ * Throws DISK_FULL, PERMISSION_DENIED.
+ */
+export async function hideCopies(models: string): Promise<string | undefined> {
+  await createFolder(models, { mode: 0o777 });
+  return ignoreIn(models, { names: COPIES, why: "copies of what is kept elsewhere" });
+}
 
 /** Where verbs that deal with files work. */
 export interface FilesPlace {

@@ -12,6 +12,12 @@ import { readHead } from "../worktree/head.ts";
 
 export const SHORT_DIGEST_MIN = 7;
 const VERSIONS_TOLD_MAX = 3;
+/** Roles that every repository knows, and how somebody gets into them. */
+const ROLE_HINTS = {
+  champion: 'make one with "smc promote VERSION --reason …"; the first one needs no --require',
+  challenger: 'name one with "smc challenger VERSION"',
+} as const;
+const ROLES = ["champion", "challenger"] as const;
 const WORKTREES_PREFIX = "refs/worktrees/";
 
 /** REVISION_NOT_FOUND with "did you mean" when there are candidates, else with the hint. */
@@ -95,6 +101,8 @@ export function shortRefName(name: string): string {
 
 /** Why a name means nothing: too short, not a name at all, or not there. */
 export async function unknownName(repository: Repository, name: string): Promise<SmcError> {
+  const role = ROLES.find((known) => known === name || `refs/registry/${known}` === name);
+  if (role !== undefined) return notFound(name, `there is no ${role} yet`, { hint: ROLE_HINTS[role] });
   const candidates = await suggestRefs(repository, name);
   if (/^[0-9a-f]{1,6}$/.test(name)) {
     const meant =
@@ -153,7 +161,9 @@ export async function readReflogAt(
     if (digest === undefined) {
       const first = log.at(-1);
       const since = first === undefined ? "" : `; its log starts at ${new Date(first.ms).toISOString()}`;
-      throw notFound(ref, `${shown} was not there at ${new Date(ms).toISOString()}${since}`);
+      throw notFound(ref, `${shown} was not there at ${new Date(ms).toISOString()}${since}`, {
+        hint: `see "smc reflog ${show(shortRefName(ref))}"`,
+      });
     }
   }
   if (digest === "absent") throw notFound(ref, `${shown} was not there then`);

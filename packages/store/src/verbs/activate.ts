@@ -9,7 +9,7 @@ import { SmcError } from "../errors.ts";
 import { readCommit } from "../history/graph.ts";
 import { resolveRevision } from "../history/revision.ts";
 import { activateFile } from "../layout/activate-file.ts";
-import { type FilesPlace, kindAt, listFiles, pathOf } from "../layout/folders.ts";
+import { type FilesPlace, hideCopies, kindAt, listFiles, pathOf } from "../layout/folders.ts";
 import { FileWork, noteFiles } from "../layout/note-files.ts";
 import { show } from "../show.ts";
 import { flattenTree } from "../trees/tree-read.ts";
@@ -88,6 +88,7 @@ export async function activate(
     if (options.answer === undefined)
       throw new SmcError("CONFIRMATION_NEEDED", `'${show(path)}' would be replaced; nothing was activated`);
     await using work = await FileWork.begin(place, { op: "activate", what });
+    await hideCopies(place.models);
     const { executable, read } = source;
     const { actor } = place;
     const next = { content: read(call), sha256, executable, path, old, backups: backupsFolder(place), actor };

@@ -1,5 +1,6 @@
 /** `smc backup`: a copy of a file, of a version or of the whole store, in one or several folders. */
 import { basename, join } from "node:path";
+import { backupsFolder } from "../backup/find-backup.ts";
 import { type BackupKind, type BackupManifest } from "../backup/manifest.ts";
 import { asStem, freeName, ownName, splitName } from "../backup/names.ts";
 import { type Contents, contentsOfFile, contentsOfRevision, contentsOfStore } from "../backup/parts.ts";
@@ -7,7 +8,8 @@ import { type WrittenBackup, writeFileBackup, writeTarBackup } from "../backup/w
 import type { Call } from "../call.ts";
 import { nowMs } from "../clock.ts";
 import { type ErrorJson, isSmcError, SmcError } from "../errors.ts";
-import { type FilesPlace, kindAt, pathOf } from "../layout/folders.ts";
+import { resolveCommit } from "../history/revision.ts";
+import { type FilesPlace, hideCopies, kindAt, pathOf } from "../layout/folders.ts";
 import { FileWork } from "../layout/note-files.ts";
 import { show } from "../show.ts";
 import { exclusively } from "../worktree/worktree.ts";
@@ -66,8 +68,8 @@ export async function backup(place: FilesPlace, options: BackupOptions, call: Ca
   if (isStore === (target !== undefined))
     throw new SmcError("USAGE", "name a file or a revision to back up, or use --store");
   if (to.length > PLACES_MAX) throw new SmcError("LIMIT_EXCEEDED", `more than ${PLACES_MAX} places`);
-  const folders = to.length === 0 ? [join(place.models, "backups")] : to.map((text) => pathOf(place, text));
-  const kind = isStore ? "store" : await kindOf(place, target ?? "");
+  const folders = to.length === 0 ? [backupsFolder(place)] : to.map((text) => pathOf(place, text));
+  const kind = isStore ? "store" : await kindOf(place, target ?? "", call);
   // One at a time for a folder: two of one second get two names.
   return exclusively({ root: `backups in ${folders[0] ?? ""}` }, call, async () => {
     const name = await nameOf(place, { kind, folders, options });
@@ -75,15 +77,27 @@ export async function backup(place: FilesPlace, options: BackupOptions, call: Ca
   });
 }
 
-async function kindOf(place: FilesPlace, target: string): Promise<BackupKind> {
+async function kindOf(place: FilesPlace, target: string, call: Call): Promise<BackupKind> {
   const found = await kindAt(pathOf(place, target));
   if (found === "file") return "file";
+  const shown = `'${show(target, 200)}'`;
+  let repository;
   try {
-    await place.openRepository();
+    repository = await place.openRepository();
   } catch (error) {
     if (!isSmcError(error, "WORKTREE_NOT_FOUND")) throw error;
-    throw new SmcError("PATH_NOT_FOUND", `there is no file '${show(target, 200)}'; nothing was written`, {
+    throw new SmcError("PATH_NOT_FOUND", `there is no file ${shown}; nothing was written`, {
       hint: "in a worktree a revision can be named too",
+    });
+  }
+  try {
+    await resolveCommit(repository, target, call);
+  } catch (error) {
+    if (!isSmcError(error, "REVISION_NOT_FOUND")) throw error;
+    const { hint = 'list versions with "smc versions"', details } = error;
+    throw new SmcError(error.code, `there is neither a file nor a version ${shown}; nothing was written`, {
+      hint,
+      details,
     });
   }
   return "revision";
@@ -141,6 +155,7 @@ async function inPlaces(
   let written: WrittenBackup | undefined;
   for (const folder of folders) {
     try {
+      if (folder === backupsFolder(place)) await hideCopies(place.models);
       written = await write(folder, { manifest, parts }, call);
       places.push({ path: written.path, sizeBytes: written.sizeBytes, error: null });
     } catch (error) {

@@ -6,7 +6,7 @@ import { parseWebUrl, shownUrl } from "../catalog/web-url.ts";
 import { type Call, throwIfCanceled } from "../call.ts";
 import { type ErrorJson, isSmcError, SmcError } from "../errors.ts";
 import { suggest } from "../history/suggest.ts";
-import { type FilesPlace, kindAt } from "../layout/folders.ts";
+import { type FilesPlace, hideCopies, kindAt } from "../layout/folders.ts";
 import { FileWork } from "../layout/note-files.ts";
 import { show } from "../show.ts";
 import { exclusively } from "../worktree/worktree.ts";
@@ -73,6 +73,7 @@ export async function catalog(place: WebPlace, options: CatalogOptions, call: Ca
     const plan = { folder: join(place.models, "downloads"), force: options.force === true };
     const wanted = await choose(file, options);
     await using work = await FileWork.begin(place, { op: "catalog", what: `pull ${namesText(wanted)}` });
+    await hideCopies(place.models);
     const pulled = await pullAll(place, { ...plan, models: wanted, work }, call);
     const [only, ...more] = pulled;
     if (only !== undefined && only.error !== null && more.length === 0) throw SmcError.fromJSON(only.error);

@@ -32,7 +32,7 @@ test("doctor() finds nothing wrong with a new store", async () => {
       "permissions",
     ]);
     expect(result.checks.find(({ check }) => check === "worktree")?.message).toContain(
-      "on main, 1 files tracked",
+      "on main, 1 file tracked",
     );
   });
 });

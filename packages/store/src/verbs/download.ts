@@ -9,7 +9,7 @@ import { createFolder } from "../fs.ts";
 import { suggest } from "../history/suggest.ts";
 import { assertRecordFree, NO_ORIGIN, readRecord, writeRecord } from "../layout/file-record.ts";
 import { FileWork } from "../layout/note-files.ts";
-import { type FilesPlace, targetOf } from "../layout/folders.ts";
+import { type FilesPlace, hideCopies, targetOf } from "../layout/folders.ts";
 import { readUpload, trackedUpload, type UploadedFile, uploadRef } from "../layout/uploads.ts";
 import { assertFree, writeNewFile } from "../new-file.ts";
 import type { RefName } from "../objects/names.ts";
@@ -72,6 +72,7 @@ export async function download(
     if (isDescribed) await assertRecordFree(path);
     const what = `${show(name, 200)} from ${show(remoteName, 100)}`;
     await using work = await FileWork.begin(place, { op: "download", what });
+    if (destination === undefined) await hideCopies(place.models);
     await createFolder(dirname(path), { mode: FOLDER_MODE });
     const md5 = written ? await write(repository.store, { path, file, force }, call) : file.md5;
     const told = { ...file, remote: remoteName, url: remote.url, path, written };

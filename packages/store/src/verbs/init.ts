@@ -42,6 +42,8 @@ export interface InitResult {
   readonly branch: string;
   readonly storeId: string;
   readonly worktreeId: string;
+  /** "Name <address>": who commits here, as settings and account are now. */
+  readonly author: string;
   /** True when the repository was there before. */
   readonly isAttached: boolean;
   /** The `.gitignore` that keeps git away from `.smc/`, or null outside a git work tree. */
@@ -151,6 +153,7 @@ async function initIn(
     branch: branch.slice("refs/heads/".length),
     storeId: store.id,
     worktreeId: file.id,
+    author: actorOf(options),
     isAttached,
     gitignore,
   };

@@ -3,12 +3,11 @@ import { isAbsolute, join, relative, sep } from "node:path";
 import { type Call, throwIfCanceled } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { createFolder, syncFolder } from "../fs.ts";
-import { type FilesPlace, kindAt, MODEL_FOLDERS } from "../layout/folders.ts";
+import { type FilesPlace, hideCopies, kindAt, MODEL_FOLDERS } from "../layout/folders.ts";
 import { FileWork } from "../layout/note-files.ts";
 import { show } from "../show.ts";
 import { downloadedText, pullAll, type PulledModel, readDefaults, type WebPlace } from "./catalog.ts";
 import { gitRule, hideFromGit } from "../worktree/hide-from-git.ts";
-import { ignoreIn } from "../worktree/ignore-in.ts";
 
 /** What files of weights end with. */
 const WEIGHTS = ["pt", "pth", "ckpt", "safetensors", "gguf", "onnx", "h5", "keras"];
@@ -66,8 +65,7 @@ export async function setup(place: WebPlace, options: SetupOptions, call: Call):
   if (made.length > 0) await syncFolder(models);
   const hidden = await hideModels(place);
   const gitignoreChanged = hidden?.isNew === true;
-  const copies = MODEL_FOLDERS.filter((name) => name !== "trained");
-  const smcignore = await ignoreIn(models, { names: copies, why: "copies of what is kept elsewhere" });
+  const smcignore = await hideCopies(models);
   const plan = { models: defaults, folder: join(models, "trained"), force: false, work };
   const pulled = await pullAll(place, plan, call);
   const downloaded = downloadedText(pulled);
