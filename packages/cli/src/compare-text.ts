@@ -5,11 +5,19 @@ import { formatMarkdown, formatNumber, formatSize, formatTable, shortDigest } fr
 import type { Output } from "./output.ts";
 
 const ABSENT = "-";
+/** No two trainings have these in common, so that they differ says nothing. */
+const OF_EACH_TRAINING: ReadonlySet<string> = new Set([
+  "lineage.job",
+  "training.job",
+  "training.startedMs",
+  "training.endedMs",
+  "training.history",
+]);
 
 export interface CompareStyle {
   /** Rows of metrics that are equal are left out, too. */
   readonly onlyChanged: boolean;
-  /** Rows of params, metadata and files that are equal are shown, too. */
+  /** Rows of params, metadata and files that are equal are shown, too, and those that always differ. */
   readonly all: boolean;
 }
 
@@ -58,7 +66,7 @@ function valuesSection(
 ): Section {
   const names = labels(data);
   const differing = rows.filter(({ isSame }) => !isSame);
-  const wanted = all ? rows : differing;
+  const wanted = all ? rows : differing.filter(({ name }) => !OF_EACH_TRAINING.has(name));
   const cells = wanted.map((row) => [
     show(row.name, 80),
     ...row.values.map((value, at) => (row.has[at] === true ? valueText(value) : ABSENT)),
@@ -67,7 +75,7 @@ function valuesSection(
   const foot =
     hidden === 0
       ? {}
-      : { foot: `${differing.length} of ${rows.length} ${noun} differ (--all shows equal rows)` };
+      : { foot: `${differing.length} of ${rows.length} ${noun} differ (--all shows all of them)` };
   return {
     rows: cells.length === 0 ? [] : [[title, ...names], ...cells],
     right: names.map((_, at) => at + 1),
