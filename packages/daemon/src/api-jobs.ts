@@ -28,6 +28,13 @@ export const jobsApi = {
     force: optional(flag),
     count: optional(count),
   }),
+  eval: verb("Runs the model of a version over data and notes the numbers", "repository", {
+    revision: optional(text),
+    data: text,
+    split: optional(choice("all", "validation")),
+    metrics: optional(texts),
+    dryRun: optional(flag),
+  }),
   train: verb("Makes a job of a program and a commit; its output is committed", "repository", {
     revision: optional(text),
     engine: optional(choice("command", "tfjs")),

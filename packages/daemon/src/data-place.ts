@@ -1,4 +1,7 @@
-/** For `data`: its verb with the trainer that reads; and for `train`: what its words for data and backbone name. */
+/**
+ * For `data` and `eval`: their verbs with the trainer that reads; and for `train`: what its words for data and backbone
+ * name.
+ */
 import {
   type Call,
   cat,
@@ -6,6 +9,8 @@ import {
   data,
   type DataResult,
   dataSetsOf,
+  type EvalResult,
+  evaluate,
   mayBeInVersion,
   settingsOfPath,
 } from "@smc/store";
@@ -14,13 +19,18 @@ import { show } from "@smc/store/show";
 import type { Input } from "./api.ts";
 import { type Context, openRepository } from "./context.ts";
 import { filesPlaceOf } from "./files-place.ts";
-import { inspectData } from "./jobs/check-training.ts";
+import { evaluateModel, inspectData } from "./jobs/check-training.ts";
 
 type Scalars = Readonly<Record<string, string | number | boolean | null>>;
 
 /** Reading data may take minutes: nobody waits for it. */
 export async function dataIn(context: Context, input: Input<"data">, call: Call): Promise<DataResult> {
   return data({ ...(await filesPlaceOf(context)), inspect: inspectData }, input, call);
+}
+
+/** It enters the store for the parts that need it. */
+export async function evalIn(context: Context, input: Input<"eval">, call: Call): Promise<EvalResult> {
+  return evaluate({ ...(await filesPlaceOf(context)), evaluate: evaluateModel }, input, call);
 }
 
 /**

@@ -91,6 +91,7 @@ export * from "./verbs/compare.ts";
 export * from "./verbs/config.ts";
 export * from "./verbs/diff.ts";
 export * from "./verbs/doctor.ts";
+export * from "./verbs/eval.ts";
 export * from "./verbs/events.ts";
 export { alignedMemory } from "./pack/block-file.ts";
 export type { DamagedRecord } from "./pack/reader.ts";

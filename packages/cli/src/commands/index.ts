@@ -203,6 +203,11 @@ export const COMMANDS = {
     summary: "run a program, commit what it makes",
     load: () => import("./train.ts"),
   },
+  eval: {
+    group: "training",
+    summary: "measure a version on data and note it",
+    load: () => import("./eval.ts"),
+  },
   jobs: { group: "training", summary: "list, watch and end jobs", load: () => import("./jobs.ts") },
   queue: { group: "training", summary: "show and stop the queue of jobs", load: () => import("./queue.ts") },
   setup: { group: "backups", summary: "make folders for model files", load: () => import("./setup.ts") },

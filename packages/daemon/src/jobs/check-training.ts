@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import type { Call, CheckedSettings, DataReport } from "@smc/store";
+import type { Call, CheckedSettings, DataReport, EvalSplit, ModelReport } from "@smc/store";
 import { type ErrorJson, SmcError } from "@smc/store/errors";
 
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
@@ -82,6 +82,17 @@ export async function inspectData(
   const words = ["inspect", JSON.stringify(nest(settings)), root, String(show)];
   // It is what the same program writes, of the same version.
   return (await askTrainer(words, signal)) as DataReport;
+}
+
+/** The model in a folder over data below `root`. Throws as the trainer's function of this name. */
+export async function evaluateModel(
+  settings: Scalars,
+  { root, model, split }: { root: string; model: string; split: EvalSplit },
+  { signal }: Call,
+): Promise<ModelReport> {
+  const words = ["eval", JSON.stringify(nest(settings)), root, model, split];
+  // It is what the same program writes, of the same version.
+  return (await askTrainer(words, signal)) as ModelReport;
 }
 
 /** What the program answers, in a process of its own. Throws what it throws; CANCELED. */

@@ -1,11 +1,11 @@
 /**
- * The engine `tfjs` as a program: `node train-program.js check|inspect|train <spec as JSON>`. `check` takes a list and
- * prints each whole spec or its error, `inspect` what is in the data below a folder; `train` learns from the folder it
- * stands in, and tells each epoch as any other program of a job does.
+ * The engine `tfjs` as a program: `node train-program.js check|inspect|eval|train <spec as JSON>`. `check` takes a list
+ * and prints each whole spec or its error, `inspect` what is in the data below a folder, `eval` what a model makes of
+ * them; `train` learns from the folder it stands in, and tells each epoch as any other program of a job does.
  */
 import { Socket } from "node:net";
 import { isSmcError, SmcError } from "@smc/store/errors";
-import { type EpochRow, inspectData, resolveSpec, train, type TrainEvent } from "@smc/trainer";
+import { type EpochRow, evaluateModel, inspectData, resolveSpec, train, type TrainEvent } from "@smc/trainer";
 import { ProgressFile } from "./progress-file.ts";
 
 /** Pipes of whoever started this; opened when there is something to say. */
@@ -86,13 +86,18 @@ function check(spec: unknown): { spec: unknown } | { error: SmcError } {
   }
 }
 
-const [mode, text = "{}", inputDir = ".", shown = "0"] = process.argv.slice(2);
+const [mode, text = "{}", inputDir = ".", word = "0", split = "all"] = process.argv.slice(2);
 try {
   const spec = JSON.parse(text) as unknown;
   if (mode === "check") out(JSON.stringify({ answer: (spec as unknown[]).map(check) }));
   else if (mode === "inspect") {
     const { signal } = new AbortController();
-    out(JSON.stringify({ answer: await inspectData(spec, { inputDir, signal, show: Number(shown) }) }));
+    out(JSON.stringify({ answer: await inspectData(spec, { inputDir, signal, show: Number(word) }) }));
+  } else if (mode === "eval") {
+    const { signal } = new AbortController();
+    const wanted = split === "validation" ? "validation" : "all";
+    const context = { inputDir, modelDir: word, split: wanted, signal } as const;
+    out(JSON.stringify({ answer: await evaluateModel(spec, context) }));
   } else await run(spec);
 } catch (error) {
   const known = knownError(error);

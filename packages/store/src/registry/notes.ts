@@ -9,7 +9,7 @@ import { walk } from "../history/graph.ts";
 import { formatIdentity } from "../history/log-entry.ts";
 import type { Digest } from "../objects/digest.ts";
 import { isSmcError, SmcError } from "../errors.ts";
-import { type Commit, encodeCommit, type MetaMap } from "../objects/objects.ts";
+import { type Commit, encodeCommit, type MetaMap, type MetaValue } from "../objects/objects.ts";
 import { parseRefName, type RefName } from "../objects/names.ts";
 import { NOTES_PREFIX } from "../refs/ref-find.ts";
 import type { Repository } from "../repository.ts";
@@ -27,6 +27,17 @@ const ATTEMPTS_MAX = 10;
 export type NoteKind = "text" | "evaluation" | "meta" | "join";
 const KINDS: readonly string[] = ["text", "evaluation", "meta", "join"];
 
+/** The samples that an evaluation is about. */
+export interface Evaluated {
+  /** Name of the data set, or of the file or folder. */
+  readonly data: string;
+  /** SHA-256 of all its samples in their order. */
+  readonly digest: string;
+  readonly split: string;
+  /** As many were looked at. */
+  readonly samples: number;
+}
+
 export interface Note {
   readonly digest: Digest;
   readonly kind: NoteKind;
@@ -36,6 +47,8 @@ export interface Note {
   readonly date: string;
   readonly text: string;
   readonly metrics: Readonly<Record<string, number>>;
+  /** Of an evaluation by `smc eval`. */
+  readonly evaluated?: Evaluated;
   /** Keys of the metadata, as `meta set` takes them: `status`, `params.lr`, `metrics.azi`. */
   readonly set: MetaMap;
 }
@@ -45,6 +58,7 @@ export interface NewNote {
   readonly kind: Exclude<NoteKind, "join">;
   readonly text: string;
   readonly metrics?: Readonly<Record<string, number>>;
+  readonly evaluated?: Evaluated;
   readonly set?: MetaMap;
 }
 
@@ -70,8 +84,17 @@ function noteOf(digest: Digest, commit: Commit): Note {
     date: formatMoment(commit.authored),
     text: commit.message,
     metrics: Object.fromEntries(metrics),
+    ...evaluatedOf(note.evaluated),
     set: isMap(note.set) ? note.set : {},
   };
+}
+
+function evaluatedOf(value: MetaValue | undefined): { evaluated?: Evaluated } {
+  if (value === undefined || !isMap(value)) return {};
+  const { data, digest, split, samples } = value;
+  if (typeof data !== "string" || typeof digest !== "string") return {};
+  if (typeof split !== "string" || typeof samples !== "number") return {};
+  return { evaluated: { data, digest, split, samples } };
 }
 
 /** The notes that end in `tip`, oldest first. Throws LIMIT_EXCEEDED, OBJECT_MISSING, OBJECT_CORRUPT. */
@@ -100,7 +123,7 @@ export async function readNotesOf(repository: Repository, commit: Digest, call: 
 export async function addNote(repository: Repository, note: NewNote, call: Call): Promise<Note> {
   const { store, actor } = repository;
   const ref = noteRef(note.commit);
-  const { kind, metrics = {}, set = {} } = note;
+  const { kind, metrics = {}, evaluated, set = {} } = note;
   if ((await readNotesOf(repository, note.commit, call)).length >= NOTES_MAX) {
     throw new SmcError("LIMIT_EXCEEDED", `there are ${NOTES_MAX} notes about it; none was added`);
   }
@@ -108,6 +131,7 @@ export async function addNote(repository: Repository, note: NewNote, call: Call)
     note: {
       kind,
       ...(Object.keys(metrics).length === 0 ? {} : { metrics: { ...metrics } }),
+      ...(evaluated === undefined ? {} : { evaluated: { ...evaluated } }),
       ...(Object.keys(set).length === 0 ? {} : { set: { ...set } }),
     },
   };

@@ -1,5 +1,4 @@
 /** `smc data`: data sets by name, what is in them, and whether a training can learn from them. */
-import { isAbsolute, relative, sep } from "node:path";
 import { type Call, throwIfCanceled } from "../call.ts";
 import { copyPackage, parseSource } from "../data/copy-package.ts";
 import {
@@ -12,11 +11,12 @@ import {
   settingsFault,
   writeDataFile,
 } from "../data/data-file.ts";
+import { insidePath } from "../data/data-here.ts";
 import { DIGITS, settingsOfPath } from "../data/data-settings.ts";
 import { dataSetsOf } from "../data/stored-data.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { suggest } from "../history/suggest.ts";
-import { type FilesPlace, pathOf } from "../layout/folders.ts";
+import type { FilesPlace } from "../layout/folders.ts";
 import { FileWork } from "../layout/note-files.ts";
 import { show } from "../show.ts";
 import { exclusively } from "../worktree/worktree.ts";
@@ -259,18 +259,6 @@ function assertNew(sets: readonly DataSet[], name: string): void {
   throw new SmcError("ALREADY_EXISTS", `there is a data set '${name}' already; nothing was changed`, {
     hint: "replace it with --force, or choose another name",
   });
-}
-
-/** As seen from the root of the worktree: only what lies in it is versioned with it. */
-function insidePath(place: DataPlace, text: string): string {
-  const path = relative(place.root, pathOf(place, text));
-  if (path === ".." || path.startsWith(`..${sep}`) || isAbsolute(path))
-    throw new SmcError(
-      "UNSAFE_PATH",
-      `'${show(text, 200)}' is not in '${show(place.root)}'; nothing was changed`,
-      { hint: "data are versioned with the models: move them there" },
-    );
-  return path === "" ? "." : path.split(sep).join("/");
 }
 
 async function remove(file: string, name: string, call: Call): Promise<DataRow> {
