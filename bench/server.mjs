@@ -3,7 +3,7 @@
  * much?
  */
 import { spawn, spawnSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { editModelHead, inRepository, Lab, median, MIB, seconds, spread, writeRandomModel } from "./lab.mjs";
 import { folderBytes } from "./sizes.mjs";
@@ -48,9 +48,12 @@ export function logIn(lab, { url, token }) {
   if (ran.status !== 0) throw new Error(`login: ${ran.stderr}`);
 }
 
-/** `curl` to a program that writes what comes into a file and syncs it before it answers. */
-function uploadTime(lab, file) {
-  const target = join(lab.root, "uploaded");
+/**
+ * `curl` of the packs as they lie on the disk, the bytes that a push sends, to a program that writes each into a file
+ * and syncs it before it answers.
+ */
+function uploadTime(lab) {
+  const target = lab.folder("uploaded");
   const portFile = join(lab.root, "sink-port");
   const child = spawn(process.execPath, [SINK, target, portFile], { stdio: "ignore" });
   try {
@@ -58,11 +61,15 @@ function uploadTime(lab, file) {
       const ran = spawnSync("cat", [portFile], { encoding: "utf8" });
       return ran.status === 0 && ran.stdout.endsWith("\n") ? ran.stdout.trim() : undefined;
     });
+    const packs = readdirSync(join(lab.env.SMC_HOME, "packs"), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.name.endsWith(".pack"))
+      .map((entry) => join(entry.parentPath, entry.name));
+    const url = `http://127.0.0.1:${port}/`;
     lab.settle();
-    return lab.time("curl", ["-sS", "--fail", "-T", file, `http://127.0.0.1:${port}/x`]);
+    return lab.time("curl", ["-sS", "--fail", ...packs.flatMap((pack) => ["-T", pack, url])]);
   } finally {
     child.kill("SIGKILL");
-    rmSync(target, { force: true });
+    rmSync(target, { recursive: true, force: true });
     rmSync(portFile, { force: true });
   }
 }
@@ -74,9 +81,9 @@ function measureRound(lab, { round, sizeMib }) {
     const file = join(lab.work, NAME);
     rmSync(file, { force: true });
     writeRandomModel(file, sizeMib * MIB);
-    const upload = uploadTime(lab, file);
     lab.smc("add", NAME);
     lab.smc("commit", "-q", "-m", "one");
+    const upload = uploadTime(lab);
     logIn(lab, running);
     lab.smc("remote", "add", "origin", `${running.url}/bench`);
     const refs = ["-q", "origin", "main"];
@@ -126,7 +133,7 @@ export function run({ rounds, sizeMib }) {
   return {
     title: `A new model of ${sizeMib} MiB without a pattern to a server on this machine and back, ${rounds} rounds`,
     rows: [
-      row("curl -T, and its fsync", "upload", ""),
+      row("curl -T of the packs, and their fsync", "upload", ""),
       row("push", "push", `; ${ratio("push")} (0.6 × wanted)`),
       row("clone without checkout", "clone", `; ${ratio("clone")} (0.6 × wanted)`),
       row("push of nothing", "nothing", " (0.3 s wanted)"),

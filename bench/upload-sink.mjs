@@ -1,11 +1,12 @@
-/** Writes the body of one PUT into a file and syncs it before it answers: `node upload-sink.mjs FILE PORT-FILE`. */
+/** Writes the body of each PUT into a file of its own and syncs it before it answers: `node upload-sink.mjs FOLDER PORT-FILE`. */
 import { createWriteStream, fsyncSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 
-const [target, portFile] = process.argv.slice(2);
+const [folder, portFile] = process.argv.slice(2);
 async function keep(request, response) {
-  const file = createWriteStream(target, { autoClose: false });
+  const file = createWriteStream(join(folder, basename(request.url)), { autoClose: false });
   await pipeline(request, file);
   fsyncSync(file.fd);
   response.statusCode = 201;
