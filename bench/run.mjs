@@ -13,6 +13,7 @@ const QUESTIONS = [
   "fsck",
   "refs",
   "versions",
+  "rollback",
   "remotes",
   "server",
   "negotiation",
