@@ -8,6 +8,7 @@ import { GLOBAL_OPTIONS } from "../packages/cli/src/global-options.ts";
 import { topicHelp } from "../packages/cli/src/help-topics.ts";
 import { ROUTES } from "../packages/daemon/src/serving/routes.ts";
 import { CONFIG_KEYS } from "../packages/store/src/config.ts";
+import { TrainSpecSchema } from "../packages/trainer/src/spec.ts";
 import { createSandbox, runProgram, type Sandbox } from "./e2e/sandbox.ts";
 import { productSources, ROOT, sources, withoutComments } from "./source.ts";
 
@@ -206,4 +207,53 @@ test("the commands of the README run", async () => {
   const { commands, printed, code } = await runBlocks(page("README.md"), sandbox);
   expect(commands.length).toBeGreaterThan(5);
   expect(code, printed).toBe(0);
+});
+
+interface SettingSchema {
+  readonly type?: string;
+  readonly enum?: readonly unknown[];
+  readonly properties?: Readonly<Record<string, SettingSchema>>;
+  readonly additionalProperties?: SettingSchema | boolean;
+  readonly patternProperties?: Readonly<Record<string, SettingSchema>>;
+  readonly default?: unknown;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
+}
+
+function settingsIn(schema: SettingSchema, prefix = ""): (readonly [string, SettingSchema])[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, inner]) =>
+    inner.properties === undefined
+      ? [[inner.patternProperties === undefined ? prefix + name : `${prefix}${name}.NAME`, inner] as const]
+      : settingsIn(inner, `${prefix}${name}.`),
+  );
+}
+
+function valuesOf(schema: SettingSchema): string {
+  if (schema.enum !== undefined) return schema.enum.map((value) => `\`${String(value)}\``).join(", ");
+  const [named] = Object.values(schema.patternProperties ?? {});
+  if (named !== undefined) return valuesOf(named);
+  if (schema.type === "boolean") return "`true`, `false`";
+  if (schema.type === "string") return "text";
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
+  const from = exclusiveMinimum === undefined ? minimum : `more than ${exclusiveMinimum}`;
+  const to = exclusiveMaximum === undefined ? maximum : `less than ${exclusiveMaximum}`;
+  const range = from === undefined ? "any" : `${from} to ${to}`;
+  return schema.type === "integer" ? `whole, ${range}` : range;
+}
+
+test("training-settings.md has every setting with its values and what it usually is", () => {
+  const rows = [
+    ...page("docs/reference/training-settings.md").matchAll(
+      /^\| `([^`]+)` +\| (.+?) +\| (.+?) +\| (.+?) +\|$/gm,
+    ),
+  ];
+  const told = rows.map(([, name, values, usual]) => ({ name, values, usual }));
+  const known = settingsIn(TrainSpecSchema as SettingSchema).map(([name, schema]) => ({
+    name,
+    values: valuesOf(schema),
+    usual: schema.default === undefined || schema.type === "object" ? "-" : `\`${String(schema.default)}\``,
+  }));
+  expect(told).toEqual(known);
 });
