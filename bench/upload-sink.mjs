@@ -1,4 +1,7 @@
-/** Writes the body of each PUT into a file of its own and syncs it before it answers: `node upload-sink.mjs FOLDER PORT-FILE`. */
+/**
+ * Writes the body of each PUT into a file of its own and syncs it before it answers: `node upload-sink.mjs FOLDER
+ * PORT-FILE`.
+ */
 import { createWriteStream, fsyncSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { basename, join } from "node:path";
