@@ -7,7 +7,7 @@ import { record, type Recording, replay } from "./crash-states.ts";
 import type { Model } from "./disk-model.ts";
 import { IN_MEMORY, IS_LONG, openWorkshop, seeded, type Workshop } from "./starts.ts";
 import { findStrace } from "./strace.ts";
-import { OPERATIONS } from "./table.ts";
+import { FILE_OPERATIONS, OPERATIONS } from "./table.ts";
 
 const SEED = Number(process.env.PROOF_SEED ?? randomInt(2 ** 31));
 /** States of one operation and model: where there are more, CI takes other ones each time. */
@@ -17,7 +17,15 @@ const STATES_MIN = 20_000;
 /** Its store is damaged before, so each state is mended and read whole. */
 const REPAIR = "fsck --repair";
 const REPAIRS_MAX = IS_LONG ? Infinity : 200;
+/** Of one operation on files of people, which most of the time writes as the others do. */
+const FILE_STATES_MAX = IS_LONG ? Infinity : 80;
+const ALL = [...OPERATIONS, ...FILE_OPERATIONS];
 const SHOWN_MAX = 12;
+
+function limitOf(name: string): number {
+  if (FILE_OPERATIONS.includes(name)) return Math.min(STATES_MAX, FILE_STATES_MAX);
+  return name === REPAIR ? Math.min(STATES_MAX, REPAIRS_MAX) : STATES_MAX;
+}
 
 const strace = findStrace();
 let workshop: Workshop;
@@ -25,7 +33,7 @@ let total = 0;
 const startedMs = performance.now();
 
 beforeAll(async () => {
-  workshop = await openWorkshop(strace.path === undefined ? [] : OPERATIONS, { parent: IN_MEMORY });
+  workshop = await openWorkshop(strace.path === undefined ? [] : ALL, { parent: IN_MEMORY });
 });
 
 afterAll(async () => {
@@ -44,7 +52,7 @@ function recordingOf(name: string, path: string): Recording {
   return known;
 }
 
-for (const name of OPERATIONS) {
+for (const name of ALL) {
   for (const model of ["ext4", "weak"] satisfies Model[]) {
     test(`${name}: a power cut (${model}) loses nothing that was acknowledged`, async ({ skip }) => {
       const { path } = strace;
@@ -52,7 +60,7 @@ for (const name of OPERATIONS) {
       const begunMs = performance.now();
       const { states, checked, wrong } = await replay(workshop, recordingOf(name, path), {
         model,
-        limit: name === REPAIR ? Math.min(STATES_MAX, REPAIRS_MAX) : STATES_MAX,
+        limit: limitOf(name),
         random: seeded(SEED),
       });
       total += checked;

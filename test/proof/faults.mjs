@@ -9,6 +9,7 @@ import { operationOf } from "./find-operation.mjs";
 import {
   find,
   inspect,
+  lookAtFiles,
   lookAtWorktree,
   readAndCheck,
   readEverything,
@@ -171,8 +172,10 @@ export async function restarted({ name, folder, expected, acknowledged, packsRea
     }
     wrong.push(...(packsRead ? await find(context) : await readAndCheck(context)));
     if (!worktreeSeen || writes) wrong.push(...(await lookAtWorktree(context, acknowledged)));
+    if (operation.op !== undefined) wrong.push(...lookAtFiles(context, operation, expected));
     if (!writes) return wrong;
     wrong.push(...(await writeSomething(context)));
+    if (operation.op !== undefined) wrong.push(...(await runAgain(context, operation, expected)));
     await reopen(context, operation);
     return [...wrong, ...wrongRefs(await refsOf(context), about).map((text) => `opened again: ${text}`)];
   } finally {

@@ -99,8 +99,8 @@ export const FILE_OPERATIONS = [
     name: "layout sync",
     from: "base",
     op: "layout",
-    // Between two renames there is none; a folder that is there is whole. When it was written is in the marker.
-    isFine: (path, digest) => digest === undefined || path.endsWith("/.smc-layout.json"),
+    // When files were written is in the marker.
+    isFine: (path) => path.endsWith("/.smc-layout.json"),
     forgets: (path) => path.endsWith("/.smc-layout.json"),
     async arrange(context) {
       await promote(context, "v1.0.1");

@@ -125,9 +125,13 @@ export async function inspect(context, about) {
   const { expected, operation } = about;
   const wrong = wrongRefs(await refsOf(context), about);
   wrong.push(...(await readAndCheck(context)));
-  if (operation.from === "nothing") return wrong;
-  const files = filesOf(context.desk);
-  wrong.push(...(operation.check?.(files, expected) ?? []));
+  return operation.from === "nothing" ? wrong : [...wrong, ...lookAtFiles(context, operation, expected)];
+}
+
+/** What smc wrote of files of people is whole or absent. */
+export function lookAtFiles({ desk }, operation, expected) {
+  const files = filesOf(desk);
+  const wrong = operation.check?.(files, expected) ?? [];
   return [...wrong, ...wrongFiles(files, expected, operation.isFine)];
 }
 

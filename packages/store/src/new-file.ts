@@ -80,6 +80,11 @@ function inTheWay(path: string, isFolder: boolean): SmcError {
 /** What file systems of sticks answer, which have no links. */
 const NO_LINKS = new Set<unknown>(["EPERM", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EMLINK"]);
 
+/** True when a file system cannot give a file a second name. */
+export function hasNoLinks(error: unknown): boolean {
+  return isSmcError(error) && NO_LINKS.has(error.details.errno);
+}
+
 /**
  * Moves a whole file to its name; durable after `syncFolder`. Where there are no links the name is taken and then
  * replaced: there a kill between the two leaves it empty. Throws WOULD_OVERWRITE unless `force`.
@@ -92,7 +97,7 @@ export async function giveName(temporary: string, path: string, force: boolean):
   } catch (error) {
     if (!isSmcError(error)) throw error;
     if (error.details.errno === "EEXIST") throw inTheWay(path, false);
-    if (!NO_LINKS.has(error.details.errno)) throw error;
+    if (!hasNoLinks(error)) throw error;
   }
   try {
     await createFile(path, "", { durable: false });

@@ -17,8 +17,8 @@ export const command = defineCommand({
   usage: ["layout sync [-n] DIR"],
   description: [
     "Writes champion/, challenger/ and archive/VERSION/ below DIR: the files of each version, and metadata.json",
-    "with what is known of it. Each folder is replaced whole, and only when it is not as it should be. A role that",
-    "nobody is in has no folder. Files that smc did not write are never replaced or removed: they are listed,",
+    "with what is known of it. Programs may read meanwhile: each file is replaced whole, metadata.json last. A role",
+    "that nobody is in has no folder. Files that smc did not write are never replaced or removed: they are listed,",
     "nothing is changed, and the status is 5.",
   ],
   positionals: [

@@ -34,6 +34,7 @@ export interface OwnedFile {
 export interface Marker {
   readonly format: string;
   readonly repository: string;
+  /** Empty while one version takes the place of another one: then the files of both are listed. */
   readonly commit: string;
   /** SHA-256 of what was added to the files of the version; null when nothing was. */
   readonly metadata: string | null;
@@ -49,7 +50,7 @@ export interface FolderState {
   readonly isThere: boolean;
   /** Undefined for a folder that smc did not write. */
   readonly marker: Marker | undefined;
-  /** Paths, from the folder, of files of the marker that are as they were written. */
+  /** Paths, from the folder, of files of the marker that are as they were written, and of what a kill left of one. */
   readonly own: readonly string[];
   /** Files that smc did not write; "" for something that is no folder. */
   readonly foreign: readonly string[];
@@ -67,18 +68,40 @@ export async function readFolder(folder: string, call: Call): Promise<FolderStat
   const marker = await readMarker(folder);
   const paths = await listAll(folder, call);
   const stats = await lstatMany(paths.map((path) => join(folder, path)));
-  const written = new Map(marker?.files.map((file) => [file.path, file]));
+  const written = byPath(marker?.files ?? []);
   const own: string[] = [];
   const foreign: string[] = [];
   const changed: string[] = [];
   for (const [index, path] of paths.entries()) {
-    const file = written.get(path);
+    const files = written.get(path);
     if (path === MARKER && marker !== undefined) continue;
-    if (file === undefined) foreign.push(path);
-    else if (await isAsWritten(join(folder, path), { file, stat: stats[index] }, call)) own.push(path);
+    // A marker that was being written when smc was killed.
+    if (marker !== undefined && LEFTOVER.test(path)) own.push(path);
+    else if (files === undefined) foreign.push(path);
+    else if (await isOneOf(join(folder, path), { files, stat: stats[index] }, call)) own.push(path);
     else changed.push(path);
   }
   return { isThere: true, marker, own, foreign, changed };
+}
+
+/** Several of one path while a version takes the place of another one. */
+function byPath(files: readonly OwnedFile[]): Map<string, OwnedFile[]> {
+  const found = new Map<string, OwnedFile[]>();
+  for (const file of files) {
+    const known = found.get(file.path);
+    if (known === undefined) found.set(file.path, [file]);
+    else known.push(file);
+  }
+  return found;
+}
+
+async function isOneOf(
+  path: string,
+  { files, stat }: { files: readonly OwnedFile[]; stat: FileStat | undefined },
+  call: Call,
+): Promise<boolean> {
+  for (const file of files) if (await isAsWritten(path, { file, stat }, call)) return true;
+  return false;
 }
 
 async function isAsWritten(
@@ -94,7 +117,7 @@ async function isAsWritten(
 }
 
 /** Undefined where there is none, or something else of that name. */
-async function readMarker(folder: string): Promise<Marker | undefined> {
+export async function readMarker(folder: string): Promise<Marker | undefined> {
   let parsed: unknown;
   try {
     parsed = JSON.parse((await readSmall(join(folder, MARKER), MARKER_BYTES_MAX)).toString("utf8"));

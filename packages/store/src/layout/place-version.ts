@@ -10,6 +10,7 @@ import type { Repository } from "../repository.ts";
 import { show } from "../show.ts";
 import { flattenTree } from "../trees/tree-read.ts";
 import { lstatOne } from "../worktree/stat.ts";
+import { exchangeFiles } from "./exchange-files.ts";
 import {
   encodeMarker,
   FOLDER_FILES_MAX,
@@ -101,9 +102,9 @@ export function assertNoConflicts(paths: readonly string[]): void {
 }
 
 /**
- * Durable when it returns. The caller has looked for conflicts, and holds the folder. A reader finds the old folder or
- * the new one, or none for the moment between two renames. Throws FILE_CHANGED when a file of somebody came into the
- * old one meanwhile: it is kept.
+ * Durable when it returns. The caller has looked for conflicts, and holds the folder. A reader finds whole files of the
+ * old version or of the new one, as `exchangeFiles` says; where that cannot be the folder is renamed, and for a moment
+ * there is none. Throws FILE_CHANGED when a file of somebody came into the old one meanwhile: it is kept.
  */
 export async function placeVersion(
   repository: Repository,
@@ -115,7 +116,7 @@ export async function placeVersion(
   const temporary = besidePath(folder);
   try {
     await fill(repository, { folder: temporary, wanted }, call);
-    await exchange(folder, temporary, call);
+    await exchange({ folder, temporary, last: wanted.added?.path }, call);
   } catch (error) {
     // What failed first is what is told.
     await removeOwned(temporary, quiet(call)).catch(() => undefined);
@@ -131,9 +132,18 @@ export async function removeVersion(folder: string, call: Call): Promise<void> {
   await removeAside(aside, folder, call);
 }
 
-async function exchange(folder: string, temporary: string, call: Call): Promise<void> {
+async function exchange(
+  { folder, temporary, last }: { folder: string; temporary: string; last: string | undefined },
+  call: Call,
+): Promise<void> {
   const isThere = (await lstatOne(folder)) !== undefined;
   const aside = besidePath(folder);
+  if (isThere && (await exchangeFiles({ folder, temporary, aside, last }, quiet(call)))) {
+    await removeAside(aside, folder, call);
+    // What is left of it are folders.
+    await removeOwned(temporary, quiet(call));
+    return;
+  }
   if (isThere) await renamePath(folder, aside);
   try {
     await renamePath(temporary, folder);

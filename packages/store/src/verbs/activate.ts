@@ -88,7 +88,7 @@ export async function activate(
     if (options.answer === undefined)
       throw new SmcError("CONFIRMATION_NEEDED", `'${show(path)}' would be replaced; nothing was activated`);
     await using work = await FileWork.begin(place, { op: "activate", what });
-    await hideCopies(place.models);
+    work.hasChanged = (await hideCopies(place.models)) !== undefined;
     const { executable, read } = source;
     const { actor } = place;
     const next = { content: read(call), sha256, executable, path, old, backups: backupsFolder(place), actor };

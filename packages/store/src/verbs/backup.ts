@@ -155,7 +155,8 @@ async function inPlaces(
   let written: WrittenBackup | undefined;
   for (const folder of folders) {
     try {
-      if (folder === backupsFolder(place)) await hideCopies(place.models);
+      if (folder === backupsFolder(place) && (await hideCopies(place.models)) !== undefined)
+        work.hasChanged = true;
       written = await write(folder, { manifest, parts }, call);
       places.push({ path: written.path, sizeBytes: written.sizeBytes, error: null });
     } catch (error) {

@@ -73,7 +73,7 @@ export async function catalog(place: WebPlace, options: CatalogOptions, call: Ca
     const plan = { folder: join(place.models, "downloads"), force: options.force === true };
     const wanted = await choose(file, options);
     await using work = await FileWork.begin(place, { op: "catalog", what: `pull ${namesText(wanted)}` });
-    await hideCopies(place.models);
+    work.hasChanged = (await hideCopies(place.models)) !== undefined;
     const pulled = await pullAll(place, { ...plan, models: wanted, work }, call);
     const [only, ...more] = pulled;
     if (only !== undefined && only.error !== null && more.length === 0) throw SmcError.fromJSON(only.error);

@@ -72,7 +72,7 @@ export async function download(
     if (isDescribed) await assertRecordFree(path);
     const what = `${show(name, 200)} from ${show(remoteName, 100)}`;
     await using work = await FileWork.begin(place, { op: "download", what });
-    if (destination === undefined) await hideCopies(place.models);
+    if (destination === undefined) work.hasChanged = (await hideCopies(place.models)) !== undefined;
     await createFolder(dirname(path), { mode: FOLDER_MODE });
     const md5 = written ? await write(repository.store, { path, file, force }, call) : file.md5;
     const told = { ...file, remote: remoteName, url: remote.url, path, written };

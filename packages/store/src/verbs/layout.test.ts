@@ -3,6 +3,7 @@ import { mkdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { MARKER } from "../layout/owned-folder.ts";
+import { interceptCalls } from "../fs.ts";
 import { METADATA_SCHEMA, metadataFault } from "../registry/metadata-file.ts";
 import { withFolder } from "../testing/folder.ts";
 import { type Registry, withRegistry } from "../testing/registry.ts";
@@ -110,6 +111,80 @@ test("layout() writes a folder anew when a file is gone, not when only a time ch
     await rm(file);
     expect((await told())[0]).toBe("champion=written v1.0.0");
     expect(readFileSync(file, "utf8")).toBe("weights 0");
+  });
+});
+
+test("layout() replaces a version while others read: at every moment each file is there, whole, metadata.json last", async () => {
+  await withScene(async ({ folder, told, promote }) => {
+    await promote("v1.0.0");
+    await told();
+    const read = (name: string): string => readFileSync(join(folder, "champion", name), "utf8");
+    const before = { model: read("model.bin"), metadata: read("metadata.json") };
+    await promote("v1.0.1");
+    const seen = new Set<string>();
+    interceptCalls(() => {
+      const isNew = {
+        model: read("model.bin") !== before.model,
+        metadata: read("metadata.json") !== before.metadata,
+      };
+      seen.add(`${read("model.bin")}, metadata.json ${isNew.metadata ? "new" : "old"}`);
+    });
+    try {
+      expect((await told())[0]).toBe("champion=written v1.0.1");
+    } finally {
+      interceptCalls(undefined);
+    }
+    expect([...seen]).toEqual([
+      "weights 0, metadata.json old",
+      "weights 1, metadata.json old",
+      "weights 1, metadata.json new",
+    ]);
+    expect(readdirSync(folder).filter((name) => name.startsWith(".smc-tmp-"))).toEqual([]);
+  });
+});
+
+test("layout() goes on where it was killed between two files, and keeps what somebody changed", async () => {
+  await withScene(async ({ folder, sync, told, promote }) => {
+    await promote("v1.0.0");
+    await told();
+    await promote("v1.0.1");
+    const champion = join(folder, "champion");
+    const old = readFileSync(join(champion, "metadata.json"));
+    const marker = join(champion, MARKER);
+    const { files, ...rest } = JSON.parse(readFileSync(marker, "utf8"));
+    await told();
+    const now = JSON.parse(readFileSync(marker, "utf8"));
+    // As a kill leaves it: one file is new, the other one old, and the marker names those of both.
+    await writeFile(join(champion, "metadata.json"), old);
+    await writeFile(
+      marker,
+      JSON.stringify({ ...rest, commit: "", metadata: null, files: [...files, ...now.files] }),
+    );
+    await writeFile(join(champion, ".smc-tmp-0123456789ab"), "half a marker");
+    expect((await told())[0]).toBe("champion=written v1.0.1");
+    expect(readdirSync(champion).sort()).toEqual([MARKER, "metadata.json", "model.bin"]);
+    await writeFile(
+      marker,
+      JSON.stringify({ ...rest, commit: "", metadata: null, files: [...files, ...now.files] }),
+    );
+    await writeFile(join(champion, "model.bin"), "mine");
+    await expect(sync()).rejects.toMatchObject({ code: "WOULD_OVERWRITE" });
+    expect(readFileSync(join(champion, "model.bin"), "utf8")).toBe("mine");
+  });
+});
+
+test("layout() puts a folder where the version before had a file", async () => {
+  await withScene(async ({ folder, told, promote, history }) => {
+    await promote("v1.0.0");
+    await told();
+    const commit = await history.commit({ files: { "model.bin/part": "weights 3" } });
+    await history.point("refs/tags/v2.0.0", commit);
+    await promote("v2.0.0");
+    expect((await told())[0]).toBe("champion=written v2.0.0");
+    expect(readFileSync(join(folder, "champion", "model.bin", "part"), "utf8")).toBe("weights 3");
+    await promote("v1.0.0");
+    expect((await told())[0]).toBe("champion=written v1.0.0");
+    expect(readFileSync(join(folder, "champion", "model.bin"), "utf8")).toBe("weights 0");
   });
 });
 

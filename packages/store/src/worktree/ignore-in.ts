@@ -1,6 +1,7 @@
 /** Folders of copies that smc makes in a worktree, and that are not for committing. */
 import { join } from "node:path";
-import { createFile, syncFolder } from "../fs.ts";
+import { isSmcError } from "../errors.ts";
+import { writeNewFile } from "../new-file.ts";
 import { IGNORE_FILE } from "./ignore.ts";
 import { lstatOne } from "./stat.ts";
 import { findRoot } from "./worktree.ts";
@@ -16,7 +17,11 @@ export async function ignoreIn(
   const path = join(folder, IGNORE_FILE);
   if ((await findRoot(folder)) === undefined || (await lstatOne(path)) !== undefined) return undefined;
   const text = `# Written by smc: ${why}.\n${names.map((name) => `/${name}/\n`).join("")}`;
-  await createFile(path, text, { mode: 0o666 });
-  await syncFolder(folder);
+  try {
+    await writeNewFile(path, { force: false }, (file) => file.write(Buffer.from(text), 0));
+  } catch (error) {
+    if (isSmcError(error, "WOULD_OVERWRITE")) return undefined;
+    throw error;
+  }
   return path;
 }
