@@ -16,7 +16,7 @@ test("smc backups lists, verifies and removes", async () => {
   const ran = await box.smc(["backups", "verify", "two.pt"]);
   expect(ran.code).toBe(4);
   expect(ran.stderr).toContain("SHA-256");
-  await box.ok("backups", "rm", "two.pt");
+  expect(await box.ok("backups", "rm", "two.pt")).toMatch(/^Removed .*two\.pt\nfreed \d+ B \(1 backup\)\n$/);
   expect(await box.ok("backups", "list", "-q")).toBe("one.pt\n");
 });
 

@@ -44,7 +44,10 @@ export const filesApi = {
     { withDefaults: optional(flag) },
     progress,
   ),
-  list: verb("Lists the files in the folders of model files", "store", {}),
+  list: verb("Lists the files in the folders of model files", "store", {
+    sort: optional(choice("name", "size", "date")),
+    compare: optional(flag),
+  }),
   catalog: verb(
     "Adds, lists, removes and downloads the models of smc.models.json",
     "store",

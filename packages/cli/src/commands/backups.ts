@@ -43,6 +43,8 @@ export const command = defineCommand({
   print: (data, out) => {
     if (data.action === "rm") {
       for (const { path } of data.backups) out.line(`Removed ${show(path, 1000)}`);
+      const freedBytes = data.backups.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+      out.line(`freed ${formatSize(freedBytes)} (${formatCount(data.backups.length, "backup")})`);
       hintUnrecorded(true, data.recorded, out);
       return;
     }

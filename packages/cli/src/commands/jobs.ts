@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { JobCard } from "@smc/store";
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { defineCommand, Streamed } from "../command.ts";
@@ -172,9 +173,13 @@ function hintOf(action: Action): string {
 
 function doneText(
   action: string,
-  job: { id: string; state: string; hasEnded: boolean; priority: number },
+  job: Pick<JobCard, "id" | "state" | "hasEnded" | "priority" | "commit" | "branch">,
 ): string {
-  if (action === "rm") return `removed job ${job.id}`;
+  if (action === "rm") {
+    const stays =
+      job.commit === null ? "" : `; its commit ${shortDigest(job.commit)} stays on ${show(job.branch)}`;
+    return `removed job ${job.id}${stays}`;
+  }
   if (action === "priority") return `job ${job.id} has priority ${job.priority}`;
   if (action === "retry") return `job ${job.id} is queued`;
   if (action === "pause" || action === "resume") return `job ${job.id} is ${job.state}`;
