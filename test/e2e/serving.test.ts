@@ -1,12 +1,15 @@
 /** A server and those who use it, each a process of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { X509Certificate } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { connect } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { createAuthority } from "../../packages/daemon/src/remotes/certificates.ts";
 import { createSandbox, type Sandbox } from "./sandbox.ts";
+import { until } from "./until.ts";
 
 const BIN = fileURLToPath(new URL("../../packages/cli/dist/bin.js", import.meta.url));
 
@@ -35,8 +38,10 @@ const server: ChildProcess = spawn(
     "--tls-key",
     "key.pem",
   ],
-  { cwd: host.work, env: host.env, stdio: "ignore" },
+  { cwd: host.work, env: host.env, stdio: ["ignore", "ignore", "pipe"] },
 );
+let log = "";
+server.stderr?.on("data", (part: Buffer) => (log += part.toString()));
 afterAll(async () => {
   const left = once(server, "exit");
   server.kill("SIGTERM");
@@ -74,6 +79,40 @@ test("one pushes to a server, another clones, fetches, and may not push without 
   expect(await bob.refused("-C", "model", "push")).toMatchObject({ exit: 7, code: "SCOPE_MISSING" });
   expect(await host.json("repos")).toMatchObject([{ name: "team/model", branchCount: 1 }]);
   expect(JSON.stringify(await host.json("audit", "--op", "push"))).toContain("ada <ada@server>");
+});
+
+/** SHA-256 of the certificate that a new connection is shown. */
+async function shownCertificate(): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port), ca: authority.caPem });
+  await once(socket, "secureConnect");
+  const { fingerprint256 } = socket.getPeerCertificate();
+  socket.destroy();
+  return fingerprint256;
+}
+
+test("SIGHUP has a server read its certificate and settings anew, and it goes on", async () => {
+  const before = await host.json<{ daemon: { pid: number } }>("daemon", "status");
+  const next = authority.issue({ hosts: ["127.0.0.1"] });
+  writeFileSync(host.path("cert.pem"), next.certPem);
+  writeFileSync(host.path("key.pem"), next.keyPem);
+  await host.ok("config", "set", "log.level", "debug");
+  server.kill("SIGHUP");
+  await until(() => log.includes("read settings and certificate anew"));
+  expect(log).toContain('"level":"debug"');
+  expect(await shownCertificate()).toBe(new X509Certificate(next.certPem).fingerprint256);
+
+  // What cannot be used is told, and changes nothing.
+  writeFileSync(host.path("cert.pem"), "no certificate");
+  writeFileSync(join(host.home, "config.json"), "{");
+  server.kill("SIGHUP");
+  await until(() => log.includes("those from before stay"));
+  writeFileSync(join(host.home, "config.json"), "{}");
+  server.kill("SIGHUP");
+  await until(() => log.includes("the old one stays"));
+  expect(await shownCertificate()).toBe(new X509Certificate(next.certPem).fingerprint256);
+  const after = await host.json<{ daemon: { pid: number } }>("daemon", "status");
+  expect(after.daemon.pid).toBe(before.daemon.pid);
 });
 
 test("a protected branch is not rewritten, and a token that was revoked opens nothing", async () => {

@@ -21,10 +21,11 @@ const LEAVING = new SmcError("DAEMON_STOPPING", "the daemon is leaving");
 export class Activity {
   readonly #active = new Set<AbortController>();
   readonly #watching = new Set<AbortController>();
-  readonly #options: ActivityOptions;
+  #options: ActivityOptions;
   #timer: NodeJS.Timeout | undefined;
   #quietTimer: NodeJS.Timeout | undefined;
   #quiet: { readonly controller: AbortController; readonly done: Promise<void> } | undefined;
+  #isStarted = false;
   #leaving = false;
   #drained: (() => void) | undefined;
 
@@ -34,7 +35,19 @@ export class Activity {
 
   /** Begins to count idle time: the daemon can be reached from now on. */
   start(): void {
+    this.#isStarted = true;
     if (this.#active.size === 0) this.#arm();
+  }
+
+  /** From the next time on that nobody asks for anything. */
+  setTimes({ idleMs, quietMs }: { readonly idleMs: number; readonly quietMs: number }): void {
+    const { quiet, ...options } = this.#options;
+    this.#options = {
+      ...options,
+      idleMs,
+      ...(quiet === undefined ? {} : { quiet: { ...quiet, ms: quietMs } }),
+    };
+    if (this.#isStarted && this.#active.size === 0) this.#arm();
   }
 
   get count(): number {

@@ -78,7 +78,10 @@ async function main(): Promise<void> {
       ...(serving === undefined ? {} : { serving }),
     });
     let signals = 0;
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    // Windows says it when the console closes, and ends the process soon after.
+    const isEnd = process.platform === "win32";
+    if (!isEnd) process.on("SIGHUP", () => void daemon.reload());
+    for (const signal of ["SIGTERM", "SIGINT", ...(isEnd ? (["SIGHUP"] as const) : [])] as const) {
       process.on(signal, () => {
         signals += 1;
         // The second one says: do not wait for anybody.

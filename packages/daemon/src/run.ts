@@ -3,15 +3,15 @@ import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type DamagedRecord, openStore, type OwnedStore, readConfig } from "@smc/store";
+import { type DamagedRecord, openStore, type OwnedStore } from "@smc/store";
 import { isSmcError } from "@smc/store/errors";
 import { Activity } from "./activity.ts";
 import { assertListening, clearSocket, removeRecord, storeIdentity, writeRecord } from "./claim.ts";
 import { answers } from "./connect.ts";
 import { HookDispatcher } from "./hooks/dispatcher.ts";
-import { isLogLevel, type Logger, type LogLevel } from "./logger.ts";
+import type { Logger } from "./logger.ts";
 import { idleRepack } from "./idle-repack.ts";
-import { idleScrub, type ScrubSettings } from "./idle-scrub.ts";
+import { idleScrub } from "./idle-scrub.ts";
 import { tellDamage } from "./integrity.ts";
 import { Jobs } from "./jobs/jobs.ts";
 import { type LoopDelay, watchLoopDelay } from "./loop-delay.ts";
@@ -19,6 +19,7 @@ import { type Presence, presenceOf } from "./presence.ts";
 import { type DaemonStatus, PROTOCOL, VERSION } from "./protocol.ts";
 import { Unanswered } from "./unanswered.ts";
 import { describeFailure } from "./failure.ts";
+import { DEFAULT_SETTINGS, readSettings, type Settings } from "./settings.ts";
 import { assertOwnClient, createDaemonServer, type Server } from "./server.ts";
 import { Listener, type Prepared, prepareServing, type ServingOptions } from "./serving/listener.ts";
 import { sweep } from "./serving/sweep.ts";
@@ -33,10 +34,6 @@ const ABORTED_MS = 5_000;
 /** For a client that was asked for its body: to send it, and to hear that nothing was done. */
 const UNANSWERED_MS = 2_000;
 const WATCH_MS = 1_000;
-const MINUTE_MS = 60_000;
-const IDLE_MINUTES = 15;
-const QUIET_MINUTES = 2;
-const SCRUB: ScrubSettings = { mibPerSecond: 20, days: 30 };
 
 export interface DaemonOptions {
   readonly storePath: string;
@@ -53,6 +50,11 @@ export interface Daemon {
   readonly status: () => DaemonStatus;
   /** Takes no new work, finishes or (after 10 s, or with `now`) aborts what is active, closes the store. */
   readonly stop: (reason: string, now?: boolean) => Promise<void>;
+  /**
+   * Reads the settings, the hooks and the certificate anew. What cannot be used is told in the log, and what was
+   * there before stays.
+   */
+  readonly reload: () => Promise<void>;
   /** Resolves when the daemon has left. */
   readonly stopped: Promise<void>;
 }
@@ -86,11 +88,10 @@ interface Starting {
 async function ownAndListen(starting: Starting): Promise<RunningDaemon> {
   const { presence, logger, idleMs, quietMs, prepared } = starting;
   const store = await ownStore(presence, logger);
-  const settings = await readSettings(store, logger).catch(async (error: unknown) => {
+  const settings = await settingsToStart(store, logger).catch(async (error: unknown) => {
     await store[Symbol.asyncDispose]();
     throw error;
   });
-  logger.level = logger.level === "silent" ? "silent" : settings.level;
   const jobs = await Jobs.open(store, logger).catch(async (error: unknown) => {
     await store[Symbol.asyncDispose]();
     throw error;
@@ -101,11 +102,10 @@ async function ownAndListen(starting: Starting): Promise<RunningDaemon> {
     jobs,
     logger,
     // Who comes over the network cannot start it again.
-    idleMs: prepared === undefined ? (idleMs ?? settings.idleMs) : 0,
+    idleMs: prepared === undefined ? idleMs : 0,
+    quietMs,
     prepared,
-    quietMs: quietMs ?? settings.quietMs,
-    isRepacking: settings.isRepacking,
-    scrub: settings.scrub,
+    settings,
   });
   try {
     await running.listen();
@@ -137,43 +137,14 @@ async function ownStore(presence: Presence, logger: Logger): Promise<OwnedStore>
   }
 }
 
-interface Settings {
-  readonly idleMs: number;
-  readonly quietMs: number;
-  readonly isRepacking: boolean;
-  readonly scrub: ScrubSettings;
-  readonly level: LogLevel;
-}
-
 /** A broken configuration must not keep the daemon from starting: it is what repairs it. */
-async function readSettings(store: OwnedStore, logger: Logger): Promise<Settings> {
+async function settingsToStart(store: OwnedStore, logger: Logger): Promise<Settings> {
   try {
-    const { entries } = await readConfig({ storePath: store.path, environment: process.env });
-    const level = entries.get("log.level")?.value;
-    const minutes = Number(entries.get("daemon.idleMinutes")?.value ?? IDLE_MINUTES);
-    const quiet = Number(entries.get("repack.idleMinutes")?.value ?? QUIET_MINUTES);
-    const scrub = {
-      mibPerSecond: Number(entries.get("scrub.mibPerSecond")?.value ?? SCRUB.mibPerSecond),
-      days: Number(entries.get("scrub.days")?.value ?? SCRUB.days),
-    };
-    return {
-      idleMs: minutes * MINUTE_MS,
-      // Who wants no repack still wants to know of damage.
-      quietMs: (quiet === 0 && scrub.days > 0 ? QUIET_MINUTES : quiet) * MINUTE_MS,
-      isRepacking: quiet > 0,
-      scrub,
-      level: isLogLevel(level) ? level : "info",
-    };
+    return await readSettings(store);
   } catch (error) {
     if (!isSmcError(error, "CONFIG_INVALID")) throw error;
     logger.warn({ err: error }, "settings ignored");
-    return {
-      idleMs: IDLE_MINUTES * MINUTE_MS,
-      quietMs: QUIET_MINUTES * MINUTE_MS,
-      isRepacking: true,
-      scrub: SCRUB,
-      level: "info",
-    };
+    return DEFAULT_SETTINGS;
   }
 }
 
@@ -183,20 +154,22 @@ interface Parts {
   readonly jobs: Jobs;
   readonly logger: Logger;
   readonly prepared: Prepared | undefined;
-  readonly idleMs: number;
-  readonly quietMs: number;
-  readonly isRepacking: boolean;
-  readonly scrub: ScrubSettings;
+  /** These two go before the settings. */
+  readonly idleMs: number | undefined;
+  readonly quietMs: number | undefined;
+  readonly settings: Settings;
 }
 
 /** What a daemon does when nobody asks for anything, one after the other. */
-function quietWork({ store, logger, isRepacking, scrub }: Parts): (signal: AbortSignal) => Promise<void> {
+function quietWork(
+  { store, logger }: Parts,
+  settings: () => Settings,
+): (signal: AbortSignal) => Promise<void> {
   const repack = idleRepack(store, logger);
-  const readAgain = idleScrub(store, logger, scrub);
   return async (signal) => {
     await sweep(store, logger, signal);
-    if (isRepacking && !signal.aborted) await repack(signal);
-    if (!signal.aborted) await readAgain(signal);
+    if (settings().isRepacking && !signal.aborted) await repack(signal);
+    if (!signal.aborted) await idleScrub(store, logger, settings().scrub)(signal);
   };
 }
 
@@ -212,6 +185,7 @@ class RunningDaemon implements Daemon {
   readonly #startedAt = performance.now();
   readonly #identity: string | undefined;
   readonly stopped: Promise<void>;
+  #settings: Settings;
   #resolveStopped: () => void = () => undefined;
   #stopping: Promise<void> | undefined;
   #watch: NodeJS.Timeout | undefined;
@@ -223,11 +197,12 @@ class RunningDaemon implements Daemon {
       this.#resolveStopped = resolve;
     });
     this.#activity = new Activity({
-      idleMs: parts.idleMs,
+      idleMs: 0,
       onIdle: () => void this.stop("idle"),
       isBusy: () => parts.jobs.isBusy,
-      quiet: { ms: parts.quietMs, run: quietWork(parts) },
+      quiet: { ms: 0, run: quietWork(parts, () => this.#settings) },
     });
+    this.#settings = this.#apply(parts.settings);
     this.#hooks = new HookDispatcher(parts.store, parts.logger);
     const { store, jobs, logger, prepared } = parts;
     const sockets = new JobSockets({ store, jobs, watch: () => this.#activity.watch() });
@@ -295,7 +270,7 @@ class RunningDaemon implements Daemon {
   }
 
   readonly status = (): DaemonStatus => {
-    const { presence, store, idleMs } = this.#parts;
+    const { presence, store } = this.#parts;
     return {
       pid: process.pid,
       version: VERSION,
@@ -307,13 +282,34 @@ class RunningDaemon implements Daemon {
       startedMs: this.#startedMs,
       uptimeMs: Math.round(performance.now() - this.#startedAt),
       activeRequests: this.#activity.count,
-      idleMs,
+      idleMs: this.#settings.idleMs,
       rssBytes: process.memoryUsage.rss(),
       rssBytesMax: process.resourceUsage().maxRSS * 1024,
       ...this.#loopDelay.read(),
       readOnlyReason: store.readOnlyReason ?? null,
     };
   };
+
+  readonly reload = async (): Promise<void> => {
+    const { store, logger } = this.#parts;
+    if (this.#stopping !== undefined) return;
+    try {
+      this.#settings = this.#apply(await readSettings(store));
+      await this.#listener?.reload();
+      this.#hooks.refresh();
+      logger.info({ settings: this.#settings }, "read settings and certificate anew");
+    } catch (error) {
+      logger.warn({ err: error }, "cannot read the settings anew; those from before stay");
+    }
+  };
+
+  /** What the starter said goes before the settings. */
+  #apply(settings: Settings): Settings {
+    const { logger, idleMs = settings.idleMs, quietMs = settings.quietMs } = this.#parts;
+    if (logger.level !== "silent") logger.level = settings.level;
+    this.#activity.setTimes({ idleMs, quietMs });
+    return { ...settings, idleMs, quietMs };
+  }
 
   stop(reason: string, now = false): Promise<void> {
     if (now && this.#stopping !== undefined) this.#activity.abort();

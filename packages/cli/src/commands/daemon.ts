@@ -46,8 +46,9 @@ function runInForeground(context: CommandContext, serving: readonly string[]): P
   const words = [bin, context.storePath, ...serving];
   const child = spawn(process.execPath, words, { stdio: "inherit", cwd: context.folder });
   const pass = (signal: NodeJS.Signals): void => {
-    // A terminal sends Ctrl-C to both of us; twice would mean "at once".
-    if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+    // A terminal sends Ctrl-C to both of us; twice would mean "at once". When it is closed nobody is left to watch.
+    if (!process.stdin.isTTY) child.kill(signal);
+    else if (signal !== "SIGINT") child.kill("SIGTERM");
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const signal of signals) process.on(signal, pass);
@@ -162,6 +163,7 @@ export const command = defineCommand({
   description: [
     "The daemon owns the store. Every verb starts it when none runs, and it leaves after 15 minutes without work.",
     "status ends with 1 when no daemon runs. run stays in the foreground.",
+    "SIGHUP has it read its settings, hooks and certificate anew; SIGTERM ends it.",
     'run --listen answers other machines that have a token (see "smc help token"), and never leaves by itself.',
   ],
   positionals: [{ name: "action", summary: ACTIONS.join(", "), required: true, completes: ACTIONS }],

@@ -46,18 +46,22 @@ interface Watching {
   readonly onBad: (error: unknown) => void;
 }
 
-/**
- * Looks at the files again and again, until the timer is cleared, and reads a certificate anew when they are others.
- */
+export interface CertificateWatch {
+  /** Looks at the files now. */
+  readonly look: () => Promise<void>;
+  readonly stop: () => void;
+}
+
+/** Looks at the files again and again, until it is stopped, and reads a certificate anew when they are others. */
 export function watchCertificate(
   files: CertificateFiles,
   { current, everyMs, onNew, onBad }: Watching,
-): NodeJS.Timeout {
+): CertificateWatch {
   let used = current;
   let seen: string | undefined;
   let bad: string | undefined;
-  let isLooking = false;
-  const look = async (): Promise<void> => {
+  let looking: Promise<void> | undefined;
+  const read = async (): Promise<void> => {
     const found = await stateOf(files);
     if (found === seen) return;
     try {
@@ -73,14 +77,19 @@ export function watchCertificate(
       bad = found;
     }
   };
-  const timer = setInterval(() => {
-    if (isLooking) return;
-    isLooking = true;
-    void look().finally(() => {
-      isLooking = false;
+  const look = (): Promise<void> => {
+    looking ??= read().finally(() => {
+      looking = undefined;
     });
-  }, everyMs);
-  return timer.unref();
+    return looking;
+  };
+  const timer = setInterval(() => void look(), everyMs).unref();
+  // One that is under way may have looked before the files changed.
+  const lookNow = async (): Promise<void> => {
+    await looking;
+    await look();
+  };
+  return { look: lookNow, stop: () => clearInterval(timer) };
 }
 
 /**

@@ -12,7 +12,13 @@ import type { Door, JobSockets } from "../watching/job-sockets.ts";
 import { type Address, allowedHosts, formatHost, isLoopback, parseAddress, urlOf } from "./address.ts";
 import { assertScope } from "./access.ts";
 import { whyRefused } from "./admission.ts";
-import { type Certificate, type CertificateFiles, readCertificate, watchCertificate } from "./certificate.ts";
+import {
+  type Certificate,
+  type CertificateFiles,
+  type CertificateWatch,
+  readCertificate,
+  watchCertificate,
+} from "./certificate.ts";
 import { callerOf, createRouter } from "./router.ts";
 import { type ServingLimits, SERVING_LIMITS } from "./limits.ts";
 import { ANSWER_HEADERS, describeRefusal, sendJson } from "./refusal.ts";
@@ -86,7 +92,7 @@ export class Listener {
   readonly #answers = new Map<Socket, Set<ServerResponse>>();
   #server: Server | undefined;
   #sweeping: NodeJS.Timeout | undefined;
-  #renewing: NodeJS.Timeout | undefined;
+  #renewing: CertificateWatch | undefined;
   #url = "";
 
   constructor(prepared: Prepared, host: ServingHost) {
@@ -182,7 +188,7 @@ export class Listener {
   }
 
   /** Connections that are there keep the certificate that they began with. */
-  #renew(server: Server): NodeJS.Timeout | undefined {
+  #renew(server: Server): CertificateWatch | undefined {
     const { certificate: current, certificateFiles, limits } = this.#prepared;
     if (current === undefined || certificateFiles === undefined || !(server instanceof TlsServer))
       return undefined;
@@ -226,10 +232,15 @@ export class Listener {
     entered.leave();
   }
 
+  /** Looks at the files of the certificate now; one that cannot be used is told in the log. */
+  async reload(): Promise<void> {
+    await this.#renewing?.look();
+  }
+
   /** Takes no new connections; what is under way goes on. */
   stopListening(): void {
     clearInterval(this.#sweeping);
-    clearInterval(this.#renewing);
+    this.#renewing?.stop();
     this.#server?.close();
     this.#server?.closeIdleConnections();
   }
