@@ -154,3 +154,16 @@ test.each([
 ] as const)("smc %j is refused", async (words, exit, code) => {
   expect(await box.refused(...words)).toMatchObject({ exit, code });
 });
+
+test("C22 smc hook, remote and login lead nowhere where a machine is told its keys", async () => {
+  const url = "https://169.254.169.254/latest";
+  const refused = { code: "URL_INVALID", exit: 2, message: expect.stringContaining("169.254.169.254") };
+  expect(await box.refused("hook", "add", "champion.changed", url)).toMatchObject(refused);
+  expect(await box.refused("remote", "add", "keys", url)).toMatchObject(refused);
+  const endpoint = "s3://models/demo?endpoint=https://169.254.169.254";
+  expect(await box.refused("remote", "add", "keys", endpoint)).toMatchObject(refused);
+  expect((await box.smc(["login", url], { stdin: `smc_${"a".repeat(43)}\n` })).code).toBe(2);
+  expect(await box.ok("remote")).toBe("");
+  await box.ok("config", "set", "network.metadataHosts", "169.254.169.254");
+  await box.ok("hook", "add", "champion.changed", url);
+});

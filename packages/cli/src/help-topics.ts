@@ -69,6 +69,7 @@ const CONFIG: readonly (readonly [string, string])[] = [
   ["name.pattern", "what model files below that folder should be called; empty: as they like"],
   ["metrics.lower", "further metrics that are better when lower: rank_*, bias"],
   ["catalog.privateHosts", "hosts of private networks that models may be downloaded from"],
+  ["network.metadataHosts", "hosts of remotes and hooks at which machines are told their keys"],
   ["checkout.symlinks", '"never" or "safe"'],
   ["names.allowNonportable", "take file names that other systems cannot hold"],
   ["names.caseConflicts", '"refuse" or "allow" refs that differ only by case'],

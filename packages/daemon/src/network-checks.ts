@@ -6,6 +6,7 @@ import { show } from "@smc/store/show";
 import type { Context } from "./context.ts";
 import { troubleOfRequest } from "./remotes/http-trouble.ts";
 import { openRemote } from "./remotes/open-remote.ts";
+import { NO_HOSTS } from "./remotes/outside-addresses.ts";
 import { askOutside, parseOutsideUrl } from "./remotes/outside.ts";
 import { parseRemoteUrl } from "./remotes/remote-url.ts";
 
@@ -54,7 +55,11 @@ async function checkUrl(text: string, call: Call): Promise<Finding> {
   const shown = `'${show(text, 200)}'`;
   try {
     const { href } = parseOutsideUrl(text, { isPlain: true });
-    const { status, location } = await askOutside({ method: "HEAD", url: href }, ANSWER_MS, call);
+    const { status, location } = await askOutside(
+      { method: "HEAD", url: href, metadataHosts: NO_HOSTS },
+      ANSWER_MS,
+      call,
+    );
     if (status >= 200 && status < 300) return pass(`${shown} answers ${status}`);
     if (status >= 300 && status < 400)
       return warn(

@@ -123,6 +123,14 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     worktree: false,
   },
   {
+    name: "network.metadataHosts",
+    description:
+      "Hosts that remotes and hooks may be at although machines are told their keys there: link-local addresses",
+    default: null,
+    type: "text",
+    worktree: false,
+  },
+  {
     name: "repack.idleMinutes",
     description: "Minutes without work after which the daemon repacks; 0 means never",
     default: 2,

@@ -12,7 +12,7 @@ import { VERSION } from "../protocol.ts";
 import { attempt } from "../remotes/attempt.ts";
 import { AnswerError, type HttpTrouble, troubleOfRequest } from "../remotes/http-trouble.ts";
 import { headOf, ONE_REQUEST } from "../remotes/outside.ts";
-import { assertPublicHost, lookupPublic, type PrivateHosts } from "../remotes/outside-addresses.ts";
+import { assertPublicHost, lookupPublic, NO_HOSTS, type PrivateHosts } from "../remotes/outside-addresses.ts";
 import { backOff, type Limits, LIMITS, parseRetryAfter } from "../remotes/retry.ts";
 
 const REDIRECTS_MAX = 10;
@@ -21,7 +21,6 @@ const PROGRESS_BYTES = 1024 * 1024;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const SHORT_STATUS = new Set([408, 425, 429, 500, 502, 503, 504]);
 const PHASE = "download";
-const NONE: PrivateHosts = new Set();
 
 export interface DownloadOptions {
   readonly limits?: Partial<Limits>;
@@ -42,7 +41,7 @@ interface Trip {
 export async function download(file: WebFile, call: Call, options: DownloadOptions = {}): Promise<void> {
   const limits = { ...LIMITS, ...options.limits };
   const ca = options.caPem === undefined ? {} : { ca: options.caPem };
-  const { privateHosts = NONE } = options;
+  const { privateHosts = NO_HOSTS } = options;
   const { part } = file;
   for (let retry = 0, mark = part.sizeBytes; ; retry++) {
     try {
@@ -143,7 +142,7 @@ async function follow(
   assertSafe(url, file.sha256);
   for (let hop = 0; hop <= REDIRECTS_MAX; hop++) {
     // Only where the user's own host begins may it lead to another one of the user's.
-    const allowed = trip.privateHosts.has(bare(first)) ? trip.privateHosts : NONE;
+    const allowed = trip.privateHosts.has(bare(first)) ? trip.privateHosts : NO_HOSTS;
     const answer = await ask({ url, headers, allowed }, trip, call);
     const { statusCode: status, headers: found } = answer.response;
     if (status === 200 || ((status === 206 || status === 416) && isResuming)) return answer;
@@ -179,12 +178,7 @@ function ask(
     const timeout = { lookup: connectMs, connect: connectMs, secureConnect: connectMs };
     const stream = got.stream(url, { ...ONE_REQUEST, headers, agent, timeout });
     signal.addEventListener("abort", () => stream.destroy(), { once: true });
-    try {
-      return { stream, response: await headOf(stream) };
-    } catch (error) {
-      const { cause } = error as { cause?: unknown };
-      throw isSmcError(cause) ? cause : error;
-    }
+    return { stream, response: await headOf(stream) };
   });
 }
 

@@ -3,6 +3,7 @@ import type { Call, HookOutcome, HookRecord } from "@smc/store";
 import { isSmcError, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { troubleOfRequest } from "../remotes/http-trouble.ts";
+import type { PrivateHosts } from "../remotes/outside-addresses.ts";
 import { askOutside, parseOutsideUrl } from "../remotes/outside.ts";
 import { backOff, LIMITS, type Limits } from "../remotes/retry.ts";
 import { bodyOf, SIGNATURE_HEADER, signatureOf, type Told } from "./message.ts";
@@ -22,11 +23,18 @@ interface Answer {
   readonly retryAfterMs: number;
 }
 
+export interface Delivering {
+  readonly call: Call;
+  readonly limits?: Limits;
+  /** Those that may be asked although machines are told their keys there. */
+  readonly metadataHosts: PrivateHosts;
+}
+
 /** A program is run once; a server is asked again while its trouble is short. Throws CANCELED. */
 export async function deliver(
   { target }: Pick<HookRecord, "target">,
   event: Told,
-  { call, limits = HOOK_LIMITS }: { readonly call: Call; readonly limits?: Limits },
+  { call, limits = HOOK_LIMITS, metadataHosts }: Delivering,
 ): Promise<HookOutcome> {
   const body = bodyOf(event);
   const ended = (ok: boolean, attempts: number, message: string): HookOutcome => ({
@@ -41,7 +49,11 @@ export async function deliver(
     return ended(ok, 1, message);
   }
   for (let retry = 0; ; retry += 1) {
-    const { ok, message, isShort, retryAfterMs } = await post(target, body, { id: event.id, call });
+    const { ok, message, isShort, retryAfterMs } = await post(target, body, {
+      id: event.id,
+      call,
+      metadataHosts,
+    });
     if (ok || !isShort || retry >= limits.retriesMax) return ended(ok, retry + 1, message);
     await backOff({ call, limits, retry }, retryAfterMs);
   }
@@ -51,14 +63,14 @@ export async function deliver(
 async function post(
   { url, secret }: { readonly url: string; readonly secret: string },
   body: Buffer,
-  { id, call }: { readonly id: string; readonly call: Call },
+  { id, call, metadataHosts }: Pick<Delivering, "call" | "metadataHosts"> & { readonly id: string },
 ): Promise<Answer> {
   const signature = signatureOf(secret, body, Math.floor(Date.now() / 1000));
   const headers = { "content-type": "application/json", "smc-event-id": id, [SIGNATURE_HEADER]: signature };
   const never = { isShort: false, retryAfterMs: 0 };
   try {
     const { href } = parseOutsideUrl(url);
-    const request = { method: "POST", url: href, headers, body } as const;
+    const request = { method: "POST", url: href, headers, body, metadataHosts } as const;
     const { status, retryAfterMs } = await askOutside(request, ANSWER_MS, call);
     const ok = status >= 200 && status < 300;
     return { ok, message: `it answered ${status}`, isShort: SHORT_STATUS.has(status), retryAfterMs };

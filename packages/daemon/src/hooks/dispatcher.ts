@@ -15,6 +15,8 @@ import {
 } from "@smc/store";
 import { isSmcError } from "@smc/store/errors";
 import type { Logger } from "../logger.ts";
+import { readAllowedHosts } from "../remotes/allowed-hosts.ts";
+import { NO_HOSTS, type PrivateHosts } from "../remotes/outside-addresses.ts";
 import { deliver } from "./deliver.ts";
 
 /** A hook that is further behind passes over the oldest records, and says so. */
@@ -102,12 +104,23 @@ export class HookDispatcher {
   }
 
   async #tell(progress: Progress, event: StoreEvent, call: Call): Promise<void> {
-    const outcome = await deliver(progress.hook, event, { call });
+    const metadataHosts = await this.#metadataHosts();
+    const outcome = await deliver(progress.hook, event, { call, metadataHosts });
     const { ok, attempts, message } = outcome;
     progress.told(outcome);
     const fields = { hook: progress.hook.id, event: event.id, attempts, message };
     if (ok) this.#logger.debug(fields, "a hook was told");
     else this.#logger.error(fields, "a hook was not told; the event is given up");
+  }
+
+  /** Settings that are broken allow nothing. */
+  async #metadataHosts(): Promise<PrivateHosts> {
+    try {
+      return await readAllowedHosts(this.#store, "network.metadataHosts");
+    } catch (error) {
+      if (!isSmcError(error, "CONFIG_INVALID")) throw error;
+      return NO_HOSTS;
+    }
   }
 }
 

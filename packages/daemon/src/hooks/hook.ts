@@ -6,20 +6,31 @@ import { fromErrno, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import type { Input } from "../api.ts";
 import { type Context, folderOf } from "../context.ts";
+import { readAllowedHosts } from "../remotes/allowed-hosts.ts";
+import { assertOutsideHost } from "../remotes/outside-addresses.ts";
 import { parseOutsideUrl } from "../remotes/outside.ts";
 import { LIMITS } from "../remotes/retry.ts";
 import { deliver } from "./deliver.ts";
 import { testEvent } from "./message.ts";
 
 /** Throws as `hook`. */
-export function hookIn(context: Context, input: Input<"hook">, call: Call): Promise<HookResult> {
+export async function hookIn(context: Context, input: Input<"hook">, call: Call): Promise<HookResult> {
   const { store } = context;
+  const metadataHosts = await readAllowedHosts(store, "network.metadataHosts");
   const access = {
     store,
-    checkUrl: (url: string) => parseOutsideUrl(url).href,
+    checkUrl: (text: string) => {
+      const url = parseOutsideUrl(text);
+      assertOutsideHost(url, metadataHosts);
+      return url.href;
+    },
     checkProgram: (exec: readonly string[]) => checkProgram(context, exec),
     tell: (record: HookRecord, now: Call) =>
-      deliver(record, testEvent(store.id), { call: now, limits: { ...LIMITS, retriesMax: 0 } }),
+      deliver(record, testEvent(store.id), {
+        call: now,
+        limits: { ...LIMITS, retriesMax: 0 },
+        metadataHosts,
+      }),
     changed: () => context.onHooksChanged?.(),
   };
   return hook(access, input, call);

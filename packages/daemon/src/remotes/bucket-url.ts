@@ -49,8 +49,8 @@ export function parseBucketUrl(text: string): BucketUrl {
 }
 
 /** Opens what an address names. Throws what `parseBucketUrl` and the opening throw. */
-export async function openBucket(text: string): Promise<Bucket> {
-  const url = parseBucketUrl(text);
+export async function openBucket(at: string | BucketUrl): Promise<Bucket> {
+  const url = typeof at === "string" ? parseBucketUrl(at) : at;
   if (url.kind === "file") {
     const { FolderBucket } = await import("./folder-bucket.ts");
     return FolderBucket.open(url);

@@ -17,6 +17,7 @@ import {
   troubleOfRequest,
 } from "./http-trouble.ts";
 import { headOf } from "./outside.ts";
+import { assertOutsideHost, lookupOutside, NO_HOSTS, type PrivateHosts } from "./outside-addresses.ts";
 import { backOff, type Limits, LIMITS } from "./retry.ts";
 
 /** The version of the protocol of docs/design/protocol.md. */
@@ -29,6 +30,8 @@ export interface Credential {
   readonly token: string;
   /** Authorities that vouch for the server, besides those that the system knows. */
   readonly caPem?: string;
+  /** Hosts that may be asked although machines are told their keys there; none when left out. */
+  readonly metadataHosts?: PrivateHosts;
 }
 
 export interface HttpRequest {
@@ -62,10 +65,10 @@ export class HttpConnection implements AsyncDisposable {
   readonly #token: string;
   readonly #agent: { http: HttpAgent } | { https: HttpsAgent };
 
-  /** `url` is what messages name. Goes nowhere yet. */
+  /** `url` is what messages name. Goes nowhere yet. Throws URL_INVALID for a host that may not be asked. */
   constructor(
     { origin, url }: { origin: string; url: string },
-    { token, caPem }: Credential,
+    { token, caPem, metadataHosts = NO_HOSTS }: Credential,
     limits: Partial<Limits> = {},
   ) {
     this.origin = origin;
@@ -73,7 +76,8 @@ export class HttpConnection implements AsyncDisposable {
     this.#url = url;
     this.#token = token;
     // No limit of connections: who waits in a queue of ours would look like a server that says nothing.
-    const options = { keepAlive: true };
+    const options = { keepAlive: true, lookup: lookupOutside(metadataHosts) };
+    assertOutsideHost(new URL(origin), metadataHosts);
     const isPlain = origin.startsWith("http:");
     const ca = caPem === undefined ? {} : { ca: [...systemAuthorities(), caPem] };
     // Told to the agent itself: no variable of the environment switches the check off.

@@ -3,6 +3,7 @@ import * as store from "@smc/store";
 import type { Call } from "@smc/store";
 import type { Input } from "../api.ts";
 import type { Context } from "../context.ts";
+import { readAllowedHosts } from "./allowed-hosts.ts";
 import { forgetCredential, keepCredential } from "./credentials.ts";
 import type { Credential } from "./http-connection.ts";
 import { parseOrigin } from "./http-url.ts";
@@ -13,7 +14,9 @@ function accessOf(context: Context): store.LoginAccess {
     ask: async (login, call) => {
       const { askForToken, assertReads } = await import("./http-token.ts");
       const { origin } = login;
-      const found = await askForToken({ origin, credential: credentialOf(login) }, call);
+      const metadataHosts = await readAllowedHosts(context.store, "network.metadataHosts");
+      const credential = { ...credentialOf(login), metadataHosts };
+      const found = await askForToken({ origin, credential }, call);
       assertReads(found, origin);
       return found;
     },

@@ -2,10 +2,13 @@
 import type { Call, OwnedStore, Remote, RemoteAbilities } from "@smc/store";
 import { SmcError } from "@smc/store/errors";
 import { BucketRemote, type BucketRemoteOptions, isExclusive } from "./bucket-remote.ts";
-import { openBucket } from "./bucket-url.ts";
+import { readAllowedHosts } from "./allowed-hosts.ts";
+import type { Bucket } from "./bucket.ts";
+import { type BucketUrl, openBucket } from "./bucket-url.ts";
 import { readCredential } from "./credentials.ts";
 import type { Credential } from "./http-connection.ts";
 import type { HttpUrl } from "./http-url.ts";
+import { assertOutsideHost } from "./outside-addresses.ts";
 import { parseRemoteUrl } from "./remote-url.ts";
 
 interface Place {
@@ -22,7 +25,7 @@ export async function openRemote(
   options: BucketRemoteOptions = {},
 ): Promise<Remote> {
   const url = parseRemoteUrl(text);
-  if (url.kind !== "http") return new BucketRemote(await openBucket(text), store, options);
+  if (url.kind !== "http") return new BucketRemote(await openAllowed(url, store), store, options);
   const credential = await credentialFor(url, store);
   const { HttpRemote } = await import("./http-remote.ts");
   return new HttpRemote({ url, credential });
@@ -41,12 +44,20 @@ export async function probeRemote(text: string, { store }: Place, call: Call): P
     const { origin } = url;
     return { ...assertReads(await askForToken({ origin, credential }, call), origin), exclusive: true };
   }
-  await using bucket = await openBucket(text);
+  await using bucket = await openAllowed(url, store);
   return { readOnly: false, exclusive: await isExclusive(bucket, call) };
 }
 
+async function openAllowed(url: BucketUrl, store: OwnedStore): Promise<Bucket> {
+  if (url.kind === "s3" && url.endpoint !== undefined)
+    assertOutsideHost(new URL(url.endpoint), await readAllowedHosts(store, "network.metadataHosts"));
+  return openBucket(url);
+}
+
 async function credentialFor({ origin }: HttpUrl, store: OwnedStore): Promise<Credential> {
+  const metadataHosts = await readAllowedHosts(store, "network.metadataHosts");
+  assertOutsideHost(new URL(origin), metadataHosts);
   const credential = await readCredential(store, origin);
-  if (credential !== undefined) return credential;
+  if (credential !== undefined) return { ...credential, metadataHosts };
   throw new SmcError("AUTH_FAILED", `there is no token for ${origin}`, { hint: `smc login ${origin}` });
 }

@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
-import { assertPublicHost, isPublicAddress, lookupPublic, parsePrivateHosts } from "./outside-addresses.ts";
+import {
+  assertOutsideHost,
+  assertPublicHost,
+  isPublicAddress,
+  lookupOutside,
+  lookupPublic,
+  parsePrivateHosts,
+} from "./outside-addresses.ts";
 
 const NONE = parsePrivateHosts("");
 
@@ -39,9 +46,9 @@ test.each(["8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1111"])(
   },
 );
 
-function look(hostname: string, allowed = NONE): Promise<unknown> {
+function look(hostname: string, allowed = NONE, lookup = lookupPublic): Promise<unknown> {
   return new Promise((resolve) => {
-    lookupPublic(allowed)(hostname, {}, (error, address) => resolve(error ?? address));
+    lookup(allowed)(hostname, {}, (error, address) => resolve(error ?? address));
   });
 }
 
@@ -52,4 +59,40 @@ test.each(["localhost", "LOCALHOST"])("E3: a name of this machine is not asked: 
 
 test("a name that is not known is told as that", async () => {
   expect(await look("no-such-name.invalid")).toMatchObject({ syscall: "getaddrinfo" });
+});
+
+test.each([
+  "169.254.169.254",
+  "2852039166",
+  "[::ffff:169.254.169.254]",
+  "[64:ff9b::169.254.169.254]",
+  "[fd00:ec2::254]",
+  "[fe80::1]",
+  "100.100.100.200",
+  "168.63.129.16",
+])("C22: where a machine is told its keys is not asked, unless the user means it: %s", (host) => {
+  const url = new URL(`https://${host}/hook`);
+  const refused = expect.objectContaining({
+    code: "URL_INVALID",
+    hint: expect.stringContaining("network.metadataHosts"),
+  });
+  expect(() => assertOutsideHost(url, NONE)).toThrow(refused);
+  const named = url.hostname.replaceAll(/[[\]]/g, "");
+  expect(() => assertOutsideHost(url, parsePrivateHosts(named))).not.toThrow();
+});
+
+test.each(["127.0.0.1", "[::1]", "10.1.2.3", "192.168.0.1", "[fd00::1]", "models.lan", "8.8.8.8"])(
+  "the user's own network is theirs: %s",
+  (host) => {
+    expect(() => assertOutsideHost(new URL(`https://${host}/hook`), NONE)).not.toThrow();
+  },
+);
+
+// The system takes this as a name that it knows.
+const LINK_LOCAL = "169.254.43518";
+
+test("C22: a name that leads to where a machine is told its keys is not connected to", async () => {
+  expect(await look(LINK_LOCAL, NONE, lookupOutside)).toMatchObject({ code: "URL_INVALID" });
+  expect(await look(LINK_LOCAL, parsePrivateHosts(LINK_LOCAL), lookupOutside)).toBe("169.254.169.254");
+  expect(await look("localhost", NONE, lookupOutside)).toMatch(/^(127\.0\.0\.1|::1)$/);
 });

@@ -1,6 +1,6 @@
 /**
  * Which addresses somebody else may make this daemon ask: none of this machine, of private networks, or of what has no
- * network.
+ * network. Which its own user may not, unless they say so: those where a machine is told its keys.
  */
 import { lookup } from "node:dns";
 import { BlockList, isIP, type LookupFunction } from "node:net";
@@ -35,8 +35,24 @@ for (const [network, bits] of [
 ] as const)
   NOT_PUBLIC.addSubnet(network, bits, "ipv6");
 
-/** Hosts of private networks that the user named, in lower case. */
+/**
+ * Where a machine of a cloud is told its own keys, by whoever asks from it: link-local addresses, and those of Alibaba
+ * Cloud (100.100.100.200), Azure (168.63.129.16), AWS and Google Cloud over IPv6. Nothing that people run is there.
+ */
+const METADATA = new BlockList();
+METADATA.addSubnet("169.254.0.0", 16, "ipv4");
+METADATA.addAddress("100.100.100.200", "ipv4");
+METADATA.addAddress("168.63.129.16", "ipv4");
+METADATA.addSubnet("fe80::", 10, "ipv6");
+METADATA.addSubnet("64:ff9b::a9fe:0", 112, "ipv6");
+METADATA.addAddress("fd00:ec2::254", "ipv6");
+METADATA.addAddress("fd20:ce::254", "ipv6");
+
+/** Hosts that the user named, in lower case. */
 export type PrivateHosts = ReadonlySet<string>;
+
+/** None. */
+export const NO_HOSTS: PrivateHosts = new Set();
 
 /** `models.lan, 10.0.0.5`. */
 export function parsePrivateHosts(text: string): PrivateHosts {
@@ -65,12 +81,42 @@ export function assertPublicHost({ hostname }: Pick<URL, "hostname">, allowed: P
  * was looked at, so that a name cannot lead elsewhere a moment later.
  */
 export function lookupPublic(allowed: PrivateHosts): LookupFunction {
+  return lookupAllowed({ allowed, isAllowed: isPublicAddress, refusal: notPublic });
+}
+
+/** True for an address where a machine of a cloud is told its keys. */
+export function isMetadataAddress(address: string): boolean {
+  const family = isIP(address);
+  return family !== 0 && METADATA.check(address, family === 6 ? "ipv6" : "ipv4");
+}
+
+/**
+ * For addresses that only the user gives: the private network is theirs, but nobody means these. Throws URL_INVALID;
+ * names are looked at by `lookupOutside`.
+ */
+export function assertOutsideHost({ hostname }: Pick<URL, "hostname">, allowed: PrivateHosts): void {
+  const host = hostname.replace(/^\[(.*)\]$/, "$1");
+  if (isMetadataAddress(host) && !allowed.has(host)) throw metadata(host, host);
+}
+
+/** As `lookupPublic`, for `assertOutsideHost`. */
+export function lookupOutside(allowed: PrivateHosts): LookupFunction {
+  return lookupAllowed({ allowed, isAllowed: (address) => !isMetadataAddress(address), refusal: metadata });
+}
+
+interface Looking {
+  readonly allowed: PrivateHosts;
+  readonly isAllowed: (address: string) => boolean;
+  readonly refusal: (host: string, address: string) => SmcError;
+}
+
+function lookupAllowed({ allowed, isAllowed, refusal }: Looking): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, addresses) => {
       if (error !== null) return callback(error, [], 0);
-      const bad = addresses.find(({ address }) => !isPublicAddress(address));
+      const bad = addresses.find(({ address }) => !isAllowed(address));
       const name = hostname.toLowerCase().replace(/\.$/, "");
-      if (bad !== undefined && !allowed.has(name)) return callback(notPublic(name, bad.address), [], 0);
+      if (bad !== undefined && !allowed.has(name)) return callback(refusal(name, bad.address), [], 0);
       const [first] = addresses;
       if (options.all === true || first === undefined) return callback(null, addresses);
       callback(null, first.address, first.family);
@@ -79,12 +125,27 @@ export function lookupPublic(allowed: PrivateHosts): LookupFunction {
 }
 
 function notPublic(host: string, address: string): SmcError {
+  const why = "an address of this machine or of a private network";
+  return refused({ host, address, why, key: "catalog.privateHosts", what: "this file may come from there" });
+}
+
+function metadata(host: string, address: string): SmcError {
+  const why = "an address where machines are told their own keys";
+  return refused({ host, address, why, key: "network.metadataHosts", what: "it is meant all the same" });
+}
+
+interface Refused {
+  readonly host: string;
+  readonly address: string;
+  readonly why: string;
+  /** The setting that allows it. */
+  readonly key: string;
+  readonly what: string;
+}
+
+function refused({ host, address, why, key, what }: Refused): SmcError {
   const is = host === address ? `'${show(host, 100)}' is` : `'${show(host, 100)}' is ${show(address, 60)}:`;
-  return new SmcError(
-    "URL_INVALID",
-    `${is} an address of this machine or of a private network; it was not asked`,
-    {
-      hint: `if this file may come from there: smc config set catalog.privateHosts ${show(host, 100)}`,
-    },
-  );
+  return new SmcError("URL_INVALID", `${is} ${why}; it was not asked`, {
+    hint: `if ${what}: smc config set ${key} ${show(host, 100)}`,
+  });
 }

@@ -1,10 +1,13 @@
 /** One request to a server that is none of smc: a receiver of events, an address that is looked at. */
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
 import { got, type Request, type Response } from "got";
 import { type Call, isLoopback } from "@smc/store";
-import { SmcError } from "@smc/store/errors";
+import { isSmcError, SmcError } from "@smc/store/errors";
 import { VERSION } from "../protocol.ts";
 import { attempt } from "./attempt.ts";
 import { assertUrlText } from "./http-url.ts";
+import { assertOutsideHost, lookupOutside, type PrivateHosts } from "./outside-addresses.ts";
 import { parseRetryAfter } from "./retry.ts";
 
 export interface OutsideRequest {
@@ -12,6 +15,8 @@ export interface OutsideRequest {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  /** Those that may be asked although machines are told their keys there. */
+  readonly metadataHosts: PrivateHosts;
 }
 
 /** The head of an answer; nobody reads its body. */
@@ -50,18 +55,29 @@ export function parseOutsideUrl(text: string, { isPlain = false } = {}): URL {
   return url;
 }
 
-/** Ends within `wholeMs`. Throws CANCELED, and what `troubleOfRequest` understands. */
-export function askOutside(
-  { method, url, headers = {}, body }: OutsideRequest,
+/**
+ * Ends within `wholeMs`. Throws CANCELED, URL_INVALID for a host that may not be asked, and what `troubleOfRequest`
+ * understands.
+ */
+export async function askOutside(
+  { method, url, headers = {}, body, metadataHosts }: OutsideRequest,
   wholeMs: number,
   call: Call,
 ): Promise<OutsideAnswer> {
+  assertOutsideHost(new URL(url), metadataHosts);
+  const lookup = lookupOutside(metadataHosts);
+  // Told to the agent itself: no variable of the environment switches the check off.
+  const agent = {
+    http: new HttpAgent({ lookup }),
+    https: new HttpsAgent({ lookup, rejectUnauthorized: true }),
+  };
   return attempt({ call, idleMs: wholeMs }, async ({ signal }) => {
     const stream = got.stream(url, {
       method,
       headers: { ...headers, "user-agent": `smc/${VERSION}` },
       ...(body === undefined ? {} : { body }),
       ...ONE_REQUEST,
+      agent,
       signal,
     });
     try {
@@ -73,11 +89,11 @@ export function askOutside(
   });
 }
 
-/** Until the head of the answer is there. */
+/** Until the head of the answer is there. Throws URL_INVALID for a name that a lookup refused. */
 export function headOf(stream: Request): Promise<Response> {
   return new Promise((resolve, reject) => {
     stream.once("response", resolve);
     // Also for errors that come when nobody waits any more.
-    stream.on("error", reject);
+    stream.on("error", (error: Error) => reject(isSmcError(error.cause) ? error.cause : error));
   });
 }

@@ -30,6 +30,7 @@ test("config() gets, sets, unsets and lists with origins", async () => {
       "name.pattern={model_type}_{version}_{date}.pt default",
       "names.allowNonportable=false default",
       "names.caseConflicts=refuse default",
+      "network.metadataHosts=null default",
       "repack.idleMinutes=2 default",
       "scrub.days=30 default",
       "scrub.mibPerSecond=20 default",
