@@ -1,5 +1,6 @@
 /** Who may use this store over the network: `tokens.json`. It holds the SHA-256 of each token, never the token. */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Call } from "./call.ts";
 import { nowMs } from "./clock.ts";
@@ -54,6 +55,42 @@ export async function readTokens(store: Pick<Store, "path">): Promise<readonly T
   }
 }
 
+interface SeenTokens {
+  /** Of the file, before it was read. */
+  readonly state: string;
+  readonly records: readonly TokenRecord[];
+}
+
+/** Who asks a server is looked up for each request: the file is looked at each time, and read when it is another. */
+const seen = new Map<string, SeenTokens>();
+const STORES_MAX = 16;
+/** A file that was written a moment ago may be written again without a difference in its times. */
+const SETTLED_MS = 2000;
+
+async function lookAtTokens(store: Pick<Store, "path">): Promise<readonly TokenRecord[]> {
+  const path = pathOf(store);
+  const state = await stateOf(path);
+  const known = seen.get(path);
+  if (state !== undefined && known?.state === state) return known.records;
+  const records = await readTokens(store);
+  seen.delete(path);
+  if (state === undefined) return records;
+  if (seen.size >= STORES_MAX) seen.clear();
+  seen.set(path, { state, records });
+  return records;
+}
+
+/** What is another one when the file is; undefined when that cannot be told, or it was written a moment ago. */
+async function stateOf(path: string): Promise<string | undefined> {
+  // What is wrong with it is told by who reads it.
+  const found = await lstat(path, { bigint: true }).catch(() => undefined);
+  if (found === undefined) return undefined;
+  const { dev, ino, mode, uid, size, mtimeNs, ctimeNs } = found;
+  const changedMs = Number((mtimeNs > ctimeNs ? mtimeNs : ctimeNs) / 1_000_000n);
+  if (nowMs() - changedMs < SETTLED_MS) return undefined;
+  return [dev, ino, mode, uid, size, mtimeNs, ctimeNs].join(" ");
+}
+
 /**
  * The token whose text this is, unless it expired. How long it takes tells nothing of the tokens there are. Throws as
  * `readTokens`.
@@ -62,7 +99,7 @@ export async function findToken(
   store: Pick<Store, "path">,
   secret: string,
 ): Promise<TokenRecord | undefined> {
-  const records = await readTokens(store);
+  const records = await lookAtTokens(store);
   const wanted = hashSecret(isTokenSecret(secret) ? secret : "");
   let found: TokenRecord | undefined;
   for (const record of records)

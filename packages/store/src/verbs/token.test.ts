@@ -1,6 +1,6 @@
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { QUIET, withFolder } from "../testing/testing.ts";
 import { findToken } from "../tokens.ts";
 import { token, type TokenOptions, type TokenResult } from "./token.ts";
@@ -167,5 +167,34 @@ test("a list of tokens that is not exactly one lets nobody in", async () => {
     }
     writeFileSync(place.file, JSON.stringify({ ...good, version: 2 }));
     await expect(findToken(place, secret)).rejects.toMatchObject({ code: "FORMAT_UNSUPPORTED" });
+  });
+});
+
+test("findToken() sees at once that a list which was there for a while is another one", async () => {
+  await withTokens(async (place) => {
+    const [ada, bob] = [await make(place, "ada"), await make(place, "bob")];
+    // From then on the list is kept in memory.
+    const settle = (): Promise<void> =>
+      vi.waitFor(() => expect(Date.now() - statSync(place.file).ctimeMs).toBeGreaterThan(2100), 60_000);
+    await settle();
+    for (const secret of [ada, ada, bob, bob]) expect(await findToken(place, secret)).toBeDefined();
+    await place.ask({ action: "revoke", name: "ada" });
+    expect(await findToken(place, ada)).toBeUndefined();
+    await settle();
+    for (let time = 0; time < 2; time += 1) expect(await findToken(place, bob)).toBeDefined();
+    // As an editor does that writes into the file: as long as before.
+    const text = readFileSync(place.file, "utf8");
+    writeFileSync(
+      place.file,
+      text.replace(
+        /("sha256": ")./,
+        (_, before: string) => `${before}${text.includes('sha256": "0') ? 1 : 0}`,
+      ),
+    );
+    expect(await findToken(place, bob)).toBeUndefined();
+    await settle();
+    expect(await findToken(place, bob)).toBeUndefined();
+    rmSync(place.file);
+    expect(await findToken(place, bob)).toBeUndefined();
   });
 });
