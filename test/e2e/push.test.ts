@@ -30,6 +30,8 @@ test("smc push sends the branch, then nothing, then what is new", async () => {
   const second = await a.commit("second", { "a.txt": "2" });
   expect(await a.ok("push")).toContain(`   ${short(first)}..${short(second)}  main -> main\n`);
   expect(await there()).toEqual({ "refs/heads/main": second });
+  await a.commit("another file", { "b.txt": "b" });
+  expect(await a.ok("push")).toContain("  Checking   4 objects, 1 already there (50 % of 2 B)\n");
   await a.commit("third", { "a.txt": "3" });
   expect(await a.ok("push", "-q")).toBe(await a.ok("rev-parse", "HEAD"));
   expect(await a.json<Pushed>("push")).toMatchObject({ remote: "origin", url, refs: [], objects: 0 });

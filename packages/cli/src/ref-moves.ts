@@ -5,6 +5,8 @@ import { formatCount, formatSize, pad, shortDigest, shortRef } from "./format.ts
 import type { Output } from "./output.ts";
 
 const LEFT_WIDTH = 21;
+/** Of less time a rate says nothing. */
+const RATE_MS_MIN = 100;
 
 function kindOf(name: string): string {
   if (name.startsWith("refs/tags/")) return "tag";
@@ -36,8 +38,8 @@ export function printFetched(data: FetchResult, out: Output): void {
   if (refs.length === 0) return;
   out.line(`From ${show(remote)} (${show(url, 300)})`);
   if (objects > 0) {
-    out.line(`  Received   ${objects} objects, ${formatSize(receivedBytes)}`);
-    out.line(`  Verified   ${verifiedBlobs} files  ok`);
+    out.line(`  Received   ${formatCount(objects, "object")}, ${formatSize(receivedBytes)}`);
+    out.line(`  Verified   ${formatCount(verifiedBlobs, "file")}  ok`);
   }
   for (const ref of withoutNotes(refs, out))
     out.line(moveLine(ref, { from: nameThere(ref.name, remote), to: shortRef(ref.name) }));
@@ -68,22 +70,35 @@ export function printPushed(
     return;
   }
   out.line(`To ${show(data.remote)} (${show(data.url, 300)})`);
-  const { objects, thereObjects, sentBytes, packs, verifiedObjects, resumed } = data;
-  if (objects + thereObjects > 0)
-    out.line(`  Checking   ${objects + thereObjects} objects, ${thereObjects} already there`);
+  const { objects, thereObjects, content, resumed } = data;
+  if (objects + thereObjects > 0) {
+    const shared = content.thereBytes === 0 ? "" : ` (${shareText(content)})`;
+    out.line(
+      `  Checking   ${formatCount(objects + thereObjects, "object")}, ${thereObjects} already there${shared}`,
+    );
+  }
   if (resumed !== null) {
     const percent = Math.floor((100 * resumed.objects) / Math.max(1, resumed.total));
     out.line(`  Resumed    at ${percent} % (${resumed.objects} of ${resumed.total} objects already sent)`);
   }
-  if (objects > 0 && isDry) out.line(`  To send    ${objects} objects`);
-  else if (objects > 0) {
-    out.line(`  Sent       ${objects} objects, ${formatSize(sentBytes)}, ${formatCount(packs, "pack")}`);
-    out.line(`  Verified   ${verifiedObjects} digests  ok`);
-  }
+  if (objects > 0 && isDry) out.line(`  To send    ${formatCount(objects, "object")}`);
+  else if (objects > 0) printSent(data, out);
   for (const ref of withoutNotes(data.refs, out)) {
     const to = shortRef(ref.name);
     out.line(moveLine(ref, { from: sources?.get(to) ?? to, to }));
   }
+}
+
+function printSent({ objects, sentBytes, packs, sendMs, verifiedObjects }: PushResult, out: Output): void {
+  const rate = sendMs < RATE_MS_MIN ? "" : `, ${formatSize((sentBytes * 1000) / sendMs)}/s`;
+  const parts = [formatCount(objects, "object"), formatSize(sentBytes), formatCount(packs, "pack")];
+  out.line(`  Sent       ${parts.join(", ")}${rate}`);
+  out.line(`  Verified   ${formatCount(verifiedObjects, "digest")}  ok`);
+}
+
+/** `93 % of 48.2 MiB` */
+function shareText({ bytes, thereBytes }: PushResult["content"]): string {
+  return `${Math.floor((100 * thereBytes) / Math.max(1, bytes))} % of ${formatSize(bytes)}`;
 }
 
 /** What refs are now: the answer with `-q`. */

@@ -37,10 +37,13 @@ export const command = defineCommand({
   print: (data, out) => {
     const { objects, receivedBytes, verifiedBlobs, refs, url } = data.fetched;
     out.line(`Cloned ${show(url, 300)} into ${show(data.root)}`);
-    out.line(
-      `  Received   ${objects} objects, ${formatSize(receivedBytes)}, ${formatCount(refs.length, "ref")}`,
-    );
-    out.line(`  Verified   ${verifiedBlobs} files  ok`);
+    const parts = [
+      formatCount(objects, "object"),
+      formatSize(receivedBytes),
+      formatCount(refs.length, "ref"),
+    ];
+    out.line(`  Received   ${parts.join(", ")}`);
+    out.line(`  Verified   ${formatCount(verifiedBlobs, "file")}  ok`);
     if (data.digest === null) {
       out.hint("the remote is empty");
       return;

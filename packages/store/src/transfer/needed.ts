@@ -30,6 +30,8 @@ export interface Needed {
   readonly records: readonly NeededRecord[];
   /** Records that the remote has. */
   readonly there: number;
+  /** Of all files that were asked about, each once, and of what the remote has of them. */
+  readonly content: { readonly bytes: number; readonly thereBytes: number };
   /** Commits among them that gave up their files here. */
   readonly pruned: readonly Digest[];
 }
@@ -59,7 +61,15 @@ export async function collectNeeded(
   return collector.finish();
 }
 
-type Item = Omit<NeededRecord, "place">;
+interface Item extends Omit<NeededRecord, "place"> {
+  /** Of a chunk: of the content of files. */
+  readonly contentBytes?: number;
+}
+
+interface Blob {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+}
 
 class Collector {
   readonly #store: OwnedStore;
@@ -70,8 +80,9 @@ class Collector {
   readonly #records: NeededRecord[] = [];
   readonly #pruned: Digest[] = [];
   #waiting: Item[] = [];
-  #blobs: Digest[] = [];
+  #blobs: Blob[] = [];
   #there = 0;
+  readonly #content = { bytes: 0, thereBytes: 0 };
   #withParents = true;
 
   constructor(store: OwnedStore, remote: Receiver, call: Call) {
@@ -101,10 +112,10 @@ class Collector {
 
   async #addRoot(root: Digest, commits: Digest[]): Promise<void> {
     for (let digest = root; ;) {
-      const kind = (await this.#store.objects.stat(digest))?.kind;
+      const { kind, sizeBytes = 0 } = (await this.#store.objects.stat(digest)) ?? {};
       if (kind === "commit") commits.push(digest);
       else if (kind === "tree") await this.#addTree(digest, false);
-      else if (kind === "blob") this.#addBlob(digest);
+      else if (kind === "blob") this.#addBlob({ digest, sizeBytes });
       if (kind === undefined) throw missing(digest);
       if (kind !== "tag" || this.#seen.has(digest)) return;
       await this.#offer({ digest });
@@ -123,7 +134,7 @@ class Collector {
       if (isOutline) this.#outlines.add(digest);
       for (const entry of decodeTree(await this.#store.objects.read(digest, "tree"))) {
         if (entry.mode === "040000") stack.push(entry.digest);
-        else if (!isOutline) this.#addBlob(entry.digest);
+        else if (!isOutline) this.#addBlob(entry);
       }
       if (this.#blobs.length >= BLOBS_MAX) await this.#flushBlobs();
       await this.#pace();
@@ -132,25 +143,26 @@ class Collector {
 
   readonly #outlines = new Set<Digest>();
 
-  #addBlob(digest: Digest): void {
-    this.#blobs.push(digest);
+  #addBlob({ digest, sizeBytes }: Blob): void {
+    this.#blobs.push({ digest, sizeBytes });
   }
 
   async #flushBlobs(): Promise<void> {
-    const blobs = this.#blobs.filter((digest) => !this.#seen.has(digest));
+    const blobs = this.#blobs.filter(({ digest }) => !this.#seen.has(digest));
     this.#blobs = [];
-    this.#store.pins.add(blobs);
-    const lists = await this.#store.index.findChunklists(blobs);
-    for (const [index, blob] of blobs.entries()) {
+    const digests = blobs.map(({ digest }) => digest);
+    this.#store.pins.add(digests);
+    const lists = await this.#store.index.findChunklists(digests);
+    for (const [index, { digest: blob, sizeBytes }] of blobs.entries()) {
       const list = lists[index];
       if (list === undefined) {
-        await this.#offer({ digest: blob });
+        await this.#offer({ digest: blob, contentBytes: sizeBytes });
         continue;
       }
       this.#seen.add(blob);
       await this.#offer({ digest: list.digest, blob });
       const { chunks } = await this.#store.objects.chunklist(blob, list.digest);
-      for (const { digest } of chunks) await this.#offer({ digest });
+      for (const { digest, sizeBytes: contentBytes } of chunks) await this.#offer({ digest, contentBytes });
       await this.#pace();
     }
   }
@@ -170,12 +182,17 @@ class Collector {
     this.#store.pins.add(digests);
     const isMissing = await this.#remote.missing(digests, this.#call);
     const wanted = items.filter((_, index) => isMissing[index] === 1);
+    for (const [index, { contentBytes = 0 }] of items.entries()) {
+      this.#content.bytes += contentBytes;
+      if (isMissing[index] !== 1) this.#content.thereBytes += contentBytes;
+    }
     this.#there += items.length - wanted.length;
     const places = await this.#store.index.findMany(wanted.map(({ digest }) => digest));
     for (const [index, item] of wanted.entries()) {
       const place = places[index];
       if (place === undefined) throw missing(item.digest);
-      this.#records.push({ ...item, place });
+      const { digest, blob } = item;
+      this.#records.push({ digest, place, ...(blob === undefined ? {} : { blob }) });
       // It is sent as it is stored, so what it is a difference to has to be there too.
       for (const parent of this.#withParents ? (place.parents ?? []) : [])
         if (this.#seen.add(parent)) this.#waiting.push({ digest: parent });
@@ -192,7 +209,7 @@ class Collector {
   async finish(): Promise<Needed> {
     await this.#flushBlobs();
     while (this.#waiting.length > 0) await this.#ask();
-    return { records: this.#records, there: this.#there, pruned: this.#pruned };
+    return { records: this.#records, there: this.#there, content: this.#content, pruned: this.#pruned };
   }
 }
 

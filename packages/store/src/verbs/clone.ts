@@ -179,7 +179,10 @@ function chooseGoal(refs: readonly RemoteRef[], wanted: string | undefined, defa
     if (names.has(`refs/heads/${short}`) && !wanted.startsWith("refs/tags/")) return branchGoal(short);
     if (names.has(`refs/tags/${short}`)) return { branch: null, from: refName("refs/tags/", short) };
     const candidates = suggest(short, [...names].map(shortRefName));
-    throw notFound(wanted, `the remote has no branch or tag '${show(short, 80)}'`, { candidates });
+    throw notFound(wanted, `the remote has no branch or tag '${show(short, 80)}'; nothing was made`, {
+      candidates,
+      hint: 'see what it has with "smc ls-remote URL"',
+    });
   }
   const branches = refs.flatMap(({ name }) => (name.startsWith("refs/heads/") ? [name.slice(11)] : []));
   const usual = ["main", defaultBranch].find((branch) => branches.includes(branch));

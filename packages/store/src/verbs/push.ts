@@ -50,7 +50,11 @@ export interface PushResult {
   readonly sentBytes: number;
   /** Records that the remote had already. */
   readonly thereObjects: number;
+  /** Of all files that were asked about, each once, and of what the remote had of them. */
+  readonly content: { readonly bytes: number; readonly thereBytes: number };
   readonly packs: number;
+  /** That it took to send them. */
+  readonly sendMs: number;
   /** Records whose bytes the receiver compared. */
   readonly verifiedObjects: number;
   /**
@@ -117,14 +121,17 @@ async function bring(
   const pruned = new Set((await store.refs.list(name, PRUNED_PREFIX)).map(({ digest }) => digest));
   const needed =
     want.length === 0
-      ? { records: [], there: 0, pruned: [] }
+      ? { records: [], there: 0, content: { bytes: 0, thereBytes: 0 }, pruned: [] }
       : await collectNeeded(store, remote, { want, have, pruned }, call);
-  const result = { objects: needed.records.length, thereObjects: needed.there };
+  const { content } = needed;
+  const result = { objects: needed.records.length, thereObjects: needed.there, content };
   if (isDry || changes.length === 0)
-    return { ...result, sentBytes: 0, packs: 0, verifiedObjects: 0, resumed: null };
+    return { ...result, sentBytes: 0, packs: 0, sendMs: 0, verifiedObjects: 0, resumed: null };
   const attempt = { url: remote.url, want };
   const first = await beginAttempt(store, attempt, result.objects);
+  const startedMs = performance.now();
   const sent = await send(store, remote, { records: needed.records, jobs }, call);
+  const sendMs = Math.round(performance.now() - startedMs);
   const named = new Set(there.map((ref) => ref.name));
   const outlines = needed.pruned
     .map((digest) => ({ name: parseRefName(PRUNED_PREFIX + digest), from: "absent" as const, to: digest }))
@@ -135,7 +142,8 @@ async function bring(
   await blamingOurs(store, packs, () => remote.update(moves, reason, call), call);
   await endAttempt(store, attempt);
   const resumed = first === undefined ? null : { objects: first - result.objects, total: first };
-  return { ...result, sentBytes: sent.bytes, packs: sent.packs, verifiedObjects: result.objects, resumed };
+  const verifiedObjects = result.objects;
+  return { ...result, sentBytes: sent.bytes, packs: sent.packs, sendMs, verifiedObjects, resumed };
 }
 
 function describe(changes: readonly PushChange[]): string {
