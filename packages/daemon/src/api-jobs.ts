@@ -35,6 +35,13 @@ export const jobsApi = {
     metrics: optional(texts),
     dryRun: optional(flag),
   }),
+  export: verb("Writes the trained model of a version as ONNX and for TensorFlow.js", "repository", {
+    revision: optional(text),
+    formats: optional(Type.Array(choice("onnx", "tfjs"), { maxItems: 2 })),
+    output: optional(text),
+    data: optional(text),
+    force: optional(flag),
+  }),
   train: verb("Makes a job of a program and a commit; its output is committed", "repository", {
     revision: optional(text),
     engine: optional(choice("command", "tfjs")),

@@ -1,6 +1,6 @@
 /**
- * For `data` and `eval`: their verbs with the trainer that reads; and for `train`: what its words for data and backbone
- * name.
+ * For `data`, `eval` and `export`: their verbs with the trainer that reads; and for `train`: what its words for data
+ * and backbone name.
  */
 import {
   type Call,
@@ -11,6 +11,8 @@ import {
   dataSetsOf,
   type EvalResult,
   evaluate,
+  exportModel,
+  type ExportResult,
   mayBeInVersion,
   settingsOfPath,
 } from "@smc/store";
@@ -19,7 +21,7 @@ import { show } from "@smc/store/show";
 import type { Input } from "./api.ts";
 import { type Context, openRepository } from "./context.ts";
 import { filesPlaceOf } from "./files-place.ts";
-import { evaluateModel, inspectData } from "./jobs/check-training.ts";
+import { evaluateModel, exportTrained, inspectData } from "./jobs/check-training.ts";
 
 type Scalars = Readonly<Record<string, string | number | boolean | null>>;
 
@@ -31,6 +33,10 @@ export async function dataIn(context: Context, input: Input<"data">, call: Call)
 /** It enters the store for the parts that need it. */
 export async function evalIn(context: Context, input: Input<"eval">, call: Call): Promise<EvalResult> {
   return evaluate({ ...(await filesPlaceOf(context)), evaluate: evaluateModel }, input, call);
+}
+
+export async function exportIn(context: Context, input: Input<"export">, call: Call): Promise<ExportResult> {
+  return exportModel({ ...(await filesPlaceOf(context)), exportModel: exportTrained }, input, call);
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Call, OwnedRepository, OwnedStore, Repository } from "@smc/store";
 import type { Input, VerbName } from "./api.ts";
 import { withWeb } from "./catalog/with-web.ts";
 import { type Context, folderOf, openRepository, readActor } from "./context.ts";
-import { dataIn, evalIn } from "./data-place.ts";
+import { dataIn, evalIn, exportIn } from "./data-place.ts";
 import { doctorIn } from "./doctor.ts";
 import { backupIn, onFiles } from "./files-place.ts";
 import { hookIn } from "./hooks/hook.ts";
@@ -183,6 +183,7 @@ export const handlers = {
   catalog: withWeb(store.catalog),
   data: dataIn,
   eval: evalIn,
+  export: exportIn,
   train: onJobs(store.train),
   jobs: jobsIn,
   queue: onJobs(store.queue),

@@ -52,6 +52,7 @@ export const ERRORS = {
   JOURNAL_CORRUPT: { exit: 4, http: 500, hint: "the store is read-only; restore journal/ from a copy" },
   INDEX_CORRUPT: { exit: 4, http: 500, hint: 'rebuild it with "smc fsck --rebuild"' },
   STORE_CORRUPT: { exit: 4, http: 500 },
+  EXPORT_DIFFERS: { exit: 4, http: 500, hint: "this is a bug of smc; please report it with the model" },
   STAGE_CORRUPT: { exit: 4, http: 500, hint: 'read the stage anew with "smc reset"' },
   NOTHING_TO_COMMIT: { exit: 1, http: 200, hint: 'choose files with "smc add"' },
   REF_CHANGED: { exit: 5, http: 409, hint: "run the command again" },

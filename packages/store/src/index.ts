@@ -103,6 +103,7 @@ export { fail, type Finding, pass, runCheck, warn } from "./doctor/row.ts";
 export * from "./verbs/download.ts";
 export * from "./verbs/du.ts";
 export * from "./verbs/env.ts";
+export * from "./verbs/export.ts";
 export * from "./verbs/fetch.ts";
 export * from "./verbs/fsck.ts";
 export * from "./verbs/gc.ts";

@@ -5,6 +5,7 @@ export type { EpochRow } from "./state.ts";
 export type { LayerRow } from "./engine/network.ts";
 export { type BackbonePreview, previewBackbone, previewBatch, type PreviewedSample } from "./preview.ts";
 export { evaluateModel, type EvaluationReport } from "./evaluate.ts";
+export { exportModel, type ExportReport } from "./export/export-model.ts";
 export { inspectData, type InspectedData, type SampleShown } from "./inspect-data.ts";
 export { resolveSpec, type SpecFault, type TrainSpec, TrainSpecSchema } from "./spec.ts";
 export { train } from "./train.ts";

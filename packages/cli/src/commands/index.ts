@@ -208,6 +208,11 @@ export const COMMANDS = {
     summary: "measure a version on data and note it",
     load: () => import("./eval.ts"),
   },
+  export: {
+    group: "training",
+    summary: "write a trained model as ONNX and TF.js",
+    load: () => import("./export.ts"),
+  },
   jobs: { group: "training", summary: "list, watch and end jobs", load: () => import("./jobs.ts") },
   queue: { group: "training", summary: "show and stop the queue of jobs", load: () => import("./queue.ts") },
   setup: { group: "backups", summary: "make folders for model files", load: () => import("./setup.ts") },

@@ -2,7 +2,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import type { Call, CheckedSettings, DataReport, EvalSplit, ModelReport } from "@smc/store";
+import type {
+  Call,
+  CheckedSettings,
+  DataReport,
+  EvalSplit,
+  ExportedModel,
+  ExportFormat,
+  ModelReport,
+} from "@smc/store";
 import { type ErrorJson, SmcError } from "@smc/store/errors";
 
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
@@ -93,6 +101,22 @@ export async function evaluateModel(
   const words = ["eval", JSON.stringify(nest(settings)), root, model, split];
   // It is what the same program writes, of the same version.
   return (await askTrainer(words, signal)) as ModelReport;
+}
+
+/**
+ * Writes the model in a folder into another, compared on data below `root`; null: on those that it was trained on.
+ * Throws as the trainer's `exportModel`.
+ */
+export async function exportTrained(
+  settings: Scalars | null,
+  options: { root: string; model: string; output: string; formats: readonly ExportFormat[] },
+  { signal }: Call,
+): Promise<ExportedModel> {
+  const { root, model, output, formats } = options;
+  const spec = settings === null ? null : nest(settings);
+  const words = ["export", JSON.stringify(spec), root, model, output, formats.join(",")];
+  // It is what the same program writes, of the same version.
+  return (await askTrainer(words, signal)) as ExportedModel;
 }
 
 /** What the program answers, in a process of its own. Throws what it throws; CANCELED. */

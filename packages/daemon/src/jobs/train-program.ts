@@ -1,11 +1,20 @@
 /**
- * The engine `tfjs` as a program: `node train-program.js check|inspect|eval|train <spec as JSON>`. `check` takes a list
- * and prints each whole spec or its error, `inspect` what is in the data below a folder, `eval` what a model makes of
- * them; `train` learns from the folder it stands in, and tells each epoch as any other program of a job does.
+ * The engine `tfjs` as a program: `node train-program.js check|inspect|eval|export|train <spec as JSON>`. `check` takes
+ * a list and prints each whole spec or its error, `inspect` what is in the data below a folder, `eval` what a model
+ * makes of them; `export` writes a model for other programs; `train` learns from the folder it stands in, and tells
+ * each epoch as any other program of a job does.
  */
 import { Socket } from "node:net";
 import { isSmcError, SmcError } from "@smc/store/errors";
-import { type EpochRow, evaluateModel, inspectData, resolveSpec, train, type TrainEvent } from "@smc/trainer";
+import {
+  type EpochRow,
+  evaluateModel,
+  exportModel,
+  inspectData,
+  resolveSpec,
+  train,
+  type TrainEvent,
+} from "@smc/trainer";
 import { ProgressFile } from "./progress-file.ts";
 
 /** Pipes of whoever started this; opened when there is something to say. */
@@ -86,7 +95,7 @@ function check(spec: unknown): { spec: unknown } | { error: SmcError } {
   }
 }
 
-const [mode, text = "{}", inputDir = ".", word = "0", split = "all"] = process.argv.slice(2);
+const [mode, text = "{}", inputDir = ".", word = "0", more = "all", last = ""] = process.argv.slice(2);
 try {
   const spec = JSON.parse(text) as unknown;
   if (mode === "check") out(JSON.stringify({ answer: (spec as unknown[]).map(check) }));
@@ -95,9 +104,14 @@ try {
     out(JSON.stringify({ answer: await inspectData(spec, { inputDir, signal, show: Number(word) }) }));
   } else if (mode === "eval") {
     const { signal } = new AbortController();
-    const wanted = split === "validation" ? "validation" : "all";
+    const wanted = more === "validation" ? "validation" : "all";
     const context = { inputDir, modelDir: word, split: wanted, signal } as const;
     out(JSON.stringify({ answer: await evaluateModel(spec, context) }));
+  } else if (mode === "export") {
+    const { signal } = new AbortController();
+    const formats = (["onnx", "tfjs"] as const).filter((format) => last.split(",").includes(format));
+    const context = { inputDir, modelDir: word, outputDir: more, formats, signal };
+    out(JSON.stringify({ answer: await exportModel(spec, context) }));
   } else await run(spec);
 } catch (error) {
   const known = knownError(error);

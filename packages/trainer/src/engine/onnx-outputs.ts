@@ -54,7 +54,7 @@ function* fieldsOf(message: Buffer, refuse: (why: string) => Error): Generator<F
   }
 }
 
-function varintOf(value: number): number[] {
+export function varintOf(value: number): number[] {
   const bytes: number[] = [];
   for (let rest = value; ; rest = Math.floor(rest / 128)) {
     if (rest < 128) return [...bytes, rest];

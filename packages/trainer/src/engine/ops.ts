@@ -176,7 +176,7 @@ export function sigmoid(x: tf.Tensor): tf.Tensor {
 }
 
 /** Added to the variance of a batch, so that a channel that never changes divides by something. */
-const NORM_EPSILON = 1e-3;
+export const NORM_EPSILON = 1e-3;
 
 /** Mean and variance of each channel. */
 export function channelMoments(x: tf.Tensor): { mean: tf.Tensor; variance: tf.Tensor } {
