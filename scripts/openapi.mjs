@@ -28,7 +28,9 @@ const PROTOCOL = { $ref: "#/components/parameters/protocol" };
 /** What the function of a verb returns, by the signature in its file. */
 function resultTypeOf(verb) {
   const text = readFileSync(join(STORE, "src/verbs", `${verb}.ts`), "utf8");
-  const name = verb.replace(/-(\w)/g, (_, letter) => letter.toUpperCase());
+  // No function may be called "eval".
+  const word = verb === "eval" ? "evaluate" : verb;
+  const name = word.replace(/-(\w)/g, (_, letter) => letter.toUpperCase());
   const own = new RegExp(
     String.raw`^export (?:async )?function ${name}(?:Branch|History)?\([\s\S]*?\): Promise<([^{]+)> \{$`,
     "m",

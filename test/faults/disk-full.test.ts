@@ -1,11 +1,11 @@
 /** A disk that is full in the middle of a commit, and space that comes back. The disk is a small tmpfs. */
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { JobsResult } from "@smc/store";
-import { createSandbox, Sandbox } from "../e2e/sandbox.ts";
+import { createSandbox, Sandbox, sha256 } from "../e2e/sandbox.ts";
 
 const DISK_MIB = 48;
 
@@ -107,6 +107,25 @@ test(
     expect(fsck.code, fsck.stdout + fsck.stderr).toBe(0);
   },
 );
+
+test("S4.18 smc backup: one place is full, the other one has its copy, and the status is 6", async ({
+  skip,
+}) => {
+  skip(cannotMount, NEEDS_ROOT);
+  await using small = new SmallDisk();
+  const { sandbox } = small;
+  await sandbox.ok("init");
+  const digest = sandbox.write("best.pt", randomBytes(8 * 1024 * 1024));
+  small.fill(4 * 1024 * 1024);
+  const full = join(small.disk, "place");
+  const other = join(sandbox.root, "other");
+  const ran = await sandbox.smc(["backup", "best.pt", "copy.pt", "--to", full, "--to", other]);
+  expect(ran.code, ran.stderr).toBe(6);
+  expect(ran.stderr).toMatch(/no backup at .*disk\/place\/copy\.pt: .*no space left/);
+  expect(readdirSync(full), "nothing is left behind").toEqual([]);
+  expect(readdirSync(other)).toEqual(["copy.pt", "copy.pt.json"]);
+  expect(sha256(readFileSync(join(other, "copy.pt")))).toBe(digest);
+});
 
 test("a daemon that starts on a full disk reads, and writes when there is space", async ({ skip }) => {
   skip(cannotMount, NEEDS_ROOT);
