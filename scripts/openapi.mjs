@@ -25,12 +25,13 @@ const result = (schema) => object({ result: schema });
 const failure = { description: "Not done: see `error.code`.", ...json(component("Failure")) };
 const PROTOCOL = { $ref: "#/components/parameters/protocol" };
 
+/** Verbs that are words of the language, which no function may be called: their functions. */
+const OTHERWISE_CALLED = { eval: "evaluate", export: "exportModel" };
+
 /** What the function of a verb returns, by the signature in its file. */
 function resultTypeOf(verb) {
   const text = readFileSync(join(STORE, "src/verbs", `${verb}.ts`), "utf8");
-  // No function may be called "eval".
-  const word = verb === "eval" ? "evaluate" : verb;
-  const name = word.replace(/-(\w)/g, (_, letter) => letter.toUpperCase());
+  const name = (OTHERWISE_CALLED[verb] ?? verb).replace(/-(\w)/g, (_, letter) => letter.toUpperCase());
   const own = new RegExp(
     String.raw`^export (?:async )?function ${name}(?:Branch|History)?\([\s\S]*?\): Promise<([^{]+)> \{$`,
     "m",
