@@ -42,6 +42,16 @@ export const jobsApi = {
     data: optional(text),
     force: optional(flag),
   }),
+  backbone: verb("Lists, shows, sets and checks backbones of smc.train.yaml, and tries several", "store", {
+    action: choice("list", "show", "use", "set", "validate", "bench", "apply"),
+    name: optional(text),
+    backbones: optional(texts),
+    settings: optional(scalars),
+    task: optional(choice("classify", "regress", "detect")),
+    data: optional(text),
+    metric: optional(text),
+    answer: optional(choice("plan", "yes", "no")),
+  }),
   train: verb("Makes a job of a program and a commit; its output is committed", "repository", {
     revision: optional(text),
     engine: optional(choice("command", "tfjs")),

@@ -72,6 +72,14 @@ export async function missingData(
 
 const EXTRACTOR = /^onnx:(?:(.+):)?([^:]+)$/s;
 
+/** As they are for the trainer, with data and model of the worktree. */
+export function settingsHere(settings: Scalars): Scalars {
+  const { data: word, ...others } = settings;
+  const own = word === undefined ? others : { ...settingsOfPath(String(word)), ...others };
+  const [, , file = ""] = EXTRACTOR.exec(String(settings["backbone.name"] ?? "")) ?? [];
+  return file === "" ? own : { ...own, "backbone.name": "onnx", "backbone.file": file };
+}
+
 /**
  * `{"backbone.name": "onnx:models/m.onnx"}` → the model of that path; `onnx:REV:models/m.onnx` only when the version
  * that is trained on has the same: a job sees the files of one version. Throws ARGUMENT_INVALID, and as `cat`.

@@ -9,7 +9,7 @@ import { doctorIn } from "./doctor.ts";
 import { backupIn, onFiles } from "./files-place.ts";
 import { hookIn } from "./hooks/hook.ts";
 import { openGit } from "./imports/open-git.ts";
-import { jobsIn, onJobs } from "./jobs-place.ts";
+import { backboneIn, jobsIn, onJobs } from "./jobs-place.ts";
 import { loginIn, logoutIn } from "./remotes/login.ts";
 import {
   cloneIn,
@@ -184,6 +184,7 @@ export const handlers = {
   data: dataIn,
   eval: evalIn,
   export: exportIn,
+  backbone: backboneIn,
   train: onJobs(store.train),
   jobs: jobsIn,
   queue: onJobs(store.queue),

@@ -1,5 +1,8 @@
 /** For verbs about jobs: the queue, and the repository that the user stands in. */
 import {
+  backbone,
+  type BackbonePlace,
+  type BackboneResult,
   type Call,
   type CheckedSettings,
   findJob,
@@ -14,8 +17,15 @@ import {
 import { SmcError } from "@smc/store/errors";
 import type { Input } from "./api.ts";
 import { type Context, openRepository } from "./context.ts";
-import { missingData, withDataSet, withExtractor } from "./data-place.ts";
-import { checkTraining, checkTrainings, nest } from "./jobs/check-training.ts";
+import { missingData, settingsHere, withDataSet, withExtractor } from "./data-place.ts";
+import { filesPlaceOf } from "./files-place.ts";
+import {
+  checkTraining,
+  checkTrainings,
+  describeBackbone,
+  listBackbones,
+  nest,
+} from "./jobs/check-training.ts";
 
 export function onJobs<Options, Result>(
   verb: (place: TrainPlace, options: Options, call: Call) => Promise<Result>,
@@ -24,19 +34,39 @@ export function onJobs<Options, Result>(
     const { store, jobs } = context;
     using _ = store.calls.enter();
     const open = (): ReturnType<typeof openRepository> => openRepository(context);
-    const checkSettings: TrainPlace["checkSettings"] = async (all, revision) => {
-      const whole: object[] = [];
-      const missing: CheckedSettings["faults"][] = [];
-      for (const settings of all) {
-        const named = await withDataSet(context, { settings, revision }, call);
-        missing.push(await missingData(context, { settings, named, revision }, call));
-        whole.push(nest(await withExtractor(context, { settings: named, revision }, call)));
-      }
-      const checked = await checkTrainings(whole, call.signal);
-      return checked.map((each, at) => ({ ...each, faults: [...each.faults, ...(missing[at] ?? [])] }));
-    };
+    const checkSettings = checkerOf(context, call);
     return await verb({ store, queue: jobs, openRepository: open, checkSettings }, input, call);
   };
+}
+
+function checkerOf(context: Context, call: Call): TrainPlace["checkSettings"] {
+  return async (all, revision) => {
+    const whole: object[] = [];
+    const missing: CheckedSettings["faults"][] = [];
+    for (const settings of all) {
+      const named = await withDataSet(context, { settings, revision }, call);
+      missing.push(await missingData(context, { settings, named, revision }, call));
+      whole.push(nest(await withExtractor(context, { settings: named, revision }, call)));
+    }
+    const checked = await checkTrainings(whole, call.signal);
+    return checked.map((each, at) => ({ ...each, faults: [...each.faults, ...(missing[at] ?? [])] }));
+  };
+}
+
+export async function backboneIn(
+  context: Context,
+  input: Input<"backbone">,
+  call: Call,
+): Promise<BackboneResult> {
+  using _ = context.store.calls.enter();
+  const place: BackbonePlace = {
+    ...(await filesPlaceOf(context)),
+    queue: context.jobs,
+    checkSettings: checkerOf(context, call),
+    kinds: listBackbones,
+    describe: (settings, options, asked) => describeBackbone(settingsHere(settings), options, asked),
+  };
+  return await backbone(place, input, call);
 }
 
 /** A job that is resumed may get more epochs and more patience: both are settings of the engine `tfjs`. */

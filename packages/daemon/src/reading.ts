@@ -37,6 +37,7 @@ type ActionOf<V extends VerbName> = Input<V> extends { readonly action: infer A 
 
 /** Of verbs that also change something, the actions that do not. */
 export const READING_ACTIONS: { readonly [V in VerbName]?: readonly ActionOf<V>[] } = {
+  backbone: ["list", "show", "validate"],
   backups: ["list", "verify"],
   catalog: ["list"],
   config: ["get", "list"],

@@ -73,6 +73,7 @@ export * from "./verbs/activate.ts";
 export * from "./verbs/add.ts";
 export * from "./verbs/archive.ts";
 export * from "./verbs/audit.ts";
+export * from "./verbs/backbone.ts";
 export * from "./verbs/backup.ts";
 export * from "./verbs/backups.ts";
 export * from "./verbs/branch.ts";

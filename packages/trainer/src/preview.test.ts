@@ -2,45 +2,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PNG } from "pngjs";
 import { expect, test } from "vitest";
-import { previewBackbone, previewBatch } from "./preview.ts";
+import { previewBatch } from "./preview.ts";
 import { BARS, bars, refusal, type Scene, withScene } from "./testing/scene.ts";
 
 const { signal } = new AbortController();
-
-test("S2.10 previewBackbone() lists the layers with what comes out of them and what they learn", () => {
-  const { layers, weights } = previewBackbone({ name: "tiny-cnn" }, { inputShape: [28, 28, 1], outputs: 10 });
-  expect(layers).toEqual([
-    { kind: "conv", name: "block1.conv", shape: [28, 28, 16], weights: 9 * 16 + 16 },
-    { kind: "maxPool", name: "", shape: [14, 14, 16], weights: 0 },
-    { kind: "conv", name: "block2.conv", shape: [14, 14, 32], weights: 9 * 16 * 32 + 32 },
-    { kind: "maxPool", name: "", shape: [7, 7, 32], weights: 0 },
-    { kind: "flatten", name: "", shape: [1568], weights: 0 },
-    { kind: "dense", name: "hidden", shape: [64], weights: 1568 * 64 + 64 },
-    { kind: "dropout", name: "", shape: [64], weights: 0 },
-    { kind: "dense", name: "output", shape: [10], weights: 650 },
-  ]);
-  expect(weights).toBe(105_866);
-  const residual = previewBackbone({ name: "resnet-tiny" }, { inputShape: [32, 32, 3], outputs: 2 });
-  expect(residual.layers.map(({ name }) => name)).toContain("block2.short");
-  expect(residual.layers.find(({ name }) => name === "block3.secondNorm")).toMatchObject({
-    shape: [8, 8, 64],
-    weights: 128,
-  });
-});
-
-test("S2.5 previewBackbone() refuses a wrong number and an input that is too small", async () => {
-  const options = { inputShape: [8, 8, 3], outputs: 2 };
-  expect((await refusal(() => previewBackbone({ name: "tiny-cnn", layers: -1 }, options))).message).toContain(
-    "backbone.layers: must be >= 1",
-  );
-  expect((await refusal(() => previewBackbone({ name: "tiny-cnn", layers: 4 }, options))).message).toContain(
-    "an input of 8x8x3 is too small",
-  );
-  const rows = { inputShape: [8], outputs: 2 };
-  expect((await refusal(() => previewBackbone({ name: "tiny-cnn" }, rows))).message).toContain(
-    "takes images",
-  );
-});
 
 function preview(scene: Scene, spec: Record<string, unknown>, count = 4): ReturnType<typeof previewBatch> {
   const { inputDir, outputDir } = scene;

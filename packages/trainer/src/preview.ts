@@ -1,4 +1,4 @@
-/** What a training would see and build, without training. */
+/** What a training would see, without training. */
 import { join } from "node:path";
 import { SmcError } from "@smc/store/errors";
 import { replaceFile } from "@smc/store/fs";
@@ -6,31 +6,10 @@ import { PNG } from "pngjs";
 import { makeBatch, scalingOf } from "./data/batches.ts";
 import { dataError } from "./data/dataset.ts";
 import { loadData, splitData } from "./data/load.ts";
-import { backbone } from "./engine/backbones.ts";
-import { type LayerRow, learnedCount } from "./engine/network.ts";
 import { firstBatch } from "./epoch.ts";
 import { resolveSpec } from "./spec.ts";
 
 const SAMPLES_MAX = 1000;
-
-export interface BackbonePreview {
-  readonly layers: readonly LayerRow[];
-  /** Numbers that are learned. */
-  readonly weights: number;
-}
-
-/**
- * The layers of a backbone for inputs of a shape. `given` is the part `backbone` of a spec. Throws CONFIG_INVALID for a
- * fault in it, and when the input is too small for its layers.
- */
-export function previewBackbone(
-  given: unknown,
-  { inputShape, outputs }: { inputShape: readonly number[]; outputs: number },
-): BackbonePreview {
-  const spec = resolveSpec({ data: { kind: "images" }, backbone: given });
-  const network = backbone(spec.backbone, inputShape, outputs);
-  return { layers: network.rows, weights: learnedCount(network) };
-}
 
 export interface PreviewedSample {
   /** Of the written file, below `outputDir`. */

@@ -6,7 +6,7 @@ import { type Static, type TProperties, Type } from "typebox";
 import { CSV, switchOn } from "./callbacks/names.ts";
 import { isAugmented } from "./data/augment.ts";
 import { BACKBONES, EXTRACTOR } from "./engine/backbones.ts";
-import { LAYOUTS, PIXEL_RANGES } from "./engine/extractor.ts";
+import { type ExtractorSpec, LAYOUTS, PIXEL_RANGES } from "./engine/extractor.ts";
 import { LOSSES } from "./engine/losses.ts";
 import { OPTIMIZERS } from "./engine/optimizers.ts";
 import { SCHEDULES } from "./engine/schedule.ts";
@@ -184,6 +184,12 @@ function describe({ instancePath, params, message }: ErrorObject): SpecFault {
 export function metricNames({ data, validation }: Pick<TrainSpec, "data" | "validation">): string[] {
   const own = ["loss", data.task === "classify" ? "acc" : "mae"];
   return validation > 0 ? [...own, ...own.map((name) => `val_${name}`)] : own;
+}
+
+/** How the features of the backbone onnx are made. */
+export function extractorOf({ backbone }: TrainSpec): ExtractorSpec {
+  const { file = "", output, layout = "auto", pixels = "unit", inputSize } = backbone;
+  return { file, output, layout, pixels, inputSize };
 }
 
 /** Faults between fields that are well by themselves. */

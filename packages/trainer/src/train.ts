@@ -14,7 +14,7 @@ import { assertStepFits, learnedCount } from "./engine/network.ts";
 import { type EpochEnd, judgeEpoch, learnEpoch, type Session } from "./epoch.ts";
 import type { Prediction, TrainContext, TrainResult } from "./events.ts";
 import { type ChosenModel, hasHistory, writeHistory, writeOutput } from "./output.ts";
-import { resolveSpec, type TrainSpec, type Watched } from "./spec.ts";
+import { extractorOf, resolveSpec, type TrainSpec, type Watched } from "./spec.ts";
 import { NO_SUMS, startState } from "./state.ts";
 
 /**
@@ -69,12 +69,11 @@ interface Prepared {
 /** The samples as they are learned: of the backbone onnx their features. */
 async function featuresOf(
   data: Dataset,
-  { backbone: { name, file = "", output, layout = "auto", pixels = "unit", inputSize } }: TrainSpec,
+  spec: TrainSpec,
   { inputDir, signal, onEvent }: TrainContext,
 ): Promise<{ data: Dataset; extractor: ExtractorCard | undefined }> {
-  if (name !== EXTRACTOR) return { data, extractor: undefined };
-  const spec = { file, output, layout, pixels, inputSize };
-  const made = await extractFeatures(data, spec, { inputDir, signal });
+  if (spec.backbone.name !== EXTRACTOR) return { data, extractor: undefined };
+  const made = await extractFeatures(data, extractorOf(spec), { inputDir, signal });
   const { inputShape, features } = made.card;
   const text = `${features} features of each of ${data.count} samples of ${inputShape.join(" x ")}`;
   onEvent({ type: "message", level: "info", text });

@@ -198,6 +198,11 @@ export const COMMANDS = {
     summary: "name, check and look at data sets",
     load: () => import("./data.ts"),
   },
+  backbone: {
+    group: "training",
+    summary: "choose, look at and compare networks",
+    load: () => import("./backbone.ts"),
+  },
   train: {
     group: "training",
     summary: "run a program, commit what it makes",

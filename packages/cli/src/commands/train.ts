@@ -1,8 +1,10 @@
 import { resolve } from "node:path";
 import type { VerbInput } from "@smc/daemon/client";
 import type { TrainResult } from "@smc/store";
-import { isSmcError, SmcError } from "@smc/store/errors";
+import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
+import { callOrAsk } from "../call-or-ask.ts";
+import { changeLines } from "../change-text.ts";
 import { type CommandContext, defineCommand, Streamed } from "../command.ts";
 import { followJob } from "../follow-job.ts";
 import { inheritedVariables, namedVariables } from "../job-variables.ts";
@@ -135,30 +137,17 @@ export const command = defineCommand({
 });
 
 /** Asks about a configuration that is another one than the last of the name. */
-async function submit(
-  context: CommandContext,
-  input: VerbInput<"train">,
-  isPlan: boolean,
-): Promise<TrainResult> {
+function submit(context: CommandContext, input: VerbInput<"train">, isPlan: boolean): Promise<TrainResult> {
   if (isPlan) return context.call("train", { ...input, answer: "plan" });
-  try {
-    return await context.call("train", input);
-  } catch (error) {
-    if (!isSmcError(error, "CONFIRMATION_NEEDED")) throw error;
-    return context.confirm<TrainResult>({
-      ask: (answer) => context.call("train", { ...input, answer }),
-      tell: tellChanges,
-    });
-  }
+  const call = (answer: Pick<VerbInput<"train">, "answer">): Promise<TrainResult> =>
+    context.call("train", { ...input, ...answer });
+  return callOrAsk(context, { call, tell: tellChanges });
 }
 
 /** What is otherwise than with the last job of the name. */
 function tellChanges({ previous, changes }: Pick<TrainResult, "previous" | "changes">): string[] {
   if (changes.length === 0) return [];
-  const text = (value: TrainResult["changes"][number]["before"]): string =>
-    value === undefined ? "nothing" : typeof value === "string" ? value : JSON.stringify(value);
-  const rows = changes.map(({ key, before, after }) => `  ${key}  ${text(before)} -> ${text(after)}`);
-  return [`The configuration is not that of job ${previous}:`, ...rows];
+  return [`The configuration is not that of job ${previous}:`, ...changeLines(changes)];
 }
 
 /** `lr=0.1,0.01` → the values as they were typed. */

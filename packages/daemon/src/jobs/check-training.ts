@@ -3,12 +3,15 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type {
+  BackboneKind,
   Call,
   CheckedSettings,
   DataReport,
+  DescribedBackbone,
   EvalSplit,
   ExportedModel,
   ExportFormat,
+  KnownData,
   ModelReport,
 } from "@smc/store";
 import { type ErrorJson, SmcError } from "@smc/store/errors";
@@ -117,6 +120,21 @@ export async function exportTrained(
   const words = ["export", JSON.stringify(spec), root, model, output, formats.join(",")];
   // It is what the same program writes, of the same version.
   return (await askTrainer(words, signal)) as ExportedModel;
+}
+
+export async function listBackbones({ signal }: Call): Promise<readonly BackboneKind[]> {
+  return (await askTrainer(["backbones"], signal)) as readonly BackboneKind[];
+}
+
+/** What a training with these settings would build, without training. Throws PATH_NOT_FOUND, UNSAFE_PATH. */
+export async function describeBackbone(
+  settings: Scalars,
+  { root, known }: { root: string; known: KnownData },
+  { signal }: Call,
+): Promise<DescribedBackbone> {
+  const asked = { spec: nest(settings), known };
+  const words = ["describe", JSON.stringify(asked), root];
+  return (await askTrainer(words, signal)) as DescribedBackbone;
 }
 
 /** What the program answers, in a process of its own. Throws what it throws; CANCELED. */

@@ -1,16 +1,19 @@
 /**
- * The engine `tfjs` as a program: `node train-program.js check|inspect|eval|export|train <spec as JSON>`. `check` takes
- * a list and prints each whole spec or its error, `inspect` what is in the data below a folder, `eval` what a model
- * makes of them; `export` writes a model for other programs; `train` learns from the folder it stands in, and tells
- * each epoch as any other program of a job does.
+ * The engine `tfjs` as a program: `node train-program.js MODE <JSON> [FOLDER ...]`. `check` takes a list of specs and
+ * prints each whole spec or its error, `inspect` what is in the data below a folder, `eval` what a model makes of them,
+ * `backbones` all of them, `describe` what one builds; `export` writes a model for other programs; `train` learns from
+ * the folder it stands in, and tells each epoch as any other program of a job does.
  */
 import { Socket } from "node:net";
 import { isSmcError, SmcError } from "@smc/store/errors";
 import {
+  describeBackbone,
   type EpochRow,
   evaluateModel,
   exportModel,
   inspectData,
+  type KnownData,
+  listBackbones,
   resolveSpec,
   train,
   type TrainEvent,
@@ -96,23 +99,31 @@ function check(spec: unknown): { spec: unknown } | { error: SmcError } {
 }
 
 const [mode, text = "{}", inputDir = ".", word = "0", more = "all", last = ""] = process.argv.slice(2);
-try {
-  const spec = JSON.parse(text) as unknown;
-  if (mode === "check") out(JSON.stringify({ answer: (spec as unknown[]).map(check) }));
-  else if (mode === "inspect") {
-    const { signal } = new AbortController();
-    out(JSON.stringify({ answer: await inspectData(spec, { inputDir, signal, show: Number(word) }) }));
-  } else if (mode === "eval") {
-    const { signal } = new AbortController();
+
+/** What is asked before or after a training; undefined where one is asked for. */
+async function answer(asked: unknown): Promise<unknown> {
+  const { signal } = new AbortController();
+  if (mode === "check") return (asked as unknown[]).map(check);
+  if (mode === "inspect") return inspectData(asked, { inputDir, signal, show: Number(word) });
+  if (mode === "backbones") return listBackbones();
+  if (mode === "eval") {
     const wanted = more === "validation" ? "validation" : "all";
-    const context = { inputDir, modelDir: word, split: wanted, signal } as const;
-    out(JSON.stringify({ answer: await evaluateModel(spec, context) }));
-  } else if (mode === "export") {
-    const { signal } = new AbortController();
+    return evaluateModel(asked, { inputDir, modelDir: word, split: wanted, signal });
+  }
+  if (mode === "export") {
     const formats = (["onnx", "tfjs"] as const).filter((format) => last.split(",").includes(format));
-    const context = { inputDir, modelDir: word, outputDir: more, formats, signal };
-    out(JSON.stringify({ answer: await exportModel(spec, context) }));
-  } else await run(spec);
+    return exportModel(asked, { inputDir, modelDir: word, outputDir: more, formats, signal });
+  }
+  if (mode !== "describe") return undefined;
+  const { spec, known } = asked as { spec: object; known: KnownData };
+  return describeBackbone(spec, { known, inputDir, signal });
+}
+
+try {
+  const asked = JSON.parse(text) as unknown;
+  const told = await answer(asked);
+  if (told === undefined) await run(asked);
+  else out(JSON.stringify({ answer: told }));
 } catch (error) {
   const known = knownError(error);
   if (mode === "train") err(known.message);

@@ -77,6 +77,26 @@ export async function compareGroup(
   return { id, name, metric: by ?? null, rows: ranked };
 }
 
+/** The best one, when all have ended and are of the repository. Throws JOB_STATE_WRONG, which ends in `unchanged`. */
+export function bestRow(
+  { name, rows }: GroupComparison,
+  { repository, unchanged }: { repository: string; unchanged: string },
+): GroupRow {
+  const open = rows.filter(({ job }) => !job.hasEnded);
+  const best = rows.find(({ isBest }) => isBest);
+  const [first] = rows;
+  const why =
+    open.length > 0
+      ? `${open.length} of its jobs have not ended`
+      : best === undefined
+        ? "none of its jobs has a commit with metrics"
+        : first?.job.repository === repository
+          ? undefined
+          : `it belongs to the repository '${first?.job.repository ?? ""}'`;
+  if (why === undefined && best !== undefined) return best;
+  throw new SmcError("JOB_STATE_WRONG", `group ${show(name, 80)}: ${why ?? ""}; ${unchanged}`);
+}
+
 async function metricsOf(store: Store, { commit }: JobRecord): Promise<Readonly<Record<string, number>>> {
   return commit === null ? {} : ((await readCommit(store, commit)).meta.metrics ?? {});
 }

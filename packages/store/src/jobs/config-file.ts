@@ -5,6 +5,7 @@ import { SmcError } from "../errors.ts";
 import { show } from "../show.ts";
 import { readYamlDocument } from "../training-files/nested-values.ts";
 import { readValuesText, refuserOf } from "../training-files/values-file.ts";
+import type { Refuse } from "../training-files/cell.ts";
 
 const FILE_BYTES_MAX = 64 * 1024;
 const VALUES_MAX = 10_000;
@@ -60,9 +61,22 @@ export interface ConfigFile {
 export async function readConfigFile(path: string): Promise<ConfigFile> {
   if (!isAbsolute(path))
     throw new SmcError("ARGUMENT_INVALID", `'${show(path, 200)}' is not an absolute path; no job was made`);
-  const refuse = refuserOf(path, "the keys of a training stand in docs/reference/cli.md");
+  return parseConfig(path, await readConfigText(path));
+}
+
+/** Throws PATH_NOT_FOUND, LIMIT_EXCEEDED, FILE_MALFORMED for what is no text. */
+export function readConfigText(path: string): Promise<string> {
+  return readValuesText(path, FILE_BYTES_MAX, configRefuser(path));
+}
+
+export function configRefuser(path: string): Refuse {
+  return refuserOf(path, "the keys of a training stand in docs/reference/cli.md");
+}
+
+/** As `readConfigFile`; `path` is for messages. */
+export function parseConfig(path: string, text: string): ConfigFile {
+  const refuse = configRefuser(path);
   const lineCounter = new LineCounter();
-  const text = await readValuesText(path, FILE_BYTES_MAX, refuse);
   const document = readYamlDocument(text, refuse, lineCounter);
   const reading = new Reading(document, lineCounter);
   if (!isMap(document.contents)) return refuse("the outermost value is not a map of names to values");

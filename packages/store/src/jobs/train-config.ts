@@ -2,6 +2,7 @@
  * The configuration of a training: flags over the file over defaults, where each value came from, what changed since.
  * Pure.
  */
+import { show } from "../show.ts";
 import type { ConfigFault, ConfigFile, TrainingValue } from "./config-file.ts";
 import type { Grid } from "./grid.ts";
 import type { JobRecord, JobSpec, Origin, Origins } from "./job-record.ts";
@@ -25,6 +26,7 @@ const PLAIN = [
   "metricsFile",
   "checkpoints",
 ] as const;
+const VALUE_SHOWN = 200;
 /** What a value of the environment is shown as. */
 const HIDDEN = "***";
 
@@ -159,6 +161,13 @@ export function configChanges(
       { key, ...(was === undefined ? {} : { before: was }), ...(is === undefined ? {} : { after: is }) },
     ];
   });
+}
+
+/** `settings.lr 0.01 -> 0.02`. */
+export function changeText({ key, before, after }: TrainingChange): string {
+  const text = (value: TrainingChange["before"]): string =>
+    value === undefined ? "nothing" : typeof value === "string" ? value : JSON.stringify(value);
+  return show(`${key} ${text(before)} -> ${text(after)}`, VALUE_SHOWN);
 }
 
 /** A fault as people read it: the option, or the key of the file with its line. */

@@ -29,7 +29,10 @@ export interface TrainOptions {
    * Values to try in all combinations, a job for each: of settings of "tfjs", or of `{name}` in the words of a program.
    */
   readonly grid?: Readonly<Record<string, readonly string[]>>;
-  /** Absolute path of a file of YAML with these fields, which go before those of the file. */
+  /**
+   * Absolute path of a file of YAML with these fields, which go before those of the file. Without it and without a
+   * program `smc.train.yaml` of the worktree is read, if it is there.
+   */
   readonly config?: string;
   /** A job of the name that was configured otherwise must be answered "yes"; "plan" makes no job. */
   readonly answer?: Answer;

@@ -15,7 +15,7 @@ const ROWS_MAX = 10_000;
 export interface AuditOptions {
   /** Only changes of refs whose name, short or in full, fits: `main`, `refs/tags/*`. */
   readonly ref?: string;
-  /** Only what this verb did. */
+  /** Only what this verb did: `backbone` is also `backbone.set`. */
   readonly op?: string;
   /** Only what happened since: a date, or an age as `gc` takes it. */
   readonly since?: string;
@@ -142,7 +142,7 @@ async function matching(store: OwnedStore, wanted: Wanted, call: Call): Promise<
 function fits(record: JournalRecord, { op, ref, sinceMs }: Wanted): boolean {
   // Clocks go back as well: a later record may be of an earlier time, so nothing is left out by its place.
   if (sinceMs !== undefined && record.ms < sinceMs) return false;
-  if (op !== undefined && record.op !== op) return false;
+  if (op !== undefined && record.op !== op && !record.op.startsWith(`${op}.`)) return false;
   return (
     ref === undefined || (record.type === "refs" && record.changes.some(({ name }) => isNamed(name, ref)))
   );

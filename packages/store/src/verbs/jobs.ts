@@ -4,7 +4,7 @@ import { nowMs } from "../clock.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { formatMoment, momentAt } from "../history/dates.ts";
 import { type BestEpoch, bestEpoch, bestSince } from "../jobs/best-epoch.ts";
-import { compareGroup, findGroup, type GroupComparison } from "../jobs/compare-group.ts";
+import { bestRow, compareGroup, findGroup, type GroupComparison } from "../jobs/compare-group.ts";
 import type { CurvePanel } from "../jobs/curve-panels.ts";
 import { cardOf, findJob, type JobCard } from "../jobs/job-card.ts";
 import { jobPlaces } from "../jobs/job-folder.ts";
@@ -200,23 +200,11 @@ async function compare(
 ): Promise<GroupComparison> {
   const { store } = place;
   const records = findGroup(place.queue.list(), text);
-  const [first] = records;
   const lower = await readLower({ store, worktree: undefined });
   const comparison = await compareGroup(store, records, { metric, lower });
   if (!apply) return comparison;
   const repository = await place.openRepository();
-  const open = records.filter((record) => !hasEnded(record));
-  const best = comparison.rows.find(({ isBest }) => isBest);
-  const why =
-    open.length > 0
-      ? `${open.length} of its jobs have not ended`
-      : best === undefined
-        ? "none of its jobs has a commit with metrics"
-        : first?.repository === repository.name
-          ? undefined
-          : `it belongs to the repository '${first?.repository ?? ""}'`;
-  if (why !== undefined || best === undefined)
-    throw new SmcError("JOB_STATE_WRONG", `group ${comparison.name}: ${why ?? ""}; no ref was changed`);
+  const best = bestRow(comparison, { repository: repository.name, unchanged: "no ref was changed" });
   const reason = `best of ${comparison.name} by ${comparison.metric ?? ""}`;
   const revision = best.job.commit ?? "";
   await promote({ ...repository, store }, { revision, to: CHALLENGER, reason }, call);

@@ -13,6 +13,7 @@ import type { TrainPlace } from "../jobs/job-queue.ts";
 import type { JobRecord, JobSpec } from "../jobs/job-record.ts";
 import {
   type TrainingChange,
+  changeText,
   configChanges,
   type TrainingEntry,
   configOf,
@@ -20,6 +21,7 @@ import {
   type MergedConfig,
   mergeConfig,
 } from "../jobs/train-config.ts";
+import { readTrainFile } from "../jobs/train-file.ts";
 import type { TrainOptions } from "../jobs/train-options.ts";
 import { checkSpec } from "../jobs/train-spec.ts";
 import type { Digest } from "../objects/digest.ts";
@@ -57,9 +59,12 @@ export function newJobId(): string {
  * nobody answered, REVISION_NOT_FOUND …, LIMIT_EXCEEDED over 10,000 jobs; then there is no job.
  */
 export async function train(place: TrainPlace, options: TrainOptions, call: Call): Promise<TrainResult> {
-  const file = options.config === undefined ? undefined : await readConfigFile(options.config);
-  const merged = mergeConfig(options, file);
   const repository = await place.openRepository();
+  const file =
+    options.config === undefined
+      ? await readTrainFile(repository.worktree, options)
+      : await readConfigFile(options.config);
+  const merged = mergeConfig(options, file);
   const { variants, faults } = variantsOf(merged);
   const specs = await checkAll(place, { merged, variants, file, faults });
   const input = await resolveCommit(repository, merged.options.revision ?? "HEAD", call);
@@ -224,13 +229,6 @@ function changesText(record: JobRecord, changes: readonly TrainingChange[]): str
   const shown = changes.slice(0, CHANGES_SHOWN).map(changeText).join("; ");
   const more = changes.length > CHANGES_SHOWN ? `; ${changes.length - CHANGES_SHOWN} more` : "";
   return `job ${record.id} ${record.name}: ${shown}${more}`;
-}
-
-/** `settings.lr 0.01 -> 0.02`. */
-function changeText({ key, before, after }: TrainingChange): string {
-  const text = (value: TrainingChange["before"]): string =>
-    value === undefined ? "nothing" : typeof value === "string" ? value : JSON.stringify(value);
-  return show(`${key} ${text(before)} -> ${text(after)}`, VALUE_SHOWN);
 }
 
 /** In the journal, whole: what was before and what is now. */

@@ -28,6 +28,11 @@ const LAYERS_USUAL: Readonly<Record<BackboneName, number>> = {
 };
 const FILTERS_MAX = 512;
 
+/** How many layers or blocks a backbone has where nobody says. */
+export function layersUsual(name: BackboneName): number {
+  return LAYERS_USUAL[name];
+}
+
 /**
  * The network of a backbone for an input and a number of outputs.
  * Throws CONFIG_INVALID when the input is too small for its layers, or no image where it takes images.
