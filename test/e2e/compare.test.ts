@@ -39,7 +39,7 @@ test("S3.11 smc compare --json answers by version without the v", async () => {
   });
 });
 
-test("smc compare --md and --csv", async () => {
+test("ask 10 smc compare --only-changed, --md and --csv", async () => {
   expect(await box.ok("compare", "v1.0.0", "v1.0.1", "--md", "--only-changed")).toContain(
     "| Metric | v1.0.0 | v1.0.1 | Change |\n| --- | ---: | ---: | ---: |\n| azi | 50.66 | 71.28 | +20.62 ▲ |\n",
   );

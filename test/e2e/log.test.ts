@@ -61,7 +61,7 @@ test("smc log takes ranges, paths, --since, --author", async () => {
   expect((await box.ok("log", "-q", "--author", "ada")).trim().split("\n")).toHaveLength(3);
 });
 
-test("smc log --metric tells changes and the best", async () => {
+test("ask 11 smc log --metric tells changes and the best, --spark draws them", async () => {
   const text = await box.ok("log", "--metric", "acc");
   expect(text).toMatch(
     /0\.7 +\+0\.2 +best +[0-9a-f]{9} two\n +0\.5 +[0-9a-f]{9} \(tag: v1\.0\.0\) one\nacc {2}0\.5 ▁█ 0\.7\n$/,

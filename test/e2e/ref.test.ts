@@ -4,7 +4,7 @@ import { createSandbox } from "./sandbox.ts";
 const box = await createSandbox();
 afterAll(() => box[Symbol.asyncDispose]());
 
-test("smc ref protects branches and tags, tells what is protected, and takes it back", async () => {
+test("ask 21 smc ref protects branches and tags, tells what is protected, and takes it back", async () => {
   await box.commit("one", { "a.bin": "1" }, "--tag", "v1.0.0");
   expect(await box.ok("ref", "protect", "main")).toBe("Protected  main  1 ref\n");
   await box.ok("ref", "protect", "refs/tags/*");

@@ -30,6 +30,17 @@ test("smc revert refuses what would conflict or overwrite", async () => {
   expect(box.read("a.txt")).toBe("local");
 });
 
+test("ask 22 smc revert that cannot do what was meant points to checkout and rollback", async () => {
+  const points = /as they were in HEAD~1: smc checkout HEAD~1; the champion before: smc rollback/;
+  expect((await box.refused("revert", "HEAD~1")).stderr).toMatch(points);
+  box.write("a.txt", "three");
+  await box.ok("revert", "HEAD");
+  expect(await box.refused("revert", "HEAD~1")).toMatchObject({
+    code: "NOTHING_TO_COMMIT",
+    stderr: expect.stringMatching(points),
+  });
+});
+
 test.each([
   [["revert"], 2, "USAGE"],
   [["revert", "v9"], 3, "REVISION_NOT_FOUND"],

@@ -19,7 +19,7 @@ test("S3.16 smc rollback --list prints archived versions with date, metric and r
   );
 });
 
-test("S3.20 smc rollback without an argument goes back to the champion before", async () => {
+test("S3.20 ask 2 smc rollback without an argument goes back to the champion before", async () => {
   expect(await box.ok("rollback", "--reason", "drift", "--yes")).toBe(
     "Moved champion  v1.0.1 -> v1.0.0\n  archived   v1.0.1\n  unarchived v1.0.0\n",
   );

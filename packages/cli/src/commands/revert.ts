@@ -3,7 +3,10 @@ import { shortDigest, shortRef } from "../format.ts";
 
 export const command = defineCommand({
   usage: ["revert [options] REV"],
-  description: ["Makes a new commit that undoes what a commit changed. History stays as it is."],
+  description: [
+    "Makes a new commit that undoes what one commit changed. History stays as it is. To have all files as they were in",
+    "a version, check it out: smc checkout REV. To make the champion before live again: smc rollback.",
+  ],
   positionals: [{ name: "REV", summary: "the commit to undo", required: true, completes: "refs" }],
   options: {
     message: { type: "string", short: "m", value: "TEXT", summary: "message of the new commit" },

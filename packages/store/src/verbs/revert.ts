@@ -56,12 +56,14 @@ export async function revert(
     const sides = { base: base.tree, ours: await treeOf(repository, ours), theirs };
     const { files, conflicts, isOurs } = await mergeFiles(store.objects, sides, {}, call);
     if (conflicts.length > 0) {
-      throw mergeConflict(conflicts, "these files were changed again since; undo the later commits first");
+      const why = "these files were changed again since; undo the later commits first";
+      throw mergeConflict(conflicts, `${why}; ${asItWas(options.revision)}`);
     }
     if (isOurs) {
       throw new SmcError(
         "NOTHING_TO_COMMIT",
         `nothing to undo: HEAD has none of what ${reverted.slice(0, 12)} changed`,
+        { hint: asItWas(options.revision) },
       );
     }
     const message =
@@ -80,6 +82,11 @@ export async function revert(
     };
     return { ...made, ref, reverted, files: counts };
   });
+}
+
+/** What people often mean who name a version. */
+function asItWas(revision: string): string {
+  return `to have all files as they were in ${show(revision, 80)}: smc checkout ${show(revision, 80)}; the champion before: smc rollback`;
 }
 
 async function treeOf(repository: Repository, commit: Digest): Promise<Digest> {
