@@ -1,5 +1,6 @@
 /** The curve of a job as a drawing. */
 import { readFileSync } from "node:fs";
+import { PNG } from "pngjs";
 import { afterAll, expect, test } from "vitest";
 import { createSandbox } from "./sandbox.ts";
 
@@ -15,8 +16,15 @@ process.exit(Number(process.argv[2]));
 `;
 await box.commit("script", { "curve.cjs": CURVE });
 
+/** Pixels of text in some rows of a picture. */
+function dark(data: Buffer, { width, from, to }: { width: number; from: number; to: number }): number {
+  const rows = data.subarray(from * width * 4, to * width * 4);
+  return Array.from({ length: rows.length / 4 }, (_, at) => rows[at * 4] ?? 255).filter((red) => red < 100)
+    .length;
+}
+
 test(
-  "S1.4 jobs plot draws the curve in characters, or as SVG in which names are no markup",
+  "S1.4 jobs plot draws the curve in characters, or as SVG in which names are no markup, or PNG",
   { timeout: SLOW_MS },
   async () => {
     expect((await box.smc(["train", "--name", "done", "--", NODE, "curve.cjs", "0"])).code).toBe(10);
@@ -39,5 +47,13 @@ test(
       exit: 2,
     });
     expect(readFileSync(box.path("curve.svg"), "utf8")).toBe(svg);
+    expect(await box.ok("jobs", "plot", "done", "--png", "curve.png")).toBe("curve.png\n");
+    const { width, height, data } = PNG.sync.read(readFileSync(box.path("curve.png")));
+    expect([width, height]).toEqual([800, 340]);
+    const blue = Array.from({ length: width * height }, (_, at) => data.readUInt32BE(at * 4)).filter(
+      (pixel) => pixel === 0x00_72_b2_ff,
+    );
+    expect(blue.length).toBeGreaterThan(500);
+    expect(dark(data, { width, from: 8, to: 26 })).toBeGreaterThan(50);
   },
 );

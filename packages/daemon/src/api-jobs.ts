@@ -109,6 +109,7 @@ export const jobsApi = {
     priority: optional(integer),
     metric: optional(text),
     svg: optional(text),
+    png: optional(text),
     apply: optional(flag),
   }),
   queue: verb("Tells which jobs run and wait, and lets further ones begin or not", "store", {

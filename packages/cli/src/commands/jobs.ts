@@ -47,7 +47,7 @@ export const command = defineCommand({
     "jobs logs JOB [-f]",
     "jobs epochs JOB [--csv]",
     "jobs stop|pause|resume|cancel|rm JOB",
-    "jobs plot JOB [--metric NAME,...] [--svg FILE]",
+    "jobs plot JOB [--metric NAME,...] [--svg FILE] [--png FILE]",
     "jobs compare GROUP [--metric NAME] [--apply]",
     "jobs retry JOB [--resume [--epochs N] [--patience N]]",
     "jobs priority JOB N",
@@ -72,6 +72,7 @@ export const command = defineCommand({
       summary: "compare: by which they are ranked (the one people look at first); plot: what is drawn",
     },
     svg: { type: "string", value: "FILE", summary: "plot: make this picture in place of characters" },
+    png: { type: "string", value: "FILE", summary: "plot: the same as PNG" },
     apply: { type: "boolean", summary: "compare: the best one becomes the challenger" },
     follow: { type: "boolean", short: "f", summary: "logs: go on until the job has ended" },
     csv: { type: "boolean", summary: "epochs: comma-separated, with a head" },
@@ -113,6 +114,7 @@ export const command = defineCommand({
       ["epochs", "retry"],
       ["patience", "retry"],
       ["svg", "plot"],
+      ["png", "plot"],
       ["apply", "compare"],
     ] as const)
       if (options[name] && action !== of) throw new SmcError("USAGE", `--${name} goes with "smc jobs ${of}"`);
@@ -127,6 +129,7 @@ export const command = defineCommand({
       ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
       ...(options.metric === undefined ? {} : { metric: options.metric }),
       ...(options.svg === undefined ? {} : { svg: resolve(context.folder, options.svg) }),
+      ...(options.png === undefined ? {} : { png: resolve(context.folder, options.png) }),
       ...(options.apply ? { apply: true } : {}),
       ...(options.patience === undefined ? {} : { patience: options.patience }),
     });
@@ -148,8 +151,9 @@ export const command = defineCommand({
       for (const line of comparisonTable(data.comparison, out)) out.line(line);
       if (options.apply) out.line(`${shortDigest(data.jobs[0]?.commit ?? "")} is the challenger`);
     } else if (data.panels !== null) {
+      const pictures = [options.svg, options.png].filter((path) => path !== undefined);
       if (data.panels.length === 0) out.hint("there is no epoch yet");
-      else if (options.svg !== undefined) out.line(show(options.svg));
+      else if (pictures.length > 0) for (const path of pictures) out.line(show(path));
       else for (const panel of data.panels) for (const line of plotText(panel, out.columns)) out.line(line);
     } else if (action === "epochs")
       for (const line of options.csv ? csvLines(points ?? []) : (points ?? []).map(pointLine)) out.line(line);

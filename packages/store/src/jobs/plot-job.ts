@@ -1,7 +1,9 @@
-/** The curve of a job for who draws it, and as a picture. */
+/** The curve of a job for who draws it, and as pictures. */
 import { isAbsolute } from "node:path";
+import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { writeNewFile } from "../new-file.ts";
+import type { OwnedStore } from "../open-store.ts";
 import { show } from "../show.ts";
 import { type CurvePanel, curvePanels } from "./curve-panels.ts";
 import { curveSvg } from "./curve-svg.ts";
@@ -12,20 +14,37 @@ export interface PlotOptions {
   readonly historyPath: string;
   /** Names with commas between them; loss and accuracy when left out. */
   readonly metric: string | undefined;
-  /** Absolute path of a picture to make. */
+  /** Absolute paths of pictures to make. */
   readonly svg: string | undefined;
+  readonly png: string | undefined;
 }
 
-/** Throws ARGUMENT_INVALID for a metric that no epoch has, WOULD_OVERWRITE for a picture that is there. */
+/**
+ * Throws ARGUMENT_INVALID for a metric that no epoch has, WOULD_OVERWRITE for a picture that is there: what is written
+ * before it stays.
+ */
 export async function plotJob(
+  { pool }: Pick<OwnedStore, "pool">,
   record: JobRecord,
-  { historyPath, metric, svg }: PlotOptions,
+  { historyPath, metric, svg, png }: PlotOptions,
+  call: Call,
 ): Promise<readonly CurvePanel[]> {
-  if (svg !== undefined && !isAbsolute(svg))
-    throw new SmcError("ARGUMENT_INVALID", `'${show(svg, 200)}' is no absolute path; nothing was written`);
+  const pictures = [svg, png].filter((path) => path !== undefined);
+  const strange = pictures.find((path) => !isAbsolute(path));
+  if (strange !== undefined)
+    throw new SmcError(
+      "ARGUMENT_INVALID",
+      `'${show(strange, 200)}' is no absolute path; nothing was written`,
+    );
   const panels = curvePanels(await readHistory(historyPath), metric?.split(","));
-  if (svg === undefined || panels.length === 0) return panels;
-  const picture = Buffer.from(curveSvg(`job ${titleOfJob(record)}`, panels));
-  await writeNewFile(svg, { force: false }, (file) => file.write(picture, 0));
+  if (pictures.length === 0 || panels.length === 0) return panels;
+  const drawn = curveSvg(`job ${titleOfJob(record)}`, panels);
+  if (svg !== undefined) await writePicture(svg, Buffer.from(drawn));
+  if (png !== undefined)
+    await writePicture(png, await pool.run("drawPng", { svg: drawn }, { signal: call.signal }));
   return panels;
+}
+
+async function writePicture(path: string, bytes: Uint8Array): Promise<void> {
+  await writeNewFile(path, { force: false }, (file) => file.write(bytes, 0));
 }

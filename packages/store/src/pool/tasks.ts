@@ -166,6 +166,8 @@ export interface TaskTable {
   };
   /** SHA-256 of a blob's chunks, one after the other; each is compared with its own as well, but those that were. */
   hashPieces: { input: { pieces: readonly Piece[] }; output: Digest };
+  /** A picture in SVG as PNG. */
+  drawPng: { input: { svg: string }; output: Uint8Array };
   /** Where the tensors of a stored file are; undefined when its format is not known. */
   tensors: { input: { blob: PiecedBlob; fileName: string }; output: TensorTable | undefined };
   /** The same of a file that is not stored. */

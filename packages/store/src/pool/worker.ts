@@ -243,6 +243,10 @@ const RUNNERS: TaskRunners = {
     using packs = running.openPacks();
     return hashPieces(packs, pieces, (bytes) => running.onBytes(bytes));
   },
+  async drawPng({ svg }) {
+    const { drawPng } = await import("../jobs/draw-png.ts");
+    return drawPng(svg);
+  },
   async tensors({ blob, fileName }, running) {
     using packs = running.openPacks();
     return parseTensors(new BlobSource(packs, blob), fileName);

@@ -63,8 +63,9 @@ export interface JobsOptions {
    * out.
    */
   readonly metric?: string;
-  /** For `plot`: absolute path of a picture to make. */
+  /** For `plot`: absolute paths of pictures to make. */
   readonly svg?: string;
+  readonly png?: string;
   /** For `compare`: the best one becomes the challenger. */
   readonly apply?: boolean;
 }
@@ -165,8 +166,8 @@ export async function jobs(place: JobsPlace, options: JobsOptions, call: Call): 
       return made(record, { checkpoints: await checkpointsOf(place, record, call) });
     case "plot": {
       const historyPath = jobPlaces(store.path, record).history;
-      const { metric, svg } = options;
-      return made(record, { panels: await plotJob(record, { historyPath, metric, svg }) });
+      const { metric, svg, png } = options;
+      return made(record, { panels: await plotJob(store, record, { historyPath, metric, svg, png }, call) });
     }
     case "stop":
     case "cancel":
