@@ -73,6 +73,7 @@ const CONFIG: readonly (readonly [string, string])[] = [
   ["checkout.symlinks", '"never" or "safe"'],
   ["names.allowNonportable", "take file names that other systems cannot hold"],
   ["names.caseConflicts", '"refuse" or "allow" refs that differ only by case'],
+  ["jobs.outputMiB", "MiB that a job may commit; 0: no limit (0)"],
   ["jobs.slots", "jobs that run at the same time (1)"],
   ["daemon.idleMinutes", "when an idle daemon leaves (15)"],
   ["repack.idleMinutes", "when an idle daemon stores what is there in less space (2)"],

@@ -1,7 +1,15 @@
 /** Jobs as text. */
 import type { JobCard, JobsResult } from "@smc/store";
 import { show } from "@smc/store/show";
-import { formatAgo, formatDuration, formatNumber, formatTable, shortDigest } from "./format.ts";
+import {
+  formatAgo,
+  formatCount,
+  formatDuration,
+  formatNumber,
+  formatSize,
+  formatTable,
+  shortDigest,
+} from "./format.ts";
 import type { Colour, Output } from "./output.ts";
 
 type Point = NonNullable<JobsResult["points"]>[number];
@@ -135,6 +143,34 @@ export function comparisonTable(
     value === null ? "" : `${formatNumber(value)}${isBest ? "  best" : ""}`,
   ]);
   return formatTable([head, ...lines]);
+}
+
+/** Newest last. */
+export function checkpointTable(checkpoints: NonNullable<JobsResult["checkpoints"]>): string[] {
+  const rows = checkpoints.map(({ path, sizeBytes, date, epoch, metric, value, isBest, digest }) => [
+    date,
+    formatSize(sizeBytes),
+    epoch === null ? "" : String(epoch),
+    metric === null || value === null ? "" : `${bestText({ metric, value })}${isBest ? "  best" : ""}`,
+    digest === null ? "" : shortDigest(digest),
+    show(path),
+  ]);
+  return formatTable([["WRITTEN", "SIZE", "EPOCH", "METRIC", "DIGEST", "PATH"], ...rows], [1, 2]);
+}
+
+/** What went with a job, or would go. */
+export function leavingLines(
+  { id, commit, branch }: JobCard,
+  { folderBytes, unreachable }: NonNullable<JobsResult["leavings"]>,
+  isPlan: boolean,
+): string[] {
+  const rows = unreachable.map(
+    ({ what, digest, files, sizeBytes }) =>
+      `  ${what} ${shortDigest(digest)}: ${formatCount(files, "file")} of its own, ${formatSize(sizeBytes)}`,
+  );
+  const stays = commit === null ? "" : `; its commit ${shortDigest(commit)} stays on ${show(branch)}`;
+  const head = `${isPlan ? "would remove" : "removed"} job ${id} and its folder, ${formatSize(folderBytes)}${stays}`;
+  return rows.length === 0 ? [head] : [head, "nothing leads to these any more, gc takes them:", ...rows];
 }
 
 function bestText({ metric, value }: { metric: string; value: number }): string {

@@ -153,6 +153,7 @@ export const api = {
     until: optional(text),
     author: optional(text),
     metric: optional(text),
+    type: optional(choice("commit", "train", "import", "merge")),
     firstParent: optional(flag),
     graph: optional(flag),
     sizes: optional(flag),
@@ -314,6 +315,7 @@ export const api = {
   audit: verb("Lists what was done, by the journal, or checks that", "store", {
     ref: optional(text),
     op: optional(text),
+    job: optional(text),
     since: optional(text),
     limit: optional(count),
     before: optional(count),

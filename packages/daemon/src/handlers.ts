@@ -9,7 +9,7 @@ import { doctorIn } from "./doctor.ts";
 import { backupIn, onFiles } from "./files-place.ts";
 import { hookIn } from "./hooks/hook.ts";
 import { openGit } from "./imports/open-git.ts";
-import { backboneIn, jobsIn, onJobs } from "./jobs-place.ts";
+import { auditIn, backboneIn, jobsIn, onJobs } from "./jobs-place.ts";
 import { loginIn, logoutIn } from "./remotes/login.ts";
 import {
   cloneIn,
@@ -162,7 +162,7 @@ export const handlers = {
   inspect: inspectIn,
   refs: onRepository(store.refs),
   reflog: onRepository(store.reflog),
-  audit: onStore(store.audit),
+  audit: auditIn,
   repack: onStore(store.repack),
   gc: gcIn,
   undelete: byActor(store.undelete),

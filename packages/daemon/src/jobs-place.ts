@@ -1,5 +1,7 @@
 /** For verbs about jobs: the queue, and the repository that the user stands in. */
 import {
+  audit,
+  type AuditResult,
   backbone,
   type BackbonePlace,
   type BackboneResult,
@@ -8,13 +10,14 @@ import {
   findJob,
   flattenSettings,
   jobPlaces,
+  JOB_ID,
   type JobRecord,
   jobs,
   type TrainPlace,
   type JobsResult,
-  readHistory,
+  readHistoryEnds,
 } from "@smc/store";
-import { SmcError } from "@smc/store/errors";
+import { isSmcError, SmcError } from "@smc/store/errors";
 import type { Input } from "./api.ts";
 import { type Context, openRepository } from "./context.ts";
 import { missingData, settingsHere, withDataSet, withExtractor } from "./data-place.ts";
@@ -37,6 +40,22 @@ export function onJobs<Options, Result>(
     const checkSettings = checkerOf(context, call);
     return await verb({ store, queue: jobs, openRepository: open, checkSettings }, input, call);
   };
+}
+
+/** A job is named as for `jobs`; of one that was removed, its id is what the journal knows. */
+export async function auditIn(context: Context, input: Input<"audit">, call: Call): Promise<AuditResult> {
+  const { job } = input;
+  if (job === undefined) return audit(context.store, input, call);
+  return audit(context.store, { ...input, job: idOfJob(context, job) }, call);
+}
+
+function idOfJob({ jobs: queue }: Context, text: string): string {
+  try {
+    return findJob({ queue }, text).id;
+  } catch (error) {
+    if (!isSmcError(error, "JOB_NOT_FOUND") || !JOB_ID.test(text)) throw error;
+    return text;
+  }
 }
 
 function checkerOf(context: Context, call: Call): TrainPlace["checkSettings"] {
@@ -105,7 +124,7 @@ async function extended(
 }
 
 async function assertNotLearned({ store }: Context, record: JobRecord, epochs: number): Promise<void> {
-  const last = (await readHistory(jobPlaces(store.path, record).history)).at(-1)?.epoch ?? 0;
+  const last = (await readHistoryEnds(jobPlaces(store.path, record).history)).last?.epoch ?? 0;
   if (epochs >= last) return;
   const { id } = record;
   throw new SmcError(

@@ -69,6 +69,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     worktree: false,
   },
   {
+    name: "jobs.outputMiB",
+    description: "MiB that the files of a job may have together to be committed; 0 is no limit",
+    default: 0,
+    type: "integer",
+    min: 0,
+    max: 1_000_000_000,
+    worktree: false,
+  },
+  {
     name: "jobs.slots",
     description: "Jobs that run at the same time",
     default: 1,

@@ -20,13 +20,22 @@ export {
   readJobs,
   removeJob,
   writeJob,
+  JOB_ID,
 } from "./jobs/job-folder.ts";
 export { bestEpoch } from "./jobs/best-epoch.ts";
-export { readHistory } from "./jobs/job-history.ts";
+export { readHistory, readHistoryEnds } from "./jobs/job-history.ts";
 export type { BestEpoch } from "./jobs/best-epoch.ts";
+export { storeCheckpoints } from "./jobs/store-checkpoints.ts";
 export { type JobProgress, readProgress } from "./jobs/job-progress.ts";
 export { logTail, readLog } from "./jobs/job-log.ts";
-export type { CheckedSettings, JobQueue, JobsPlace, QueueState, TrainPlace } from "./jobs/job-queue.ts";
+export type {
+  CheckedSettings,
+  CommittedLater,
+  JobQueue,
+  JobsPlace,
+  QueueState,
+  TrainPlace,
+} from "./jobs/job-queue.ts";
 export * from "./jobs/job-record.ts";
 export { dataSetsOf, mayBeInVersion } from "./data/stored-data.ts";
 export { settingsOfPath } from "./data/data-settings.ts";

@@ -10,7 +10,7 @@ const ROWS = 1000;
 const PAGE_ROWS = 10_000;
 
 export const command = defineCommand({
-  usage: ["audit [--ref GLOB] [--op NAME] [--since DATE] [-n COUNT]", "audit verify"],
+  usage: ["audit [--ref GLOB] [--op NAME] [--job JOB] [--since DATE] [-n COUNT]", "audit verify"],
   description: [
     "Lists what was done, newest first: when, by whom, which command, which ref of which repository, from what to",
     'what, why. It is read from the journal, which only grows and whose records are chained by hashes; "audit',
@@ -22,6 +22,7 @@ export const command = defineCommand({
   options: {
     ref: { type: "string", value: "GLOB", summary: "only changes of these refs: main, 'refs/tags/*'" },
     op: { type: "string", value: "NAME", summary: "only what this command did: commit, tag …" },
+    job: { type: "string", value: "JOB", summary: "only what concerns this job, by its id or name" },
     since: {
       type: "string",
       value: "DATE",
@@ -39,6 +40,7 @@ export const command = defineCommand({
   examples: [
     ["smc audit -10", "what was done last?"],
     ["smc audit --ref main --since 7d", "who moved this branch in the last week?"],
+    ["smc audit --job night", "what did this training do?"],
     ["smc audit verify", "was the log changed behind our back?"],
   ],
   run: (context, { words, options }) => {
@@ -51,6 +53,7 @@ export const command = defineCommand({
     return list(context, options["max-count"] ?? ROWS, {
       ...(options.ref === undefined ? {} : { ref: options.ref }),
       ...(options.op === undefined ? {} : { op: options.op }),
+      ...(options.job === undefined ? {} : { job: options.job }),
       ...(options.since === undefined ? {} : { since: options.since }),
     });
   },
@@ -66,7 +69,7 @@ export const command = defineCommand({
 async function list(
   context: CommandContext,
   count: number,
-  filter: { ref?: string; op?: string; since?: string },
+  filter: { ref?: string; op?: string; job?: string; since?: string },
 ): Promise<AuditResult> {
   const entries: AuditRow[] = [];
   let next: number | null | undefined;

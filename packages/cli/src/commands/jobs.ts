@@ -4,8 +4,17 @@ import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { defineCommand, Streamed } from "../command.ts";
 import { followJob, type FollowOptions } from "../follow-job.ts";
-import { formatSize, formatTable, shortDigest } from "../format.ts";
-import { comparisonTable, csvLines, exitOf, jobTable, pointLine, printJob } from "../job-text.ts";
+import { shortDigest } from "../format.ts";
+import {
+  checkpointTable,
+  comparisonTable,
+  csvLines,
+  exitOf,
+  jobTable,
+  leavingLines,
+  pointLine,
+  printJob,
+} from "../job-text.ts";
 import { plotText } from "../plot-text.ts";
 import { parsePriority } from "./train.ts";
 
@@ -18,6 +27,7 @@ const ACTIONS = [
   "checkpoints",
   "compare",
   "plot",
+  "commit",
   "stop",
   "pause",
   "resume",
@@ -46,8 +56,10 @@ export const command = defineCommand({
     "jobs show|watch|wait|checkpoints JOB",
     "jobs logs JOB [-f]",
     "jobs epochs JOB [--csv]",
-    "jobs stop|pause|resume|cancel|rm JOB",
+    "jobs stop|pause|resume|cancel JOB",
+    "jobs rm JOB [-n]",
     "jobs plot JOB [--metric NAME,...] [--svg FILE] [--png FILE]",
+    "jobs commit JOB",
     "jobs compare GROUP [--metric NAME] [--apply]",
     "jobs retry JOB [--resume [--epochs N] [--patience N]]",
     "jobs priority JOB N",
@@ -74,6 +86,7 @@ export const command = defineCommand({
     svg: { type: "string", value: "FILE", summary: "plot: make this picture in place of characters" },
     png: { type: "string", value: "FILE", summary: "plot: the same as PNG" },
     apply: { type: "boolean", summary: "compare: the best one becomes the challenger" },
+    "dry-run": { type: "boolean", short: "n", summary: "rm: tell what would go, remove nothing" },
     follow: { type: "boolean", short: "f", summary: "logs: go on until the job has ended" },
     csv: { type: "boolean", summary: "epochs: comma-separated, with a head" },
     resume: { type: "boolean", summary: "retry: go on in the job's own folder" },
@@ -97,6 +110,7 @@ export const command = defineCommand({
     ["smc jobs logs -f 1f2e3d4c", "what it prints"],
     ["smc jobs epochs night --csv > curve.csv", "its curve"],
     ["smc jobs plot night --svg curve.svg", "and as a picture"],
+    ["smc jobs commit night", "there is room on the disk again"],
     ["smc jobs retry --resume night --epochs 40", "learn more"],
     ["smc jobs wait night && smc compare champion challenger", "when it is done"],
   ],
@@ -116,6 +130,7 @@ export const command = defineCommand({
       ["svg", "plot"],
       ["png", "plot"],
       ["apply", "compare"],
+      ["dry-run", "rm"],
     ] as const)
       if (options[name] && action !== of) throw new SmcError("USAGE", `--${name} goes with "smc jobs ${of}"`);
     if (options.metric !== undefined && action !== "compare" && action !== "plot")
@@ -131,6 +146,7 @@ export const command = defineCommand({
       ...(options.svg === undefined ? {} : { svg: resolve(context.folder, options.svg) }),
       ...(options.png === undefined ? {} : { png: resolve(context.folder, options.png) }),
       ...(options.apply ? { apply: true } : {}),
+      ...(options["dry-run"] ? { dryRun: true } : {}),
       ...(options.patience === undefined ? {} : { patience: options.patience }),
     });
     const [card] = data.jobs;
@@ -158,8 +174,9 @@ export const command = defineCommand({
     } else if (action === "epochs")
       for (const line of options.csv ? csvLines(points ?? []) : (points ?? []).map(pointLine)) out.line(line);
     else if (checkpoints !== null) {
-      const rows = checkpoints.map(({ path, sizeBytes, date }) => [date, formatSize(sizeBytes), show(path)]);
-      for (const line of formatTable(rows, [1])) out.line(line);
+      for (const line of checkpointTable(checkpoints)) out.line(line);
+    } else if (data.leavings !== null && job !== undefined) {
+      for (const line of leavingLines(job, data.leavings, options["dry-run"])) out.line(line);
     } else if (job !== undefined) out.line(doneText(action, job));
   },
   quiet: ({ action, jobs, points, checkpoints }) => {
@@ -177,15 +194,11 @@ function hintOf(action: Action): string {
 
 function doneText(
   action: string,
-  job: Pick<JobCard, "id" | "state" | "hasEnded" | "priority" | "commit" | "branch">,
+  job: Pick<JobCard, "id" | "state" | "hasEnded" | "priority" | "commit">,
 ): string {
-  if (action === "rm") {
-    const stays =
-      job.commit === null ? "" : `; its commit ${shortDigest(job.commit)} stays on ${show(job.branch)}`;
-    return `removed job ${job.id}${stays}`;
-  }
   if (action === "priority") return `job ${job.id} has priority ${job.priority}`;
   if (action === "retry") return `job ${job.id} is queued`;
+  if (action === "commit") return `${shortDigest(job.commit ?? "")} is what job ${job.id} wrote`;
   if (action === "pause" || action === "resume") return `job ${job.id} is ${job.state}`;
   return job.hasEnded ? `job ${job.id} is ${job.state}` : `asked job ${job.id} to ${action}`;
 }

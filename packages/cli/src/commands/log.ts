@@ -111,6 +111,11 @@ export const command = defineCommand({
       value: "NAME",
       summary: "only commits with this metric, with changes and the best",
     },
+    type: {
+      type: "choice",
+      choices: ["commit", "train", "import", "merge"],
+      summary: "only commits that came to be so: train, the output of jobs",
+    },
     spark: { type: "boolean", summary: "with --metric: only a line of bars" },
     all: { type: "boolean", summary: "start from every branch and tag" },
     "first-parent": { type: "boolean", summary: "follow only the first parent of merges" },
@@ -119,6 +124,7 @@ export const command = defineCommand({
     ["smc log --oneline -5", "the last five commits"],
     ["smc log --graph --all --oneline", "how branches came together"],
     ["smc log --metric acc", "how a metric developed"],
+    ["smc log --all --type train", "what jobs made"],
     ["smc log v1.0.0..main -- weights/", "what changed weights since the release"],
   ],
   run: (context, { words, rest, options }) =>
@@ -131,6 +137,7 @@ export const command = defineCommand({
       ...(options.until === undefined ? {} : { until: options.until }),
       ...(options.author === undefined ? {} : { author: options.author }),
       ...(options.metric === undefined ? {} : { metric: options.metric }),
+      ...(options.type === undefined ? {} : { type: options.type }),
       all: options.all,
       firstParent: options["first-parent"],
       graph: options.graph,

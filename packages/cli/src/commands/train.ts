@@ -15,6 +15,7 @@ import { resumeJob } from "../resume-job.ts";
 import { SETTING_OPTIONS, settingsOf } from "../train-settings.ts";
 
 const PRIORITY_MAX = 1000;
+const KEPT_MAX = 1000;
 const LINE_SHOWN = 1000;
 
 export const command = defineCommand({
@@ -51,6 +52,20 @@ export const command = defineCommand({
       summary: "read metrics of .json, .yaml or .csv at the end",
     },
     checkpoints: { type: "string", value: "GLOB", summary: "files of the output that are not committed" },
+    "keep-best": {
+      type: "integer",
+      value: "N",
+      min: 0,
+      max: KEPT_MAX,
+      summary: "of the checkpoints the best N stay",
+    },
+    "keep-last": {
+      type: "integer",
+      value: "N",
+      min: 1,
+      max: KEPT_MAX,
+      summary: "and the last N (1, where one of both is named)",
+    },
     priority: { type: "string", value: "N", summary: "before jobs of a lower one (0)" },
     timeout: { type: "string", value: "TIME", summary: "ended after 90s, 30min, 2h, 1d" },
     grace: { type: "string", value: "TIME", summary: "from SIGTERM to SIGKILL when it is ended (30s)" },
@@ -104,6 +119,8 @@ export const command = defineCommand({
       ...(message === undefined ? {} : { message }),
       ...(output === undefined ? {} : { output }),
       ...(checkpoints === undefined ? {} : { checkpoints }),
+      ...(options["keep-best"] === undefined ? {} : { keepBest: options["keep-best"] }),
+      ...(options["keep-last"] === undefined ? {} : { keepLast: options["keep-last"] }),
       ...(metricsFile === undefined ? {} : { metricsFile }),
       ...(options.param.length === 0 ? {} : { params: parseScalars("--param", options.param) }),
       ...(timeout === undefined ? {} : { timeout }),

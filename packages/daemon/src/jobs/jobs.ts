@@ -2,6 +2,7 @@
 import { EventEmitter } from "node:events";
 import { join } from "node:path";
 import {
+  type CommittedLater,
   hasEnded,
   isWaiting,
   JOBS_MAX,
@@ -118,6 +119,7 @@ export class Jobs implements JobQueue {
         asked: null,
         reason: null,
         commit: null,
+        checkpoints: null,
         spec,
       }),
     );
@@ -153,6 +155,18 @@ export class Jobs implements JobQueue {
 
   setPriority(id: string, priority: number): Promise<JobRecord> {
     return this.#change(id, (now) => ({ ...now, priority }));
+  }
+
+  async committed(id: string, { attempt, state, why, ...changes }: CommittedLater): Promise<JobRecord> {
+    const record = await this.#change(id, (now) => {
+      if (hasEnded(now) && now.attempt === attempt)
+        return moveTo(now, { state, atMs: Date.now(), why }, changes);
+      const { commit } = changes;
+      const text = `job ${id} was started again meanwhile; it does not name its commit ${commit}, which stays`;
+      throw new SmcError("JOB_STATE_WRONG", text);
+    });
+    await noteEnd(this.#store, this.#logger, record);
+    return record;
   }
 
   async remove(id: string): Promise<void> {

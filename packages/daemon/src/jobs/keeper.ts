@@ -20,6 +20,7 @@ import {
   writeEnd,
 } from "@smc/store/jobs";
 import { trainProgram } from "./check-training.ts";
+import { CheckpointKeeper } from "./checkpoint-keeper.ts";
 import { closeInherited } from "./inherited.ts";
 import { killMarked, signalGroup, signalTree } from "./kill-tree.ts";
 import { ProgramOutput } from "./program-output.ts";
@@ -159,6 +160,8 @@ async function runProgram(record: JobRecord, places: JobPlaces, ending: Ending):
   const { spec, attempt } = record;
   const [program = "", ...words] = wordsOf(spec);
   await using output = await ProgramOutput.open(await JobLog.open(places.log), places.history);
+  const checkpoints = await CheckpointKeeper.open(record, places, (text) => output.note(text));
+  output.onPoint = (point) => checkpoints?.said(point);
   const startedMs = Date.now();
   const child = spawn(program, words, {
     cwd: places.work,
@@ -189,6 +192,7 @@ async function runProgram(record: JobRecord, places: JobPlaces, ending: Ending):
   }, DRAIN_MS);
   await taken;
   clearTimeout(late);
+  await checkpoints?.done();
   if (output.lostBytes > 0) await output.note(`${output.lostBytes} bytes of the log could not be written`);
   const pausedMs = Math.round(ending.pausedMs);
   return { attempt, cause: ending.cause, code, signal, error: null, startedMs, endedMs, pausedMs };

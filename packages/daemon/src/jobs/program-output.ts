@@ -24,6 +24,8 @@ export class ProgramOutput implements AsyncDisposable {
   readonly #told: Map<number, string>;
   /** The last write to the history may have stopped inside of a line. */
   #isCut: boolean;
+  /** Told of each point after it was written. */
+  onPoint: (point: EpochPoint) => void = () => undefined;
   /** What could not be written: the program goes on all the same. */
   lostBytes = 0;
 
@@ -97,6 +99,7 @@ export class ProgramOutput implements AsyncDisposable {
     await this.#history.writeFile(text);
     this.#isCut = false;
     this.#told.set(point.epoch, digestOf(point));
+    this.onPoint(point);
   }
 
   #write(bytes: Uint8Array): Promise<void> {

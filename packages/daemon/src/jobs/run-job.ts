@@ -4,6 +4,7 @@ import {
   type Call,
   claimAttempt,
   commitOutput,
+  type Digest,
   type JobEnd,
   jobPlaces,
   type JobPlaces,
@@ -18,6 +19,7 @@ import {
   readProgress,
   type Repository,
   stateOfJob,
+  storeCheckpoints,
 } from "@smc/store";
 import { isSmcError, SmcError } from "@smc/store/errors";
 import { removeFile, removeTree } from "@smc/store/fs";
@@ -174,7 +176,11 @@ async function commit(
     });
     const kept = made.challengerKept === null ? "" : `; challenger not moved: ${made.challengerKept}`;
     const why = `${isStopped ? "as asked; " : ""}committed on ${made.branch}${kept}`;
-    await run.move(isStopped ? "stopped" : "finished", why, { reason, commit: made.commit });
+    const note = async (checkpoints: Digest | null): Promise<void> => {
+      await run.move(isStopped ? "stopped" : "finished", why, { reason, commit: made.commit, checkpoints });
+    };
+    using _ = store.calls.enter();
+    await storeCheckpoints(repository, { record, places }, { call, note });
   } catch (error) {
     if (!isSmcError(error) || signal.aborted) throw error;
     if (isStopped && error.code === "NOTHING_TO_COMMIT") await run.move("stopped", "as asked; no output");

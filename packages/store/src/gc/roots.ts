@@ -35,7 +35,11 @@ export async function* roots(store: OwnedStore, options: RootOptions): AsyncIter
     else options.onGone(worktree.path);
   }
   // Also one that has ended: it may be started again, and names its input in the commit of what it makes.
-  for (const job of await readJobs(store.path)) yield { digest: job.input, from: `job ${job.id}` };
+  for (const { id, input, checkpoints } of await readJobs(store.path)) {
+    yield { digest: input, from: `job ${id}` };
+    if (checkpoints !== undefined && checkpoints !== null)
+      yield { digest: checkpoints, from: `checkpoints of job ${id}` };
+  }
 }
 
 /** False when the folder is gone, or is another worktree by now. */

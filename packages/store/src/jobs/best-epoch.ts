@@ -24,10 +24,19 @@ export function bestEpoch(
   const last = points.at(-1)?.metrics ?? {};
   const metric = chooseMetric(last);
   if (metric === undefined) return undefined;
+  const values = points.map(({ epoch, metrics }) => [epoch, metrics[metric]] as const);
+  return bestOfValues(metric, values, lower);
+}
+
+/** Epochs with their values; of equal ones the first. */
+export function bestOfValues(
+  metric: string,
+  values: Iterable<readonly [epoch: number, value: number | undefined]>,
+  lower: readonly string[] = [],
+): BestEpoch | undefined {
   const sign = isLowerBetter(metric, lower) ? -1 : 1;
   let best: BestEpoch | undefined;
-  for (const { epoch, metrics } of points) {
-    const value = metrics[metric];
+  for (const [epoch, value] of values) {
     if (value === undefined || (best !== undefined && sign * value <= sign * best.value)) continue;
     best = { epoch, metric, value };
   }

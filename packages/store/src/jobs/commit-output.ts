@@ -4,6 +4,7 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Call } from "../call.ts";
+import { readConfig } from "../config.ts";
 import { nowMs } from "../clock.ts";
 import { isSmcError, SmcError } from "../errors.ts";
 import { momentAt } from "../history/dates.ts";
@@ -21,6 +22,7 @@ import type { FlatTree } from "../trees/tree-read.ts";
 import { writeTree } from "../trees/tree-write.ts";
 import { assertNames, putEntries, storeFiles } from "../worktree/edit.ts";
 import { findParents } from "../worktree/parent-files.ts";
+import type { Found } from "../worktree/scan.ts";
 import { emptyStage } from "../worktree/stage.ts";
 import { filesOf, reasonOf } from "../worktree/state.ts";
 import { bestEpoch } from "./best-epoch.ts";
@@ -114,6 +116,7 @@ async function writeOutput(
     throw new SmcError("NOTHING_TO_COMMIT", "the program wrote no file into its output folder", {
       hint: "write the model into the folder that SMC_OUTPUT names",
     });
+  await assertSize(repository, files);
   const { output } = record.spec;
   const inTree = (path: string): string => (output === null ? path : `${output}/${path}`);
   const added = files.map(({ path }) => inTree(path)).filter((path) => !before.has(path));
@@ -125,6 +128,20 @@ async function writeOutput(
   for (const [path, entry] of before) stage.entries.set(path, entry);
   putEntries(stage, new Map([...stored].map(([path, entry]) => [inTree(path), entry])));
   return { tree: await writeTree(session, stage.entries, call), data: { tree: input, files: before } };
+}
+
+const MIB = 1024 * 1024;
+
+async function assertSize({ store }: Repository, files: readonly Found[]): Promise<void> {
+  const { entries } = await readConfig({ storePath: store.path });
+  const limitMib = Number(entries.get("jobs.outputMiB")?.value ?? 0);
+  const sizeBytes = files.reduce((sum, { stat }) => sum + (stat?.sizeBytes ?? 0), 0);
+  if (limitMib === 0 || sizeBytes <= limitMib * MIB) return;
+  throw new SmcError(
+    "LIMIT_EXCEEDED",
+    `the output has ${Math.ceil(sizeBytes / MIB)} MiB, more than the ${limitMib} MiB of the setting jobs.outputMiB`,
+    { hint: 'set that higher, and commit it with "smc jobs commit"' },
+  );
 }
 
 async function metaOf(

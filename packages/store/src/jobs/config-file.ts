@@ -29,6 +29,8 @@ const KEYS = {
   output: "text",
   metricsFile: "text",
   checkpoints: "text",
+  keepBest: "integer",
+  keepLast: "integer",
   argv: "words",
   environment: "map",
   params: "map",

@@ -34,6 +34,8 @@ export interface JobCard {
   readonly reason: string | null;
   /** The commit of what it made. */
   readonly commit: Digest | null;
+  /** The tree of its checkpoints, when they were stored. */
+  readonly checkpoints: Digest | null;
   readonly createdMs: number;
   /** When its program began, for the last time. */
   readonly startedMs: number | null;
@@ -67,6 +69,7 @@ export function cardOf(storePath: string, record: JobRecord): JobCard {
     branch: branchOfJob(name).slice("refs/heads/".length),
     reason: record.reason ?? null,
     commit,
+    checkpoints: record.checkpoints ?? null,
     createdMs,
     startedMs: startedOf(transitions),
     endedMs: ended ? (last?.atMs ?? null) : null,

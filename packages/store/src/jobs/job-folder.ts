@@ -17,7 +17,7 @@ import { readSmall } from "../worktree/head.ts";
 import type { JobEnd, JobRecord } from "./job-record.ts";
 
 /** A job has 8 hex digits. */
-const ID = /^[0-9a-f]{8}$/;
+export const JOB_ID = /^[0-9a-f]{8}$/;
 /** Argv and environment are the most of it. */
 const RECORD_BYTES_MAX = 4 * 1024 * 1024;
 const END_BYTES_MAX = 64 * 1024;
@@ -81,7 +81,7 @@ export async function writeJob(storePath: string, record: JobRecord): Promise<vo
 /** All records, oldest first; a folder without a whole record is no job. Throws LIMIT_EXCEEDED over 10,000. */
 export async function readJobs(storePath: string): Promise<JobRecord[]> {
   const folder = jobsFolder(storePath);
-  const ids = (await namesIn(folder)).filter((name) => ID.test(name));
+  const ids = (await namesIn(folder)).filter((name) => JOB_ID.test(name));
   if (ids.length > JOBS_MAX)
     throw new SmcError("LIMIT_EXCEEDED", `more than ${JOBS_MAX} jobs in '${show(folder)}'`);
   const records: JobRecord[] = [];

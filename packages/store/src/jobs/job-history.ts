@@ -1,6 +1,7 @@
 /** The curve of a job: one line of JSON for each epoch, as the program told it. */
 import { isSmcError } from "../errors.ts";
 import { show } from "../show.ts";
+import { type BestEpoch, bestOfValues, chooseMetric } from "./best-epoch.ts";
 import type { EpochPoint } from "./job-record.ts";
 import { readFrom } from "./job-log.ts";
 
@@ -83,4 +84,27 @@ export async function readHistory(path: string): Promise<EpochPoint[]> {
     if (points.size >= POINTS_MAX) break;
   }
   return [...points.values()].sort((a, b) => a.epoch - b.epoch);
+}
+
+/** The last epoch and the best one, without holding the points between; undefined where there is none. */
+export async function readHistoryEnds(
+  path: string,
+): Promise<{ readonly last: EpochPoint | undefined; readonly best: BestEpoch | undefined }> {
+  let last: EpochPoint | undefined;
+  for await (const point of readPoints(path)) if (point.epoch >= (last?.epoch ?? 0)) last = point;
+  const metric = chooseMetric(last?.metrics ?? {});
+  if (metric === undefined) return { last, best: undefined };
+  // A number for each epoch, because one that is told again takes the place of the first telling.
+  const values = new Map<number, number | undefined>();
+  for await (const { epoch, metrics } of readPoints(path)) {
+    values.set(epoch, metrics[metric]);
+    if (values.size >= POINTS_MAX) break;
+  }
+  return {
+    last,
+    best: bestOfValues(
+      metric,
+      [...values].sort(([a], [b]) => a - b),
+    ),
+  };
 }

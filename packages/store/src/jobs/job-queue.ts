@@ -2,7 +2,7 @@
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import type { Repository } from "../repository.ts";
-import type { JobRecord, JobSpec } from "./job-record.ts";
+import type { JobRecord, JobSpec, JobState } from "./job-record.ts";
 
 export interface QueueState {
   /** Jobs that may run at the same time. */
@@ -29,12 +29,25 @@ export interface JobQueue {
   /** Ends what `pause` began; throws JOB_STATE_WRONG for a job that is neither held nor paused. */
   unpause(id: string): Promise<JobRecord>;
   setPriority(id: string, priority: number): Promise<JobRecord>;
+  /** Notes the commit of a job that had ended without. Throws JOB_STATE_WRONG when it was started again meanwhile. */
+  committed(id: string, made: CommittedLater): Promise<JobRecord>;
   /** Takes away a job that has ended. */
   remove(id: string): Promise<void>;
   /** Returns when the record of the job has changed, and at the latest after so long. */
   changed(id: string, waitMs: number, signal: AbortSignal): Promise<void>;
   state(): Promise<QueueState>;
   setPaused(isPaused: boolean): Promise<void>;
+}
+
+export interface CommittedLater {
+  readonly attempt: number;
+  readonly commit: Digest;
+  readonly state: JobState;
+  readonly why: string;
+  /** Why its program ended before its last epoch. */
+  readonly reason: string | null;
+  /** The tree of its checkpoints. */
+  readonly checkpoints: Digest | null;
 }
 
 /** What verbs about jobs work on. */

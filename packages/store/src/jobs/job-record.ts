@@ -27,9 +27,10 @@ const NEXT: Readonly<Record<JobState, readonly JobState[]>> = {
   // Its processes stand still and keep their place; one that ended meanwhile was too fast for the signal.
   paused: ["running", "finished", "failed", "stopped", "canceled", "lost"],
   finished: ["queued"],
-  failed: ["queued"],
-  stopped: ["queued"],
-  canceled: ["queued"],
+  // Committed later, it is what it would have been, or stays what it was.
+  failed: ["queued", "finished", "stopped", "failed"],
+  stopped: ["queued", "stopped"],
+  canceled: ["queued", "canceled"],
   lost: ["queued"],
 };
 
@@ -53,6 +54,8 @@ export interface JobSpec {
   readonly output: string | null;
   /** Pattern of files of the output that are checkpoints: kept with the job, not committed. */
   readonly checkpoints: string | null;
+  /** So many of them stay, the best and the last; null: all. Not in records of earlier versions. */
+  readonly kept?: { readonly best: number; readonly last: number } | null;
   /** File of metrics, below the working copy. */
   readonly metricsFile: string | null;
   readonly params: Readonly<Record<string, string | number | boolean | null>>;
@@ -99,6 +102,8 @@ export interface JobRecord {
   readonly reason?: string | null;
   /** The commit of what it made. */
   readonly commit: Digest | null;
+  /** The tree of its checkpoints, when they were stored; not in records of earlier versions. */
+  readonly checkpoints?: Digest | null;
 }
 
 /** A point of the curve: what the program said about an epoch. */

@@ -25,7 +25,11 @@ const PLAIN = [
   "output",
   "metricsFile",
   "checkpoints",
+  "keepBest",
+  "keepLast",
 ] as const;
+/** What the engine tfjs calls a setting of its own. */
+const OWN_NAMES = { keepBest: "settings.checkpoint.keepBest", keepLast: "settings.checkpoint.keepLast" };
 const VALUE_SHOWN = 200;
 /** What a value of the environment is shown as. */
 const HIDDEN = "***";
@@ -73,6 +77,13 @@ export function mergeConfig(flags: TrainOptions, file: ConfigFile | undefined): 
   for (const map of MAPS)
     for (const [name, value] of Object.entries(flags[map] ?? {})) say(`${map}.${name}`, value);
   for (const [name, list] of Object.entries(flags.grid ?? {})) say(`grid.${name}`, list);
+  if (values.get("engine") === "tfjs")
+    for (const [key, name] of Object.entries(OWN_NAMES)) {
+      const [value, origin] = [values.get(key), origins[key]];
+      if (value === undefined || origin === undefined) continue;
+      values.set(name, value).delete(key);
+      origins[name] = origin;
+    }
   const part = (map: string): Scalars =>
     Object.fromEntries(
       [...values].flatMap(([key, value]) =>
@@ -114,12 +125,20 @@ export function configOf({ spec, origins = {} }: Pick<JobRecord, "spec" | "origi
     ["grace", secondsOf(spec.graceMs)],
     ["output", spec.output],
     ["metricsFile", spec.metricsFile],
-    ...(spec.engine === "command" ? ([["checkpoints", spec.checkpoints]] as [string, TrainingValue][]) : []),
+    ...(spec.engine === "command" ? checkpointsOf(spec) : []),
     ...named("params").map((key): [string, TrainingValue] => [key, spec.params[key.slice(7)] ?? null]),
     ...named("environment").map((key): [string, TrainingValue] => [key, HIDDEN]),
     ...settingsOf(spec),
   ];
   return values.map(([key, value]) => ({ key, value, ...originOf(key, origins) }));
+}
+
+function checkpointsOf({ checkpoints, kept }: JobSpec): [string, TrainingValue][] {
+  return [
+    ["checkpoints", checkpoints],
+    ["keepBest", kept?.best ?? null],
+    ["keepLast", kept?.last ?? null],
+  ];
 }
 
 /** The word for the data says kind and path. */

@@ -20,6 +20,10 @@ export interface TrainOptions {
   readonly inherited?: Readonly<Record<string, string>>;
   readonly metricsFile?: string;
   readonly checkpoints?: string;
+  /** Of the checkpoints so many of the best stay; 1 when only `keepLast` is named, all when neither is. */
+  readonly keepBest?: number;
+  /** And so many of the last; 1 when only `keepBest` is named. */
+  readonly keepLast?: number;
   readonly output?: string;
   readonly params?: Readonly<Record<string, string | number | boolean | null>>;
   readonly message?: string;

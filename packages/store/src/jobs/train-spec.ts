@@ -25,6 +25,7 @@ const GRACE_MS_MAX = 60 * 60 * 1000;
 const GRACE_MS = 30_000;
 const PRIORITY_MAX = 1000;
 const PATTERN_LENGTH_MAX = 1000;
+const KEPT_MAX = 1000;
 
 /** Variables that make a program run other code than it names, and our own. */
 const FORBIDDEN =
@@ -46,6 +47,7 @@ export function checkSpec(
     ...faultsOf("argv", argvFaults(options)),
     ...environmentFaults(options.environment ?? {}),
     ...numberFaults(options),
+    ...keptFaults(options, settings !== undefined),
     ...faultsOf("output", pathFault(options.output)),
     ...faultsOf("metricsFile", pathFault(options.metricsFile)),
     ...faultsOf(
@@ -66,6 +68,7 @@ export function checkSpec(
     environment: options.environment ?? {},
     output: options.output ?? null,
     checkpoints: isOwn ? CHECKPOINTS : (options.checkpoints ?? null),
+    kept: isOwn ? null : keptOf(options),
     metricsFile: options.metricsFile ?? null,
     params: {
       ...(isOwn ? flattenSettings(JSON.parse(settings) as object) : paramsOf(options.argv)),
@@ -106,6 +109,25 @@ function environmentFaults(environment: Readonly<Record<string, string>>): Confi
     if (FORBIDDEN.test(name)) return faultsOf(key, [`the variable ${shown} is not passed on`]);
     return value.includes("\0") ? faultsOf(key, [`the variable ${shown} has a NUL character`]) : [];
   });
+}
+
+function keptOf({ keepBest, keepLast }: TrainOptions): { best: number; last: number } | null {
+  if (keepBest === undefined && keepLast === undefined) return null;
+  return { best: keepBest ?? 1, last: keepLast ?? 1 };
+}
+
+/** Of a program; the engine tfjs checks its own. */
+function keptFaults(options: TrainOptions, isOwn: boolean): ConfigFault[] {
+  if (isOwn) return [];
+  const { checkpoints, keepBest, keepLast } = options;
+  const isFrom = (value: number | undefined, min: number): boolean =>
+    value === undefined || (Number.isSafeInteger(value) && value >= min && value <= KEPT_MAX);
+  const nothing = checkpoints === undefined && keptOf(options) !== null;
+  return [
+    ...faultsOf("keepBest", isFrom(keepBest, 0) ? [] : [`is not from 0 to ${KEPT_MAX}`]),
+    ...faultsOf("keepLast", isFrom(keepLast, 1) ? [] : [`is not from 1 to ${KEPT_MAX}`]),
+    ...faultsOf("checkpoints", nothing ? ["says which files they are, of which some shall stay"] : []),
+  ];
 }
 
 /** Milliseconds, or what is wrong with the text. */

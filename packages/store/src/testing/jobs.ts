@@ -31,6 +31,8 @@ export function idlePlace(bench: Bench): IdlePlace {
     pause: (id) => change(id, (now) => moveTo(now, { state: "held", atMs: 1, why: "asked" })),
     unpause: (id) => change(id, (now) => moveTo(now, { state: "queued", atMs: 1, why: "asked" })),
     setPriority: (id, priority) => change(id, (now) => ({ ...now, priority })),
+    committed: (id, { commit, state, why }) =>
+      change(id, (now) => moveTo(now, { state, atMs: 1, why }, { commit })),
     remove: async (id) => {
       records.delete(id);
     },

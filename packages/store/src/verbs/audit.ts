@@ -4,9 +4,11 @@ import { isSmcError, SmcError } from "../errors.ts";
 import { formatMoment, momentAt, parseDate, parseSpan } from "../history/dates.ts";
 import type { JournalRecord } from "../journal/journal.ts";
 import type { Digest } from "../objects/digest.ts";
-
+import { JOB_FINISHED } from "../events.ts";
+import { JOB_ID } from "../jobs/job-folder.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { matchesPattern } from "../pattern.ts";
+import { show } from "../show.ts";
 import { shortRefName } from "../refs/ref-find.ts";
 
 const ROWS = 1000;
@@ -17,6 +19,8 @@ export interface AuditOptions {
   readonly ref?: string;
   /** Only what this verb did: `backbone` is also `backbone.set`. */
   readonly op?: string;
+  /** Only what concerns the job of this id: changes of its configuration, its commits, its end. */
+  readonly job?: string;
   /** Only what happened since: a date, or an age as `gc` takes it. */
   readonly since?: string;
   /** At most so many rows, or as many more as the last record has: 1000; at most 10,000. */
@@ -72,6 +76,8 @@ export interface AuditResult {
  */
 export async function audit(store: OwnedStore, options: AuditOptions, call: Call): Promise<AuditResult> {
   if (options.verify === true) return { entries: [], next: null, verified: await verify(store, call) };
+  if (options.job !== undefined && !JOB_ID.test(options.job))
+    throw new SmcError("ARGUMENT_INVALID", `'${show(options.job, 80)}' is no id of a job`);
   const limit = options.limit ?? ROWS;
   if (!Number.isSafeInteger(limit) || limit < 0 || limit > ROWS_MAX)
     throw new SmcError("ARGUMENT_INVALID", `limit ${limit} is not a whole number from 0 to ${ROWS_MAX}`);
@@ -125,6 +131,7 @@ interface Wanted {
   readonly sinceMs: number | undefined;
   readonly ref?: string;
   readonly op?: string;
+  readonly job?: string;
 }
 
 /** The records of one file that fit, oldest first. */
@@ -139,10 +146,19 @@ async function matching(store: OwnedStore, wanted: Wanted, call: Call): Promise<
   return found;
 }
 
-function fits(record: JournalRecord, { op, ref, sinceMs }: Wanted): boolean {
+/** Verbs whose reasons name a job. */
+const JOB_OPS: ReadonlySet<string> = new Set(["train", "train.config", JOB_FINISHED]);
+
+/** Their reasons begin with `job <id>`, or with the verb before that. */
+function concerns({ op, reason }: JournalRecord, job: string): boolean {
+  return JOB_OPS.has(op) && new RegExp(`^(?:[a-z.]+: )?job ${job}\\b`).test(reason);
+}
+
+function fits(record: JournalRecord, { op, ref, job, sinceMs }: Wanted): boolean {
   // Clocks go back as well: a later record may be of an earlier time, so nothing is left out by its place.
   if (sinceMs !== undefined && record.ms < sinceMs) return false;
   if (op !== undefined && record.op !== op && !record.op.startsWith(`${op}.`)) return false;
+  if (job !== undefined && !concerns(record, job)) return false;
   return (
     ref === undefined || (record.type === "refs" && record.changes.some(({ name }) => isNamed(name, ref)))
   );

@@ -1,19 +1,20 @@
 /** `smc jobs`: what jobs there are and how far they are, and all that can be asked of them. */
 import { type Call, throwIfCanceled } from "../call.ts";
 import { nowMs } from "../clock.ts";
-import { isSmcError, SmcError } from "../errors.ts";
-import { formatMoment, momentAt } from "../history/dates.ts";
+import { SmcError } from "../errors.ts";
 import { type BestEpoch, bestEpoch, bestSince } from "../jobs/best-epoch.ts";
+import { commitLater } from "../jobs/commit-later.ts";
 import { bestRow, compareGroup, findGroup, type GroupComparison } from "../jobs/compare-group.ts";
 import type { CurvePanel } from "../jobs/curve-panels.ts";
 import { cardOf, findJob, type JobCard } from "../jobs/job-card.ts";
+import { type JobLeavings, leavingsOf } from "../jobs/job-leavings.ts";
 import { jobPlaces } from "../jobs/job-folder.ts";
 import { readHistory, readHistoryFrom } from "../jobs/job-history.ts";
 import { type LogPart, logTail, READ_BYTES_MAX, readLog } from "../jobs/job-log.ts";
 import type { JobsPlace } from "../jobs/job-queue.ts";
 import { type EpochPoint, hasEnded, type JobRecord, stateOfJob, type JobSpec } from "../jobs/job-record.ts";
 import { type JobProgress, readProgress } from "../jobs/job-progress.ts";
-import { readOutput } from "../jobs/output-files.ts";
+import { type Checkpoint, listCheckpoints } from "../jobs/list-checkpoints.ts";
 import { plotJob } from "../jobs/plot-job.ts";
 import { readLower } from "../registry/metrics-lower.ts";
 import { CHALLENGER } from "../registry/roles.ts";
@@ -23,7 +24,6 @@ import { newJobId } from "./train.ts";
 const WAIT_MS_MAX = 10_000;
 /** Its program writes without telling anybody. */
 const LOOK_MS = 100;
-const CHECKPOINTS_MAX = 10_000;
 
 export interface JobsOptions {
   readonly action:
@@ -34,6 +34,7 @@ export interface JobsOptions {
     | "checkpoints"
     | "compare"
     | "plot"
+    | "commit"
     | "stop"
     | "pause"
     | "resume"
@@ -65,6 +66,8 @@ export interface JobsOptions {
   readonly metric?: string;
   /** For `plot`: absolute paths of pictures to make. */
   readonly svg?: string;
+  /** For `rm`: only tells what would go. */
+  readonly dryRun?: boolean;
   readonly png?: string;
   /** For `compare`: the best one becomes the challenger. */
   readonly apply?: boolean;
@@ -96,13 +99,6 @@ export interface Followed {
   readonly isDone: boolean;
 }
 
-export interface Checkpoint {
-  readonly path: string;
-  readonly sizeBytes: number;
-  /** When it was written. */
-  readonly date: string;
-}
-
 export interface JobsResult {
   readonly action: JobsOptions["action"];
   readonly jobs: readonly JobCard[];
@@ -114,6 +110,8 @@ export interface JobsResult {
   readonly progress: JobProgress | null;
   readonly checkpoints: readonly Checkpoint[] | null;
   readonly comparison: GroupComparison | null;
+  /** For `rm`. */
+  readonly leavings: JobLeavings | null;
   /** For `plot`; none when there is no epoch yet. */
   readonly panels: readonly CurvePanel[] | null;
 }
@@ -125,6 +123,7 @@ const NOTHING = {
   progress: null,
   checkpoints: null,
   comparison: null,
+  leavings: null,
   panels: null,
 };
 
@@ -163,7 +162,7 @@ export async function jobs(place: JobsPlace, options: JobsOptions, call: Call): 
       return made(record, { points, best: bestEpoch(points) ?? null, progress });
     }
     case "checkpoints":
-      return made(record, { checkpoints: await checkpointsOf(place, record, call) });
+      return made(record, { checkpoints: await listCheckpoints(store, record, call) });
     case "plot": {
       const historyPath = jobPlaces(store.path, record).history;
       const { metric, svg, png } = options;
@@ -172,6 +171,8 @@ export async function jobs(place: JobsPlace, options: JobsOptions, call: Call): 
     case "stop":
     case "cancel":
       return made(await queue.ask(record.id, action));
+    case "commit":
+      return made(await commitLater(place, record, call));
     case "pause":
       return made(await pause(place, record.id, call));
     case "resume":
@@ -181,10 +182,19 @@ export async function jobs(place: JobsPlace, options: JobsOptions, call: Call): 
     case "priority":
       return made(await queue.setPriority(record.id, options.priority ?? 0));
     case "rm":
-      assertEnded(record, "removed");
-      await queue.remove(record.id);
-      return made(record);
+      return made(record, { leavings: await remove(place, record, { options, call }) });
   }
+}
+
+async function remove(
+  { store, queue }: JobsPlace,
+  record: JobRecord,
+  { options, call }: { options: JobsOptions; call: Call },
+): Promise<JobLeavings> {
+  assertEnded(record, "removed");
+  const leavings = await leavingsOf(store, { record, others: queue.list() }, call);
+  if (options.dryRun !== true) await queue.remove(record.id);
+  return leavings;
 }
 
 function assertEnded(record: JobRecord, what: string): void {
@@ -264,25 +274,6 @@ function resumedText({ engine, argv }: JobSpec): string {
   };
   const ends = schedule?.name === "cosine" ? `, whose end is epoch ${epochs} now` : "";
   return `resumed, up to epoch ${epochs}; learning rate: ${schedule?.name ?? "const"}${ends}`;
-}
-
-async function checkpointsOf(
-  { store }: JobsPlace,
-  record: JobRecord,
-  call: Call,
-): Promise<readonly Checkpoint[]> {
-  const places = jobPlaces(store.path, record);
-  try {
-    const { checkpoints } = await readOutput({ record, places, leaveOut: "" }, call);
-    return checkpoints.slice(-CHECKPOINTS_MAX).map(({ path, stat }) => ({
-      path,
-      sizeBytes: stat?.sizeBytes ?? 0,
-      date: formatMoment(momentAt(Number((stat?.mtimeNs ?? 0n) / 1_000_000n))),
-    }));
-  } catch (error) {
-    if (isSmcError(error, "PATH_NOT_FOUND")) return [];
-    throw error;
-  }
 }
 
 /** Without the bytes at its end that begin a character of UTF-8, while the rest of it may come. */

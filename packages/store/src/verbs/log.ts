@@ -13,6 +13,7 @@ import {
   type LogEntry,
   readDecorations,
 } from "../history/log-entry.ts";
+import { originOf } from "../imports/foreign.ts";
 import type { Commit } from "../objects/objects.ts";
 import { isLowerBetter } from "../registry/metric-direction.ts";
 import { readLower } from "../registry/metrics-lower.ts";
@@ -27,6 +28,9 @@ import { readTree } from "../trees/tree-read.ts";
 const CLOCK_SKEW_MS = 24 * 3600 * 1000;
 const PATHS_MAX = 1000;
 const TREES_CACHED_MAX = 4096;
+
+/** How a commit came to be. */
+export type CommitType = "commit" | "train" | "import" | "merge";
 
 export interface LogOptions {
   /** `REV`, `^REV`, `A..B`, `A...B`; HEAD when left out. */
@@ -43,6 +47,8 @@ export interface LogOptions {
   readonly author?: string;
   /** Only commits that have this metric; each row gets `metric`. */
   readonly metric?: string;
+  /** Only commits that came to be in this way. */
+  readonly type?: CommitType;
   readonly firstParent?: boolean;
   /** Adds `graph` to each row and orders them for it. */
   readonly graph?: boolean;
@@ -73,6 +79,7 @@ interface Filter {
   readonly untilMs: number;
   readonly author: string | undefined;
   readonly metric: string | undefined;
+  readonly type: CommitType | undefined;
   readonly paths: readonly string[];
 }
 
@@ -138,6 +145,7 @@ async function readFilter(repository: Repository, options: LogOptions): Promise<
     untilMs: options.until === undefined ? Infinity : parseDate(options.until, now),
     author: options.author?.toLowerCase(),
     metric: options.metric,
+    type: options.type,
     paths: (await resolvePathFilter(repository, paths)).specs,
   };
 }
@@ -158,8 +166,16 @@ function isWanted(commit: Commit, filter: Filter): boolean {
   const { ms } = commit.committed;
   if (ms < filter.sinceMs || ms > filter.untilMs) return false;
   if (filter.metric !== undefined && !Object.hasOwn(commit.meta.metrics ?? {}, filter.metric)) return false;
+  if (filter.type !== undefined && typeOf(commit) !== filter.type) return false;
   if (filter.author === undefined) return true;
   return `${commit.author.name} <${commit.author.email}>`.toLowerCase().includes(filter.author);
+}
+
+function typeOf({ meta, parents }: Commit): CommitType {
+  const { training } = meta;
+  if (typeof training === "object" && training !== null) return "train";
+  if (originOf(meta) !== undefined) return "import";
+  return parents.length > 1 ? "merge" : "commit";
 }
 
 /** Tells whether a commit changes one of the paths against each of its parents. */
