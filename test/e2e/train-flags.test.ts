@@ -1,4 +1,6 @@
 /** The options of `smc train` for the engine that comes with smc, and going on with what it began. */
+import { readFileSync } from "node:fs";
+import { PNG } from "pngjs";
 import { afterAll, expect, test } from "vitest";
 import type { JobsResult, TrainResult } from "@smc/store";
 import { createSandbox } from "./sandbox.ts";
@@ -128,5 +130,46 @@ test(
     const epochs = (await box.ok("jobs", "epochs", "long", "-q")).trim().split("\n");
     expect(epochs).toEqual(Array.from({ length: 100 }, (_, at) => String(at + 1)));
     expect((await box.json<JobsResult>("jobs", "show", job?.id ?? "")).jobs[0]).toMatchObject({ attempt: 1 });
+  },
+);
+
+function image(red: number): Buffer {
+  const made = new PNG({ width: 20, height: 12 });
+  for (let at = 0; at < made.data.length; at += 4) made.data.set([red, (at * 7) % 256, 90, 255], at);
+  return PNG.sync.write(made);
+}
+
+test(
+  "S1.3 --preprocess, --augment and --preview-batch: the same seed gives the same images, and no job is made",
+  { timeout: SLOW_MS },
+  async () => {
+    for (const at of [0, 1, 2, 3, 4, 5])
+      for (const name of ["cat", "dog"]) box.write(`pets/${name}/${at}.png`, image(at * 40 + name.length));
+    await box.ok("add", ".");
+    await box.ok("commit", "-m", "pets");
+    const jobs = await box.json<JobsResult>("jobs");
+    const network = ["train", "--engine", "tfjs", "--data", "pets", "--backbone", "tiny-cnn"];
+    const changes = ["--preprocess", "resize=16,normalize", "--augment", "flip,rotate=10"];
+    const preview = (seed: string, folder: string): readonly string[] =>
+      network.concat("--seed", seed, changes, "--preview-batch", "4", "-o", folder);
+    expect(await box.ok(...preview("1", "one"))).toMatch(
+      /^(\S+one\/preview-000\d\.png {2}(cat|dog) \(sample \d+\)\n){4}$/,
+    );
+    await box.ok(...preview("1", "again"));
+    await box.ok(...preview("2", "two"));
+    const read = (folder: string): Buffer[] =>
+      [1, 2, 3, 4].map((at) => readFileSync(box.path(`${folder}/preview-000${at}.png`)));
+    const { width, height } = PNG.sync.read(read("one")[0] as Buffer);
+    expect([width, height]).toEqual([16, 16]);
+    expect(read("again")).toEqual(read("one"));
+    expect(read("two")).not.toEqual(read("one"));
+    expect(await box.refused(...preview("1", "one"))).toMatchObject({ exit: 5, code: "WOULD_OVERWRITE" });
+    expect(await box.json<JobsResult>("jobs")).toEqual(jobs);
+    const plan = await box.ok(...OWN, "--data", "pets", "--augment", "crop=2,mixup=0.2", "--print-config");
+    expect(plan).toMatch(/cropPixels: 2 +# flag$/m);
+    const wrong = [...OWN, "--data", "pets", "--augment", "spin"];
+    expect(await box.refused(...wrong)).toMatchObject({ exit: 2, code: "ARGUMENT_INVALID" });
+    const other = ["train", "--preview-batch", "4", "--", process.execPath, "x.cjs"];
+    expect(await box.refused(...other)).toMatchObject({ exit: 2, code: "USAGE" });
   },
 );

@@ -1,4 +1,6 @@
 /** Options of `smc train` that are settings of the engine tfjs, and what they are called there. */
+import { SmcError } from "@smc/store/errors";
+import { show } from "@smc/store/show";
 import type { OptionSpecs, OptionValues } from "./words.ts";
 import { parsePairs, parseScalars, type Scalar } from "./pairs.ts";
 
@@ -23,6 +25,26 @@ export const SETTING_OPTIONS = {
   lr: { type: "string", value: "X", summary: "learning rate", group: LEARNS },
   optimizer: { type: "string", value: "NAME", summary: "adam, sgd, …", group: LEARNS },
   seed: { type: "string", value: "N", summary: "the same seed gives the same weights", group: LEARNS },
+  preprocess: {
+    type: "string",
+    value: "NAME[=V],...",
+    summary: "resize=64, normalize=scale, standard or none",
+    group: LEARNS,
+  },
+  augment: {
+    type: "string",
+    value: "NAME[=V],...",
+    summary: "changed copies: flip, rotate=10, crop=2, color=0.1, mixup=0.2",
+    group: LEARNS,
+  },
+  "preview-batch": {
+    type: "integer",
+    value: "N",
+    min: 1,
+    max: 1000,
+    summary: "make no job, but N images of what it would see, in --output DIR",
+    group: LEARNS,
+  },
   set: {
     type: "string",
     value: "K=V",
@@ -87,6 +109,36 @@ const SETTINGS = {
   "terminate-on-nan": "terminateOnNan",
 } as const;
 
+/** Words of --preprocess and --augment → setting, and its value where none is said. */
+const LISTED = {
+  preprocess: { resize: ["backbone.inputSize"], normalize: ["data.normalize", "scale"] },
+  augment: {
+    flip: ["augment.flip", "true"],
+    rotate: ["augment.rotateDegrees"],
+    crop: ["augment.cropPixels"],
+    color: ["augment.color"],
+    mixup: ["augment.mixup"],
+  },
+} as const;
+
+/** `flip,rotate=10` → `augment.flip=true`, `augment.rotateDegrees=10`. */
+function listed(option: keyof typeof LISTED, text: string | undefined): string[] {
+  const known: Readonly<Record<string, readonly [string, string?]>> = LISTED[option];
+  return (text ?? "").split(",").flatMap((word) => {
+    if (word === "") return [];
+    const [name = "", value] = word.split("=", 2);
+    const [setting, usual] = Object.hasOwn(known, name) ? (known[name] ?? []) : [];
+    if (setting === undefined)
+      throw new SmcError(
+        "ARGUMENT_INVALID",
+        `--${option}: '${show(name, 40)}' is none of ${Object.keys(known).join(", ")}`,
+      );
+    if ((value ?? usual) === undefined)
+      throw new SmcError("ARGUMENT_INVALID", `--${option}: '${name}' needs a value, such as ${name}=10`);
+    return [`${setting}=${value ?? usual}`];
+  });
+}
+
 /** As the trainer names them; it checks them, all at once. Throws ARGUMENT_INVALID for no `=`, and for one twice. */
 export function settingsOf(options: OptionValues<typeof SETTING_OPTIONS>): Record<string, Scalar> {
   const words = Object.entries(SETTINGS).flatMap(([option, name]) => {
@@ -96,5 +148,6 @@ export function settingsOf(options: OptionValues<typeof SETTING_OPTIONS>): Recor
   const checkpoint = [...parsePairs("--checkpoint", options.checkpoint)].map(
     ([key, value]) => `checkpoint.${key === "every" ? "everyEpochs" : key}=${value}`,
   );
-  return parseScalars("--set", [...words, ...checkpoint, ...options.set]);
+  const lists = [...listed("preprocess", options.preprocess), ...listed("augment", options.augment)];
+  return parseScalars("--set", [...words, ...lists, ...checkpoint, ...options.set]);
 }

@@ -72,6 +72,7 @@ export const jobsApi = {
     message: optional(message),
     grid: optional(Type.Record(Type.String(), texts)),
     config: optional(text),
+    preview: optional(fields({ count, output: text })),
     answer: optional(choice("plan", "yes", "no")),
   }),
   jobs: verb("Lists, shows, follows, stops, repeats and removes jobs", "store", {

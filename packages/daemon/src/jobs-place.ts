@@ -28,6 +28,7 @@ import {
   describeBackbone,
   listBackbones,
   nest,
+  previewBatch,
 } from "./jobs/check-training.ts";
 
 export function onJobs<Options, Result>(
@@ -38,7 +39,8 @@ export function onJobs<Options, Result>(
     using _ = store.calls.enter();
     const open = (): ReturnType<typeof openRepository> => openRepository(context);
     const checkSettings = checkerOf(context, call);
-    return await verb({ store, queue: jobs, openRepository: open, checkSettings }, input, call);
+    const place = { store, queue: jobs, openRepository: open, checkSettings, previewBatch };
+    return await verb(place, input, call);
   };
 }
 
@@ -82,6 +84,7 @@ export async function backboneIn(
     ...(await filesPlaceOf(context)),
     queue: context.jobs,
     checkSettings: checkerOf(context, call),
+    previewBatch,
     kinds: listBackbones,
     describe: (settings, options, asked) => describeBackbone(settingsHere(settings), options, asked),
   };

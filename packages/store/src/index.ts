@@ -23,6 +23,7 @@ export {
   JOB_ID,
 } from "./jobs/job-folder.ts";
 export { bestEpoch } from "./jobs/best-epoch.ts";
+export type { PreviewImage, PreviewedBatch, PreviewWish } from "./jobs/preview-batch.ts";
 export { readHistory, readHistoryEnds } from "./jobs/job-history.ts";
 export type { BestEpoch } from "./jobs/best-epoch.ts";
 export { storeCheckpoints } from "./jobs/store-checkpoints.ts";

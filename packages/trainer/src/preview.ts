@@ -1,4 +1,5 @@
 /** What a training would see, without training. */
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { SmcError } from "@smc/store/errors";
 import { replaceFile } from "@smc/store/fs";
@@ -17,6 +18,7 @@ export interface PreviewedSample {
   /** Number of the sample in the data. */
   readonly sample: number;
   readonly label: string;
+  readonly sha256: string;
 }
 
 /**
@@ -51,10 +53,10 @@ export async function previewBatch(
     context.signal.throwIfAborted();
     const pixels = batch.inputs.subarray(place * size, (place + 1) * size);
     const path = `preview-${String(place + 1).padStart(4, "0")}.png`;
-    await replaceFile(join(outputDir, path), encodePng(pixels, { width, height, channels }), {
-      durable: false,
-    });
-    written.push({ path, sample, label: data.classes[data.labels[sample] ?? 0] ?? "" });
+    const image = encodePng(pixels, { width, height, channels });
+    await replaceFile(join(outputDir, path), image, { durable: false });
+    const sha256 = createHash("sha256").update(image).digest("hex");
+    written.push({ path, sample, label: data.classes[data.labels[sample] ?? 0] ?? "", sha256 });
   }
   return written;
 }

@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { VerbInput } from "@smc/daemon/client";
 import type { TrainResult } from "@smc/store";
 import { SmcError } from "@smc/store/errors";
@@ -23,6 +23,7 @@ export const command = defineCommand({
     "train [options] [REV] -- PROGRAM [ARG ...]",
     "train --engine tfjs --data PATH [--backbone NAME] [--epochs N] [--set K=V ...] [options] [REV]",
     "train --config FILE [options] [REV] [-- PROGRAM [ARG ...]]",
+    "train --engine tfjs --data PATH --preview-batch N [-o DIR] [--set K=V ...]",
     "train --resume JOB [--epochs N] [--patience N] [-d]",
   ],
   description: [
@@ -45,7 +46,12 @@ export const command = defineCommand({
     message: { type: "string", short: "m", value: "TEXT", summary: "message of the commit (train NAME)" },
     param: { type: "string", value: "K=V", multiple: true, summary: "a param beside --K V of the program" },
     env: { type: "string", value: "NAME", multiple: true, summary: "pass on a variable, or NAME=VALUE" },
-    output: { type: "string", value: "DIR", summary: "folder of the working copy that is committed" },
+    output: {
+      type: "string",
+      short: "o",
+      value: "DIR",
+      summary: "folder of the working copy that is committed",
+    },
     "metrics-file": {
       type: "string",
       value: "FILE",
@@ -117,7 +123,7 @@ export const command = defineCommand({
       ...(revision === undefined ? {} : { revision }),
       ...(name === undefined ? {} : { name }),
       ...(message === undefined ? {} : { message }),
-      ...(output === undefined ? {} : { output }),
+      ...outputOf(context, { count: options["preview-batch"], output }),
       ...(checkpoints === undefined ? {} : { checkpoints }),
       ...(options["keep-best"] === undefined ? {} : { keepBest: options["keep-best"] }),
       ...(options["keep-last"] === undefined ? {} : { keepLast: options["keep-last"] }),
@@ -136,7 +142,13 @@ export const command = defineCommand({
     mode.out.hint(`job ${job.id} goes on without this command; see "smc jobs watch ${job.id}"`);
     return new Streamed(exitOf(await followJob(context, { job: job.id, shows: "curve" }, mode)));
   },
-  print: ({ job, jobs, group, ...planned }, out) => {
+  print: ({ job, jobs, group, previewed, ...planned }, out) => {
+    if (previewed !== null) {
+      const { output, images } = previewed;
+      for (const { path, label, sample } of images)
+        out.line(`${show(join(output, path), LINE_SHOWN)}  ${show(label, 80)} (sample ${sample})`);
+      return;
+    }
     if (job === null) {
       for (const line of planned.configText.trimEnd().split("\n")) out.line(show(line, LINE_SHOWN));
       for (const line of tellChanges(planned)) out.hint(show(line, LINE_SHOWN));
@@ -150,8 +162,19 @@ export const command = defineCommand({
     out.line(`job ${job.name === job.id ? job.id : `${job.id} ${show(job.name)}`} is queued`);
     out.hint(`watch it with "smc jobs watch ${job.id}"`);
   },
-  quiet: ({ job, jobs, config }) => (job === null ? config.map(({ key }) => key) : jobs.map(({ id }) => id)),
+  quiet: ({ job, jobs, config, previewed }) =>
+    previewed?.images.map(({ path }) => join(previewed.output, path)) ??
+    (job === null ? config.map(({ key }) => key) : jobs.map(({ id }) => id)),
 });
+
+/** Where a preview goes, is seen from where the user stands; the output of a job from the root of its working copy. */
+function outputOf(
+  context: CommandContext,
+  { count, output }: { count: number | undefined; output: string | undefined },
+): Pick<VerbInput<"train">, "output" | "preview"> {
+  if (count !== undefined) return { preview: { count, output: resolve(context.folder, output ?? ".") } };
+  return output === undefined ? {} : { output };
+}
 
 /** Asks about a configuration that is another one than the last of the name. */
 function submit(context: CommandContext, input: VerbInput<"train">, isPlan: boolean): Promise<TrainResult> {

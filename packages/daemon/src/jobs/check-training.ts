@@ -13,6 +13,7 @@ import type {
   ExportFormat,
   KnownData,
   ModelReport,
+  PreviewImage,
 } from "@smc/store";
 import { type ErrorJson, SmcError } from "@smc/store/errors";
 
@@ -120,6 +121,16 @@ export async function exportTrained(
   const words = ["export", JSON.stringify(spec), root, model, output, formats.join(",")];
   // It is what the same program writes, of the same version.
   return (await askTrainer(words, signal)) as ExportedModel;
+}
+
+/** Throws as the trainer's function of this name. */
+export async function previewBatch(
+  spec: string,
+  { root, output, count }: { root: string; output: string; count: number },
+  { signal }: Call,
+): Promise<readonly PreviewImage[]> {
+  // It is what the same program writes, of the same version.
+  return (await askTrainer(["batch", spec, root, output, String(count)], signal)) as readonly PreviewImage[];
 }
 
 export async function listBackbones({ signal }: Call): Promise<readonly BackboneKind[]> {

@@ -1,8 +1,8 @@
 /**
  * The engine `tfjs` as a program: `node train-program.js MODE <JSON> [FOLDER ...]`. `check` takes a list of specs and
- * prints each whole spec or its error, `inspect` what is in the data below a folder, `eval` what a model makes of them,
- * `backbones` all of them, `describe` what one builds; `export` writes a model for other programs; `train` learns from
- * the folder it stands in, and tells each epoch as any other program of a job does.
+ * prints each whole spec or its error, `inspect` what is in the data below a folder, `batch` writes images of them,
+ * `eval` what a model makes of them, `backbones` all of them, `describe` what one builds; `export` writes a model for
+ * other programs; `train` learns from the folder it stands in, and tells each epoch as any other program of a job does.
  */
 import { Socket } from "node:net";
 import { isSmcError, SmcError } from "@smc/store/errors";
@@ -14,6 +14,7 @@ import {
   inspectData,
   type KnownData,
   listBackbones,
+  previewBatch,
   resolveSpec,
   train,
   type TrainEvent,
@@ -105,6 +106,8 @@ async function answer(asked: unknown): Promise<unknown> {
   const { signal } = new AbortController();
   if (mode === "check") return (asked as unknown[]).map(check);
   if (mode === "inspect") return inspectData(asked, { inputDir, signal, show: Number(word) });
+  if (mode === "batch")
+    return previewBatch(asked, { inputDir, outputDir: word, count: Number(more), signal });
   if (mode === "backbones") return listBackbones();
   if (mode === "eval") {
     const wanted = more === "validation" ? "validation" : "all";

@@ -1,8 +1,10 @@
 /** Who runs jobs: the daemon. The store has no processes, it knows jobs as records. */
+import type { Call } from "../call.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import type { Repository } from "../repository.ts";
 import type { JobRecord, JobSpec, JobState } from "./job-record.ts";
+import type { PreviewImage } from "./preview-batch.ts";
 
 export interface QueueState {
   /** Jobs that may run at the same time. */
@@ -62,6 +64,12 @@ export interface JobsPlace {
 export interface TrainPlace extends JobsPlace {
   /** What the engine "tfjs" says of each of these, which may name a data set or a file of that revision. */
   checkSettings(all: readonly Settings[], revision: string): Promise<readonly CheckedSettings[]>;
+  /** Has the engine "tfjs" write what it would see of data below `root` into `output`. */
+  previewBatch(
+    spec: string,
+    options: { root: string; output: string; count: number },
+    call: Call,
+  ): Promise<readonly PreviewImage[]>;
 }
 
 /** The whole spec of the engine "tfjs" as JSON, or what is wrong. */

@@ -1,5 +1,6 @@
 /** What a person asks to be trained. Pure. */
 import type { Answer } from "../registry/change-role.ts";
+import type { PreviewWish } from "./preview-batch.ts";
 
 export interface TrainOptions {
   /** What the job works on; HEAD when left out. */
@@ -38,6 +39,8 @@ export interface TrainOptions {
    * program `smc.train.yaml` of the worktree is read, if it is there.
    */
   readonly config?: string;
+  /** For "tfjs": makes no job, but these images of what the first batch of the training would be. */
+  readonly preview?: PreviewWish;
   /** A job of the name that was configured otherwise must be answered "yes"; "plan" makes no job. */
   readonly answer?: Answer;
 }

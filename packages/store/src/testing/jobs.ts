@@ -48,5 +48,6 @@ export function idlePlace(bench: Bench): IdlePlace {
     records,
     openRepository: () => Promise.resolve(owned(bench)),
     checkSettings,
+    previewBatch: () => Promise.resolve([]),
   };
 }

@@ -60,7 +60,8 @@ export interface KnownData {
   readonly outputs?: number;
 }
 
-export interface BackbonePlace extends FilesPlace, Pick<TrainPlace, "queue" | "checkSettings"> {
+export interface BackbonePlace
+  extends FilesPlace, Pick<TrainPlace, "queue" | "checkSettings" | "previewBatch"> {
   readonly kinds: (call: Call) => Promise<readonly BackboneKind[]>;
   /** Settings of a training, `data.kind` in place of `data`. Throws PATH_NOT_FOUND for a model that is not there. */
   readonly describe: (

@@ -1,16 +1,15 @@
 /** `smc export`: the trained model of a version as files that other programs run. */
-import { dirname, join } from "node:path";
-import { DigestCounter, readSteady } from "../backup/digests.ts";
+import { join } from "node:path";
 import type { Call } from "../call.ts";
 import { dataHere } from "../data/data-here.ts";
 import type { Settings } from "../data/data-file.ts";
 import { SmcError } from "../errors.ts";
-import { createFolder, removeFile } from "../fs.ts";
+import { createFolder } from "../fs.ts";
 import { withTrainedModel } from "../jobs/trained-model.ts";
-import { type FilesPlace, kindAt, pathOf } from "../layout/folders.ts";
-import { assertFree, writeNewFile } from "../new-file.ts";
+import { type FilesPlace, pathOf } from "../layout/folders.ts";
+import { placeFiles } from "../layout/place-files.ts";
+import { assertFree } from "../new-file.ts";
 import type { Digest } from "../objects/digest.ts";
-import { show } from "../show.ts";
 
 export type ExportFormat = "onnx" | "tfjs";
 const EXPORT_FORMATS: readonly ExportFormat[] = ["onnx", "tfjs"];
@@ -18,7 +17,6 @@ const FILES: Readonly<Record<ExportFormat, readonly string[]>> = {
   onnx: ["model.onnx"],
   tfjs: ["tfjs/group1-shard1of1.bin", "tfjs/model.json"],
 };
-const FOLDER_MODE = 0o777;
 
 /** What the trainer has written, and how near it is to what it computes itself. */
 export interface ExportedModel {
@@ -91,42 +89,12 @@ export async function exportModel(
       await createFolder(aside);
       const asked = { root: place.root, model: path, output: aside, formats };
       const exported = await place.exportModel(settings, asked, call);
-      await placeFiles(exported, { aside, output, force }, call);
+      await placeFiles(
+        exported.formats.flatMap(({ files }) => files),
+        { aside, output, force },
+        call,
+      );
       return { commit, folder, output, ...exported };
     },
   });
-}
-
-/** Takes away again what was new when one of them cannot be written. */
-async function placeFiles(
-  { formats }: ExportedModel,
-  { aside, output, force }: { aside: string; output: string; force: boolean },
-  call: Call,
-): Promise<void> {
-  const made: string[] = [];
-  try {
-    for (const { path, sha256 } of formats.flatMap(({ files }) => files)) {
-      const target = join(output, path);
-      const isNew = (await kindAt(target)) === undefined;
-      await createFolder(dirname(target), { mode: FOLDER_MODE });
-      await writeNewFile(target, { force }, async (file) => {
-        const counter = new DigestCounter();
-        let at = 0;
-        for await (const piece of counter.count(readSteady(join(aside, path), call), call)) {
-          await file.write(piece, at);
-          at += piece.length;
-        }
-        if (counter.end().sha256 === sha256) return;
-        throw new SmcError(
-          "IO_FAILED",
-          `'${show(path)}' was not read as it was written; no new file was left`,
-        );
-      });
-      if (isNew) made.push(target);
-    }
-  } catch (error) {
-    // What failed first is what is told.
-    for (const path of made) await removeFile(path).catch(() => undefined);
-    throw error;
-  }
 }

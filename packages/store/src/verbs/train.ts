@@ -21,6 +21,7 @@ import {
   type MergedConfig,
   mergeConfig,
 } from "../jobs/train-config.ts";
+import { type PreviewedBatch, type PreviewWish, previewBatch } from "../jobs/preview-batch.ts";
 import { readTrainFile } from "../jobs/train-file.ts";
 import type { TrainOptions } from "../jobs/train-options.ts";
 import { checkSpec } from "../jobs/train-spec.ts";
@@ -43,6 +44,8 @@ export interface TrainResult {
   /** The last job of the name in the repository, and what was otherwise with it. */
   readonly previous: string | null;
   readonly changes: readonly TrainingChange[];
+  /** Null where none was asked for. */
+  readonly previewed: PreviewedBatch | null;
 }
 
 const ID_BYTES = 4;
@@ -84,8 +87,15 @@ export async function train(place: TrainPlace, options: TrainOptions, call: Call
     configText: configText(config),
     previous: previous?.id ?? null,
     changes,
+    previewed: null,
   };
-  const { answer } = options;
+  const { answer, preview } = options;
+  if (preview !== undefined)
+    return {
+      job: null,
+      ...told,
+      previewed: await lookAhead(place, { repository, record, wish: preview }, call),
+    };
   if (answer === "plan") return { job: null, ...told };
   if (changes.length > 0 && answer === undefined) throw notConfirmed(record, told);
   if (answer === "no") {
@@ -100,6 +110,18 @@ export async function train(place: TrainPlace, options: TrainOptions, call: Call
   if (changes.length > 0) await note(repository, changesText(record, changes));
   const jobs = records.map((each) => cardOf(place.store.path, each));
   return { job: jobs[0] ?? null, ...told, jobs, group: record.group?.id ?? null };
+}
+
+/** Throws USAGE for a program, of which nobody knows what it sees. */
+function lookAhead(
+  place: TrainPlace,
+  { repository, record, wish }: { repository: Repository; record: JobRecord; wish: PreviewWish },
+  call: Call,
+): Promise<PreviewedBatch> {
+  const [, spec] = record.spec.argv;
+  if (record.spec.engine !== "tfjs" || spec === undefined)
+    throw new SmcError("USAGE", "only the engine tfjs can tell what it would see; no job was made");
+  return previewBatch(place, { repository, spec, wish }, call);
 }
 
 /** One thing to be run: all of it, or one combination of a search. */
