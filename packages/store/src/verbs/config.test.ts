@@ -23,6 +23,7 @@ test("config() gets, sets, unsets and lists with origins", async () => {
       "checkout.symlinks=safe worktree",
       "daemon.idleMinutes=15 default",
       "init.defaultBranch=main default",
+      "jobs.outputMiB=0 default",
       "jobs.slots=1 default",
       "layout.folder=data/models default",
       "log.level=debug environment",
