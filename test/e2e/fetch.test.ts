@@ -15,7 +15,7 @@ test("smc fetch brings branches and tags and moves nothing of ours", async () =>
   await a.ok("push", "-q", "--all", "--tags");
   const text = await two.inClone("fetch");
   expect(text).toMatch(
-    /^From origin \(file:.*\)\n {2}Received {3}3 objects, .*\n {2}Verified {3}1 files {2}ok\n/,
+    /^From origin \(file:.*\)\n {2}Received {3}3 objects, .*\n {2}Verified {3}1 file {2}ok\n/,
   );
   for (const line of [
     `   ${short(first)}..${short(second)}  main -> origin/main\n`,

@@ -124,3 +124,32 @@ test(
     });
   },
 );
+
+test(
+  "a training of the engine tfjs stands still while it is paused, goes on at the next epoch, and is stopped with a commit",
+  { timeout: SLOW_MS },
+  async () => {
+    const settings = ["--set", "data.samples=200", "--epochs", "10000", "--backbone", "mlp", "--name", "own"];
+    await box.ok("train", "-d", "--engine", "tfjs", "--data", "digits", ...settings);
+    const epochs = async (): Promise<number[]> =>
+      ((await box.json<JobsResult>("jobs", "epochs", "own")).points ?? []).map(({ epoch }) => epoch);
+    while ((await epochs()).length < 3);
+    await box.ok("jobs", "pause", "own");
+    const { transitions } = await card("own");
+    const keeper = /process (\d+)/.exec(transitions.map(({ why }) => why).join(" "))?.[1] ?? "";
+    const program = Number(readFileSync(`/proc/${keeper}/task/${keeper}/children`, "utf8").trim());
+    await settled([program], true);
+    // What it had told before is taken by now: its keeper is not paused.
+    let seen = await epochs();
+    for (let again = await epochs(); again.length > seen.length; again = await epochs()) seen = again;
+    for (const _ of [1, 2, 3]) expect(await epochs()).toEqual(seen);
+    await box.ok("jobs", "resume", "own");
+    while ((await epochs()).length < seen.length + 3);
+    await box.ok("jobs", "stop", "own");
+    await box.smc(["jobs", "wait", "own"]);
+    const told = await epochs();
+    expect(told).toEqual(told.map((_, at) => at + 1));
+    expect((await card("own")).state).toBe("stopped");
+    expect(await box.ok("ls-tree", "jobs/own")).toContain("model.safetensors");
+  },
+);

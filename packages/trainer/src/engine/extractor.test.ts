@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { png } from "../testing/images.ts";
-import { flatModel, meansModel } from "../testing/onnx.ts";
+import { externalModel, flatModel, meansModel } from "../testing/onnx.ts";
 import { refusal, type Scene, trainIn, withScene } from "../testing/scene.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { type ExtractorSpec, extractFeatures } from "./extractor.ts";
@@ -68,11 +68,12 @@ test("extractFeatures() refuses models that cannot be run, that take other sampl
       return `${code} ${message}`;
     };
     const whole = meansModel();
-    expect(await refused(whole.subarray(0, 60))).toMatch(
-      /^FILE_MALFORMED the backbone 'm.onnx': it cannot be run/,
-    );
+    const cut = await refused(whole.subarray(0, 60));
+    expect(cut).toMatch(/^FILE_MALFORMED the backbone 'm.onnx': it is truncated/);
     expect(await refused(whole.subarray(0, 60), { output: "flat" })).toContain("it is truncated");
     expect(await refused(Buffer.from("no model"))).toContain("FILE_MALFORMED");
+    const strange = Buffer.from(whole.toString("latin1").replace("MatMul", "MatMux"), "latin1");
+    expect(await refused(strange)).toMatch(/^FILE_MALFORMED the backbone 'm.onnx': it cannot be run: /);
     expect(await refused(whole, { output: "x" })).toContain('no node of it gives "x"');
     expect(await refused(meansModel([Number.NaN, 0, 0, 0, 0, 0]))).toContain("it gives NaN for sample 0");
     expect(await refused(flatModel([undefined, 3, 1, 2], 10))).toContain(
@@ -84,6 +85,30 @@ test("extractFeatures() refuses models that cannot be run, that take other sampl
     expect(await refused(flatModel([4, 3, 1, 2]))).toContain("it takes 4 samples at once");
     expect((await refusal(() => featuresIn(scene, { file: "../out" }))).code).toBe("UNSAFE_PATH");
     expect((await refusal(() => featuresIn(scene, { file: "none.onnx" }))).code).toBe("PATH_NOT_FOUND");
+  });
+});
+
+test("extractFeatures() takes weights from files beside the model, and refuses those that are not there", async () => {
+  await withScene(async (scene) => {
+    const { model, weights } = externalModel("w/m.data", 12);
+    await scene.write("models/m.onnx", model);
+    const refused = async (): Promise<{ code: string; message: string }> =>
+      refusal(() => featuresIn(scene, { file: "models/m.onnx" }));
+    expect(await refused()).toMatchObject({
+      code: "PATH_NOT_FOUND",
+      message: expect.stringContaining("'models/w/m.data' of backbone.file") as string,
+    });
+    await scene.write("models/w/m.data", weights);
+    expect(await featuresIn(scene, { file: "models/m.onnx" })).toEqual([1, 0, 0.6, 1]);
+    expect(await featuresIn(scene, { file: "models/m.onnx", output: "flat" })).toEqual([
+      1, 0, 0, 0, 0.4, 0.6,
+    ]);
+    await scene.write("models/w/m.data", weights.subarray(0, -1));
+    expect((await refused()).message).toContain("its weights 'models/w/m.data' are truncated");
+    await scene.write("models/m.onnx", externalModel("../../out", 0).model);
+    expect((await refused()).code).toBe("UNSAFE_PATH");
+    await scene.write("models/m.onnx", externalModel("", 0).model);
+    expect((await refused()).message).toContain('it does not say where the weights "w" are');
   });
 });
 

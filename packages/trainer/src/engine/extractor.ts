@@ -3,7 +3,9 @@
  * WebAssembly, on one thread.
  */
 import { createHash } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open, readFile, stat } from "node:fs/promises";
+import { posix } from "node:path";
 import { fromErrno, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-web";
@@ -12,6 +14,7 @@ import { insidePath } from "../data/load.ts";
 import { resizeTo } from "../data/pixels.ts";
 import { sizeOf } from "./network.ts";
 import { withOutput } from "./onnx-outputs.ts";
+import { type ReadWeights, withWeights } from "./onnx-weights.ts";
 
 const FILE_BYTES_MAX = 1024 * 1024 * 1024;
 /** Samples that are computed at once, where the model takes more than one. */
@@ -73,7 +76,8 @@ export async function extractFeatures(
 ): Promise<{ data: Dataset; card: ExtractorCard }> {
   const refuse = (why: string): SmcError => fault(spec, why);
   const { bytes, sha256 } = await readModel(await insidePath(inputDir, spec.file, "backbone.file"), spec);
-  const wanted = spec.output === undefined ? bytes : withOutput(bytes, spec.output, refuse);
+  const whole = await withWeights(bytes, weightsIn(inputDir, { spec, modelBytes: bytes.length }), refuse);
+  const wanted = spec.output === undefined ? whole : withOutput(whole, spec.output, refuse);
   const ort = await import("onnxruntime-web");
   // Threads of WebAssembly add up in any order; and one is what the trainer has, too.
   ort.env.wasm.numThreads = 1;
@@ -108,19 +112,46 @@ export async function extractFeatures(
 
 function fault({ file }: ExtractorSpec, why: string): SmcError {
   return new SmcError("FILE_MALFORMED", `the backbone '${show(file)}': ${why}; nothing was trained`, {
-    hint: 'it must be an ONNX model with its weights inside; see "smc inspect"',
+    hint: 'it must be an ONNX model; see "smc inspect"',
   });
+}
+
+function tooLarge({ file }: ExtractorSpec, sizeBytes: number): SmcError {
+  return new SmcError(
+    "LIMIT_EXCEEDED",
+    `the backbone '${show(file)}' has ${sizeBytes} bytes, more than ${FILE_BYTES_MAX}; nothing was trained`,
+  );
+}
+
+/** Weights lie below the inputs, as seen from the folder of the model. */
+function weightsIn(
+  inputDir: string,
+  { spec, modelBytes }: { spec: ExtractorSpec; modelBytes: number },
+): ReadWeights {
+  let allBytes = modelBytes;
+  return async (location, { offset, length }) => {
+    const path = posix.join(posix.dirname(spec.file), location);
+    try {
+      await using file = await open(await insidePath(inputDir, path, "backbone.file"), constants.O_RDONLY);
+      const { size } = await file.stat();
+      const wanted = length ?? Math.max(0, size - offset);
+      allBytes += wanted;
+      if (allBytes > FILE_BYTES_MAX) throw tooLarge(spec, allBytes);
+      if (offset + wanted > size) throw fault(spec, `its weights '${show(path)}' are truncated`);
+      const bytes = Buffer.alloc(wanted);
+      await file.read(bytes, 0, wanted, offset);
+      return bytes;
+    } catch (error) {
+      throw fromErrno(error, `cannot read the weights '${show(path)}' of the backbone '${show(spec.file)}'`);
+    }
+  };
 }
 
 async function readModel(path: string, spec: ExtractorSpec): Promise<{ bytes: Buffer; sha256: string }> {
   let bytes: Buffer;
   try {
     const { size } = await stat(path);
-    if (size > FILE_BYTES_MAX)
-      throw new SmcError(
-        "LIMIT_EXCEEDED",
-        `the backbone '${show(spec.file)}' has ${size} bytes, more than ${FILE_BYTES_MAX}; nothing was trained`,
-      );
+    if (size > FILE_BYTES_MAX) throw tooLarge(spec, size);
     bytes = await readFile(path);
   } catch (error) {
     throw fromErrno(error, `cannot read the backbone '${show(spec.file)}'`);

@@ -4,7 +4,7 @@
  * outputs; of a node 2 are names of outputs; of an output 1 is its name. Pure.
  */
 
-const MODEL_GRAPH = 7;
+export const MODEL_GRAPH = 7;
 const GRAPH_NODE = 1;
 const GRAPH_OUTPUT = 12;
 const NODE_OUTPUT = 2;
@@ -24,7 +24,7 @@ interface Field {
 }
 
 /** Throws what `refuse` makes of the reason. */
-function* fieldsOf(message: Buffer, refuse: (why: string) => Error): Generator<Field> {
+export function* fieldsOf(message: Buffer, refuse: (why: string) => Error): Generator<Field> {
   let at = 0;
   const varint = (): number => {
     let value = 0;
@@ -62,7 +62,7 @@ export function varintOf(value: number): number[] {
   }
 }
 
-function bytesField(number: number, content: Uint8Array): Buffer {
+export function bytesField(number: number, content: Uint8Array): Buffer {
   return Buffer.concat([
     Buffer.from([...varintOf(number * 8 + BYTES), ...varintOf(content.length)]),
     content,

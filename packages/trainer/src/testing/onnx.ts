@@ -45,6 +45,30 @@ export function meansModel(weights: readonly number[] = [1, 0, 0, 1, 1, 1]): Buf
   ]);
 }
 
+/** The same model with its weights in a file of this name, behind `offset` other bytes. */
+export function externalModel(location: string, offset: number): { model: Buffer; weights: Buffer } {
+  const weights = Buffer.from(Float32Array.from([1, 0, 0, 1, 1, 1]).buffer);
+  const pair = (name: string, text: string): Buffer =>
+    field(13, Buffer.concat([field(1, name), field(2, text)]));
+  const places = [
+    pair("location", location),
+    pair("offset", String(offset)),
+    pair("length", String(weights.length)),
+  ];
+  const kept = [field(1, 3), field(1, 2), field(2, FLOAT), field(8, "w"), ...places, field(14, 1)];
+  return {
+    model: model([
+      node("GlobalAveragePool", ["x"], "mean"),
+      node("Flatten", ["mean"], "flat"),
+      node("MatMul", ["flat", "w"], "y"),
+      field(5, Buffer.concat(kept)),
+      field(11, value("x", [undefined, 3, undefined, undefined])),
+      field(12, value("y", [undefined, 2])),
+    ]),
+    weights: Buffer.concat([Buffer.alloc(offset, 7), weights]),
+  };
+}
+
 /** Gives what it takes as one row. */
 export function flatModel(shape: readonly (number | undefined)[], type = FLOAT): Buffer {
   const output = value("y", [shape[0], undefined], type);
