@@ -37,6 +37,7 @@ export const SETTING_OPTIONS = {
     summary: "changed copies: flip, rotate=10, crop=2, color=0.1, mixup=0.2",
     group: LEARNS,
   },
+  workers: { type: "string", value: "N", summary: "threads that decode images (1)", group: LEARNS },
   "preview-batch": {
     type: "integer",
     value: "N",
@@ -68,7 +69,7 @@ export const SETTING_OPTIONS = {
   mode: { type: "string", value: "min|max", summary: "of the early stop: which way is better", group: ENDS },
   "restore-best": {
     type: "boolean",
-    summary: "of the early stop: give the weights of the best epoch (as it does)",
+    summary: "of the early stop: give the weights of the best epoch (the default)",
     group: ENDS,
   },
   callback: {
@@ -86,7 +87,7 @@ export const SETTING_OPTIONS = {
   },
   "terminate-on-nan": {
     type: "boolean",
-    summary: "end when the loss is no number (as it does)",
+    summary: "end when the loss is no number (the default)",
     group: ENDS,
   },
 } as const satisfies OptionSpecs;
@@ -100,6 +101,7 @@ const SETTINGS = {
   lr: "lr",
   optimizer: "optimizer.name",
   seed: "seed",
+  workers: "data.workers",
   callback: "callbacks",
   "early-stop": "earlyStop.metric",
   patience: "earlyStop.patience",

@@ -56,6 +56,7 @@ export const TrainSpecSchema = fields({
     channels: Type.Enum([1, 3], { default: 3 }),
     samples: Type.Optional(Type.Integer({ minimum: 2, maximum: 10_000_000 })),
     normalize: choice(["scale", "standard", "none"], "scale"),
+    workers: whole(1, 16, 1),
   }),
   validation: Type.Number({ minimum: 0, maximum: 0.9, default: 0.2 }),
   // Absent: that of the run. A data set has one, so that all trainings keep the same samples aside.

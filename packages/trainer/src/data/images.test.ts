@@ -1,10 +1,12 @@
 import { mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
+import { threadId } from "node:worker_threads";
 import { expect, test } from "vitest";
 import { type Color, jpg, png } from "../testing/images.ts";
 import { refusal, type Scene, withScene } from "../testing/scene.ts";
 import { resolveSpec } from "../spec.ts";
 import type { Dataset } from "./dataset.ts";
+import { ImageThreads } from "./image-threads.ts";
 import { loadData } from "./load.ts";
 
 const RED: Color = [255, 0, 0, 255];
@@ -106,5 +108,35 @@ test("data.path may not lead out of the folder of inputs", async () => {
       expect((await refusal(() => load(scene, { path }))).code).toBe("UNSAFE_PATH");
     }
     expect((await refusal(() => load(scene, { path: "none" }))).code).toBe("PATH_NOT_FOUND");
+  });
+});
+
+test("S1.16 --workers: threads decode, and the samples are the same in the same order", async () => {
+  await withScene(async (scene) => {
+    for (const at of Array.from({ length: 12 }, (_, index) => index)) {
+      await scene.write(`a/${at}.png`, png(8 + at, 6, [at * 20, 9, 200, 255]));
+      await scene.write(`b/${at}.jpg`, jpg(9, 8 + at, [9, at * 20, 90, 255]));
+    }
+    const alone = await load(scene, { workers: 1 }, 8);
+    const together = await load(scene, { workers: 3 }, 8);
+    expect(together).toEqual(alone);
+    await scene.write("a/5.png", Buffer.from("no picture"));
+    const told = async (workers: number): Promise<string> =>
+      (await refusal(() => load(scene, { workers }, 8))).message;
+    expect(await told(3)).toContain("'a/5.png' is truncated or no image");
+    expect(await told(3)).toBe(await told(1));
+  });
+});
+
+test("S1.16 ImageThreads decodes in as many threads as it has, more than one at a time", async () => {
+  await using threads = new ImageThreads(3);
+  const form = { channels: 3, inputSize: 16 };
+  const bytes = png(200, 200, RED);
+  const answers = await Promise.all(Array.from({ length: 9 }, () => threads.decode({ bytes, form })));
+  expect(new Set(answers.map(({ thread }) => thread)).size).toBe(3);
+  expect(answers.every(({ thread }) => thread !== threadId)).toBe(true);
+  for (const { pixels } of answers) expect(pixels).toMatchObject({ width: 16, height: 16, channels: 3 });
+  expect(await threads.decode({ bytes: Buffer.from("x"), form })).toMatchObject({
+    why: expect.any(String) as string,
   });
 });

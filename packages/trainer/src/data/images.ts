@@ -3,20 +3,20 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SmcError, fromErrno } from "@smc/store/errors";
 import { show } from "@smc/store/show";
-import jpeg from "jpeg-js";
-import { PNG } from "pngjs";
 import { assertFits, CLASSES_MAX, type Dataset, dataError, limitError, SAMPLES_MAX } from "./dataset.ts";
-import { type Pixels, resize, withChannels } from "./pixels.ts";
+import { decodeImage, type ImageForm } from "./decode-image.ts";
+import { ImageThreads } from "./image-threads.ts";
+import type { Pixels } from "./pixels.ts";
 import type { Problems } from "./problems.ts";
 
 const FILE_BYTES_MAX = 64 * 1024 * 1024;
-const PIXELS_MAX = 50_000_000;
-const DECODER_MEMORY_MIB = 1024;
+/** Images that are on their way for each thread: read from the disk, or decoded and not yet taken. */
+const AHEAD = 2;
 
-export interface ImageOptions {
-  readonly channels: number;
-  /** Every image is brought to this width and height; absent: they must have one size. */
-  readonly inputSize: number | undefined;
+/** Without an input size the images must have one size. */
+export interface ImageOptions extends ImageForm {
+  /** Threads that decode; with 1 it is this one. */
+  readonly workers: number;
   /** At most this many images, the first of each class in turn. */
   readonly samples: number | undefined;
   readonly signal: AbortSignal;
@@ -38,13 +38,18 @@ export async function readImages(folder: string, options: ImageOptions): Promise
   let shape: readonly [number, number, number] | undefined;
   let features = new Uint8Array(0);
   const good: ImageFile[] = [];
-  for (const file of files) {
+  await using threads = options.workers > 1 ? new ImageThreads(options.workers) : undefined;
+  const read = (file: ImageFile): Promise<ReadImage> => readImage(folder, { file, options, threads });
+  for await (const { file, image, why } of inOrder(
+    files,
+    (threads === undefined ? 1 : options.workers) * AHEAD,
+    read,
+  )) {
     const { name } = file;
-    options.signal.throwIfAborted();
-    const pixels = await readPixels(join(folder, name), name, problems);
-    if (pixels === undefined) continue;
-    const decoded = withChannels(pixels, options.channels);
-    const image = options.inputSize === undefined ? decoded : resize(decoded, options.inputSize);
+    if (image === undefined) {
+      problems.addSample(`'${show(name)}' is truncated or no image: ${show(why ?? "", 200)}`);
+      continue;
+    }
     if (shape === undefined) {
       shape = [image.height, image.width, image.channels];
       assertFits(files.length, image.data.length);
@@ -107,42 +112,57 @@ async function entries(folder: string): Promise<import("node:fs").Dirent[]> {
   }
 }
 
-/** Undefined for a file that is no image. */
-async function readPixels(path: string, name: string, problems: Problems): Promise<Pixels | undefined> {
+interface ReadImage {
+  readonly file: ImageFile;
+  /** Absent: it is no image. */
+  readonly image?: Pixels;
+  readonly why?: string;
+}
+
+/** Throws what reading the file throws. */
+async function readImage(
+  folder: string,
+  { file, options, threads }: { file: ImageFile; options: ImageOptions; threads: ImageThreads | undefined },
+): Promise<ReadImage> {
+  const { name } = file;
+  const { signal, channels, inputSize } = options;
+  signal.throwIfAborted();
   let bytes: Buffer;
   try {
+    const path = join(folder, name);
     const { size } = await stat(path);
     if (size > FILE_BYTES_MAX) throw limitError(`a file '${show(name)}' of ${size} bytes`, FILE_BYTES_MAX);
     bytes = await readFile(path);
   } catch (error) {
     throw fromErrno(error, `cannot read '${show(name)}'`);
   }
+  const form = { channels, inputSize };
+  if (threads !== undefined) {
+    const { pixels, why } = await threads.decode({ bytes, form });
+    return pixels === undefined ? { file, why: why ?? "" } : { file, image: pixels };
+  }
   try {
-    return decode(bytes);
+    return { file, image: decodeImage(bytes, form) };
   } catch (error) {
     if (error instanceof SmcError) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    problems.addSample(`'${show(name)}' is truncated or no image: ${show(why, 200)}`);
-    return undefined;
+    return { file, why: error instanceof Error ? error.message : String(error) };
   }
 }
 
-const PNG_HEAD = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-
-/** By what the file is, not by its name. Throws what the decoder says. */
-function decode(bytes: Buffer): Pixels {
-  if (bytes.subarray(0, PNG_HEAD.length).equals(PNG_HEAD)) {
-    // A few bytes may claim a picture that no memory holds; width and height stand first.
-    const pixels = bytes.length < 24 ? 0 : bytes.readUInt32BE(16) * bytes.readUInt32BE(20);
-    if (pixels > PIXELS_MAX) throw new Error(`it claims ${pixels} pixels, more than ${PIXELS_MAX}`);
-    const { width, height, data } = PNG.sync.read(bytes);
-    return { width, height, channels: 4, data };
+/** The results in the order of the items, of which so many are worked on at a time. */
+async function* inOrder<T, R>(
+  items: readonly T[],
+  ahead: number,
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<R> {
+  const running: Promise<R>[] = [];
+  for (let at = 0; at < items.length || running.length > 0;) {
+    for (; at < items.length && running.length < ahead; at += 1) {
+      const begun = work(items[at] as T);
+      // It is looked at in its turn; until then nobody waits for it.
+      begun.catch(() => undefined);
+      running.push(begun);
+    }
+    yield (await running.shift()) as R;
   }
-  const { width, height, data } = jpeg.decode(bytes, {
-    useTArray: true,
-    tolerantDecoding: false,
-    maxResolutionInMP: PIXELS_MAX / 1e6,
-    maxMemoryUsageInMB: DECODER_MEMORY_MIB,
-  });
-  return { width, height, channels: 4, data };
 }

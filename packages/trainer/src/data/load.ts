@@ -30,6 +30,7 @@ export async function loadData(
         return readImages(path, {
           channels: data.channels,
           inputSize: backbone.inputSize,
+          workers: data.workers,
           samples,
           signal,
           problems,
