@@ -75,10 +75,12 @@ test("S3.22 smc data status counts the samples that the champion has not seen, a
   expect(await status()).toMatchObject({ newSamples: 0, isReady: false, isUnchanged: true });
   box.write("rows.csv", rows(14));
   expect(await status()).toMatchObject({ newSamples: 4, isReady: false, isUnchanged: false });
+  expect((await box.smc(["data", "status", "rows", "--ready"])).code).toBe(1);
   box.write("rows.csv", rows(15));
   expect(await box.ok("data", "status", "rows")).toMatch(
     /^NAME +SAMPLES +PROBLEMS +NEW\/NEEDED +STATE\nrows +15 +0 +5\/5 +ready +changed since the last check\n$/,
   );
+  expect((await box.smc(["data", "status", "rows", "--ready"])).code).toBe(0);
   box.write("rows.csv", `${rows(16)}\nNaN,1,odd\n`);
   expect(await status()).toMatchObject({ newSamples: 6, isReady: false });
 });

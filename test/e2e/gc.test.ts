@@ -15,7 +15,7 @@ interface Result {
   readonly emptied: { readonly epochs: readonly string[] };
 }
 
-test("smc gc takes away a deleted branch once its reflog is old, and smc undelete brings it back", async () => {
+test("ask 14 smc gc takes away a deleted branch once its reflog is old, and smc undelete brings it back", async () => {
   await box.commit("kept", { a: "kept\n" });
   await box.ok("branch", "try");
   await box.ok("switch", "try");
@@ -26,6 +26,9 @@ test("smc gc takes away a deleted branch once its reflog is old, and smc undelet
   const plan = await box.json<Result>("gc", "-n", "--older-than", "0");
   expect(plan).toMatchObject({ dryRun: true, dead: { commits: 1, chunks: 1 } });
   expect(plan.freedBytes).toBeGreaterThan(0);
+  expect(await box.ok("gc", "-n", "--older-than", "0")).toMatch(
+    /^would be freed: \d[\d.]* \w+ \(\d+ packs?\)$/m,
+  );
   const { stdout } = await box.smc(["gc", "--older-than", "0"]);
   expect(stdout).toMatch(/needed by nothing: 1 commit, 1 tree, 0 tags, 1 chunk\n/);
   expect(stdout).toMatch(/"smc undelete" brings it back until \d{4}-\d\d-\d\d \d\d:\d\d UTC/);

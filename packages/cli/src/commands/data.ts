@@ -21,7 +21,7 @@ export const command = defineCommand({
     "data [list]",
     "data add NAME PATH [--set K=V ...] [--needed N] [--description TEXT] [--force]",
     "data validate [NAME ...]",
-    "data status [NAME ...]",
+    "data status [NAME ...] [--ready]",
     "data preview NAME [--count N]",
     "data rm NAME",
   ],
@@ -47,6 +47,7 @@ export const command = defineCommand({
     needed: { type: "string", value: "N", summary: "add: new samples that are worth a training (1)" },
     description: { type: "string", value: "TEXT", summary: "add: what it is" },
     force: { type: "boolean", summary: "add: replace the entry, and the copy of a package" },
+    ready: { type: "boolean", summary: "status: end with 1 unless each has the new samples that it needs" },
     count: { type: "string", short: "n", value: "N", summary: "preview: so many samples, 64 at most (4)" },
   },
   digits: "count",
@@ -55,6 +56,7 @@ export const command = defineCommand({
     ["smc data validate", "all that is wrong with all of them"],
     ["smc data preview cats -n 8", "look at some of them"],
     ["smc train --engine tfjs --data cats --backbone tiny-cnn", "learn from it"],
+    ["smc data status cats --ready", "is there enough for another training?"],
   ],
   run: (context, { words, rest, options }) => {
     const [word = "list", ...more] = [...words, ...(rest ?? [])];
@@ -62,6 +64,8 @@ export const command = defineCommand({
     const { set, needed, description, force, count } = options;
     const isAdding = set.length > 0 || needed !== undefined || description !== undefined || force;
     if (action !== "add" && isAdding) throw new SmcError("USAGE", "these options go with smc data add");
+    if (options.ready && action !== "status")
+      throw new SmcError("USAGE", "--ready goes with smc data status");
     if (action !== "preview" && count !== undefined)
       throw new SmcError("USAGE", "--count goes with smc data preview");
     if (action === "list" && more.length > 0)
@@ -88,10 +92,11 @@ export const command = defineCommand({
     if (action === "status") for (const row of sets) printProblems(row, out, true);
   },
   quiet: ({ sets }) => sets.map(({ name }) => name),
-  exitCode: ({ action, sets }) =>
-    (action === "add" || action === "validate") && sets.some((row) => (row.report?.problemCount ?? 0) > 0)
-      ? 1
-      : 0,
+  exitCode: ({ action, sets }, { options }) => {
+    if (options.ready) return sets.length > 0 && sets.every(({ isReady }) => isReady === true) ? 0 : 1;
+    const isCheck = action === "add" || action === "validate";
+    return isCheck && sets.some((row) => (row.report?.problemCount ?? 0) > 0) ? 1 : 0;
+  },
 });
 
 function parseCount(option: string, text: string): number {
