@@ -212,6 +212,8 @@ export interface PackProblem {
 
 /** Almost every record fits; the others get memory of their own. */
 const VERIFY_BYTES = recordBytes(CHUNK_BYTES_MAX);
+/** Used again by the next pack: what is made anew for each takes room until the thread collects garbage. */
+let verifyMemory: Uint8Array | undefined;
 
 export interface VerifyOptions {
   /** What the pack is called; the name of its file says so when it is left out. */
@@ -229,7 +231,8 @@ export interface VerifyOptions {
 /** Reads every byte of a pack: records, padding, footer. */
 export function verifyPackSync(path: string, options: VerifyOptions): PackProblem[] {
   const problems: PackProblem[] = [];
-  const memory = new Uint8Array(VERIFY_BYTES);
+  verifyMemory ??= new Uint8Array(VERIFY_BYTES);
+  const memory = verifyMemory;
   let fd: number | undefined;
   try {
     fd = openPack(path);
