@@ -266,21 +266,18 @@ test("of two that put one pack at the same time, the damaged one does not take t
 });
 
 test.for([
-  [0, false],
-  [60_000, true],
-] as const)(
-  "who puts a pack waits %i ms at most until it is verified: %s",
-  async ([verifyMsMax, isVerified]) => {
-    await withServed(async ({ a, server, folder }) => {
-      await a.commit({ "m.bin": randomBytes(MIB) });
-      const [large] = (await packsOf(a)).sort((x, y) => y.sizeBytes - x.sizeBytes) as [PackFile];
-      const place = join(folder, "apart");
-      const room = await QuarantineRoom.open(server, place);
-      const quarantine = new Quarantine({ store: server, room, folder: place, verifyMsMax });
-      const rules = { quotaBytes: 0, freeBytesMin: 0 };
-      expect(await quarantine.put(await incoming(large), rules, QUIET)).toBe(true);
-      expect(quarantine.pack(large.name)?.isVerified).toBe(isVerified);
-      expect(quarantine.unverified().size).toBe(isVerified ? 0 : 1);
-    });
-  },
-);
+  ["has no patience left: unverified", AbortSignal.abort(), false],
+  ["waits: verified", new AbortController().signal, true],
+] as const)("a pack of who %s", async ([, patience, isVerified]) => {
+  await withServed(async ({ a, server, folder }) => {
+    await a.commit({ "m.bin": randomBytes(MIB) });
+    const [large] = (await packsOf(a)).sort((x, y) => y.sizeBytes - x.sizeBytes) as [PackFile];
+    const place = join(folder, "apart");
+    const room = await QuarantineRoom.open(server, place);
+    const quarantine = new Quarantine({ store: server, room, folder: place, patience: () => patience });
+    const rules = { quotaBytes: 0, freeBytesMin: 0 };
+    expect(await quarantine.put(await incoming(large), rules, QUIET)).toBe(true);
+    expect(quarantine.pack(large.name)?.isVerified).toBe(isVerified);
+    expect(quarantine.unverified().size).toBe(isVerified ? 0 : 1);
+  });
+});
