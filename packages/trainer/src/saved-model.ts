@@ -7,10 +7,11 @@ import { show } from "@smc/store/show";
 import { type TProperties, Type } from "typebox";
 import type { Scaling } from "./data/batches.ts";
 import type { Dataset } from "./data/dataset.ts";
-import { type ExtractorCard, extractFeatures, LAYOUTS, PIXEL_RANGES } from "./engine/extractor.ts";
+import { type ExtractorCard, extractFeatures } from "./engine/extractor.ts";
 import { LOSSES, type LossName } from "./engine/losses.ts";
 import { Model, type NamedTensors } from "./engine/model.ts";
 import { type Layer, type Network, planNetwork } from "./engine/network.ts";
+import { LAYOUTS, PIXEL_RANGES } from "./onnx/session.ts";
 import { decodeTensors } from "./safetensors.ts";
 import { resolveSpec, type TrainSpec } from "./spec.ts";
 

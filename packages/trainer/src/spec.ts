@@ -6,10 +6,11 @@ import { type Static, type TProperties, Type } from "typebox";
 import { CSV, switchOn } from "./callbacks/names.ts";
 import { isAugmented } from "./data/augment.ts";
 import { BACKBONES, EXTRACTOR } from "./engine/backbones.ts";
-import { type ExtractorSpec, LAYOUTS, PIXEL_RANGES } from "./engine/extractor.ts";
+import type { ExtractorSpec } from "./engine/extractor.ts";
 import { LOSSES } from "./engine/losses.ts";
 import { OPTIMIZERS } from "./engine/optimizers.ts";
 import { SCHEDULES } from "./engine/schedule.ts";
+import { LAYOUTS, PIXEL_RANGES } from "./onnx/session.ts";
 
 const EPOCHS_MAX = 10_000;
 const TEXT_MAX = 4096;

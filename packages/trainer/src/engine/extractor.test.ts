@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { png } from "../testing/images.ts";
-import { externalModel, flatModel, meansModel } from "../testing/onnx.ts";
+import { DOUBLE, externalModel, flatModel, HALF, halfModel, meansModel } from "../testing/onnx.ts";
 import { refusal, type Scene, trainIn, withScene } from "../testing/scene.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { type ExtractorSpec, extractFeatures } from "./extractor.ts";
@@ -76,8 +76,8 @@ test("extractFeatures() refuses models that cannot be run, that take other sampl
     expect(await refused(strange)).toMatch(/^FILE_MALFORMED the backbone 'm.onnx': it cannot be run: /);
     expect(await refused(whole, { output: "x" })).toContain('no node of it gives "x"');
     expect(await refused(meansModel([Number.NaN, 0, 0, 0, 0, 0]))).toContain("it gives NaN for sample 0");
-    expect(await refused(flatModel([undefined, 3, 1, 2], 10))).toContain(
-      "it takes float16; float32 is needed",
+    expect(await refused(flatModel([undefined, 3, 1, 2], 2))).toContain(
+      "it takes uint8; float32, float16, float64 are possible",
     );
     expect(await refused(flatModel([undefined, 7]))).toMatch(
       /^CONFIG_INVALID .* takes samples of 7, the data have 1 x 2 x 3/,
@@ -85,6 +85,19 @@ test("extractFeatures() refuses models that cannot be run, that take other sampl
     expect(await refused(flatModel([4, 3, 1, 2]))).toContain("it takes 4 samples at once");
     expect((await refusal(() => featuresIn(scene, { file: "../out" }))).code).toBe("UNSAFE_PATH");
     expect((await refusal(() => featuresIn(scene, { file: "none.onnx" }))).code).toBe("PATH_NOT_FOUND");
+  });
+});
+
+test("extractFeatures() takes models of half and of double precision: inputs, weights and outputs", async () => {
+  await withScene(async (scene) => {
+    await scene.write("m.onnx", halfModel());
+    const near = (await featuresIn(scene, {})).map((value) => Math.round(value * 1e3) / 1e3);
+    expect(near).toEqual([1, 0, 0.6, 1]);
+    expect(await featuresIn(scene, { output: "flat", pixels: "raw" })).toEqual([255, 0, 0, 0, 102, 153]);
+    for (const type of [HALF, DOUBLE]) {
+      await scene.write("m.onnx", flatModel([1, 3, 1, 1], type));
+      expect(await featuresIn(scene, { pixels: "raw" })).toEqual([255, 0, 0, 0, 102, 153]);
+    }
   });
 });
 

@@ -3,7 +3,7 @@ import { SmcError } from "@smc/store/errors";
 import { type Layer, sizeOf } from "../engine/network.ts";
 import { NORM_EPSILON } from "../engine/ops.ts";
 import type { SavedModel } from "../saved-model.ts";
-import { OnnxGraph } from "./onnx-graph.ts";
+import { OnnxGraph } from "../onnx/graph.ts";
 
 export const ONNX_INPUT = "input";
 

@@ -1,6 +1,8 @@
 /** Small ONNX models for tests. Format: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
 
 const FLOAT = 1;
+export const HALF = 10;
+export const DOUBLE = 11;
 
 function field(number: number, content: number | string | Uint8Array): Buffer {
   if (typeof content === "number") return Buffer.from([number * 8, content]);
@@ -33,16 +35,26 @@ function model(graph: readonly Buffer[]): Buffer {
  * times `weights` of 3 × 2.
  */
 export function meansModel(weights: readonly number[] = [1, 0, 0, 1, 1, 1]): Buffer {
-  const raw = new Uint8Array(Float32Array.from(weights).buffer);
-  const tensor = Buffer.concat([field(1, 3), field(1, 2), field(2, FLOAT), field(8, "w"), field(9, raw)]);
+  return typedMeansModel(FLOAT, Float32Array.from(weights));
+}
+
+function typedMeansModel(type: number, weights: Float32Array | Uint16Array): Buffer {
+  const raw = new Uint8Array(weights.buffer);
+  const tensor = Buffer.concat([field(1, 3), field(1, 2), field(2, type), field(8, "w"), field(9, raw)]);
   return model([
     node("GlobalAveragePool", ["x"], "mean"),
     node("Flatten", ["mean"], "flat"),
     node("MatMul", ["flat", "w"], "y"),
     field(5, tensor),
-    field(11, value("x", [undefined, 3, undefined, undefined])),
-    field(12, value("y", [undefined, 2])),
+    field(11, value("x", [undefined, 3, undefined, undefined], type)),
+    field(12, value("y", [undefined, 2], type)),
   ]);
+}
+
+/** The same model with all numbers of half precision. */
+export function halfModel(): Buffer {
+  const ONE = 0x3c00;
+  return typedMeansModel(HALF, Uint16Array.from([ONE, 0, 0, ONE, ONE, ONE]));
 }
 
 /** The same model with its weights in a file of this name, behind `offset` other bytes. */

@@ -2,8 +2,6 @@
  * Messages of Protocol Buffers, as parts in a row: weights are not copied. Format:
  * https://protobuf.dev/programming-guides/encoding/
  */
-import { varintOf } from "../engine/onnx-outputs.ts";
-
 const VARINT = 0;
 const BYTES = 2;
 const FIXED32 = 5;
@@ -11,6 +9,19 @@ const FIXED32 = 5;
 export interface Message {
   readonly parts: readonly Uint8Array[];
   readonly length: number;
+}
+
+/** Whole fields as they are. */
+export function raw(...fields: readonly Uint8Array[]): Message {
+  return joined(fields);
+}
+
+function varintOf(value: number): number[] {
+  const bytes: number[] = [];
+  for (let rest = value; ; rest = Math.floor(rest / 128)) {
+    if (rest < 128) return [...bytes, rest];
+    bytes.push((rest % 128) + 128);
+  }
 }
 
 function joined(parts: readonly Uint8Array[]): Message {

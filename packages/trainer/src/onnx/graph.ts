@@ -10,9 +10,10 @@ import {
   messageField,
   numberField,
   textField,
-} from "./protobuf.ts";
+} from "./message.ts";
 
 const MODEL = { IR_VERSION: 1, PRODUCER_NAME: 2, GRAPH: 7, OPSET_IMPORT: 8, METADATA_PROPS: 14 } as const;
+const OPSET_FIELD = { DOMAIN: 1, VERSION: 2 } as const;
 const GRAPH = { NODE: 1, NAME: 2, INITIALIZER: 5, INPUT: 11, OUTPUT: 12 } as const;
 const NODE = { INPUT: 1, OUTPUT: 2, NAME: 3, OP_TYPE: 4, ATTRIBUTE: 5 } as const;
 const ATTRIBUTE = { NAME: 1, F: 2, I: 3, INTS: 8, TYPE: 20 } as const;
@@ -21,11 +22,11 @@ const TENSOR = { DIMS: 1, DATA_TYPE: 2, NAME: 8, RAW_DATA: 9 } as const;
 const DATA_TYPE = { FLOAT: 1, INT64: 7 } as const;
 const VALUE = { NAME: 1, TYPE: 2 } as const;
 const ENTRY = { KEY: 1, VALUE: 2 } as const;
-const OPSET_VERSION = 2;
 
 /** Read by every runtime since 2021. */
 const IR_VERSION = 7;
 const OPSET = 13;
+export const PRODUCER = "smc";
 
 /** A list is of whole numbers; `float` tells a number that is none. */
 export type Attribute = number | readonly number[] | { readonly float: number };
@@ -33,12 +34,38 @@ export type Attribute = number | readonly number[] | { readonly float: number };
 /** `undefined` stands for the number of samples. */
 export interface OnnxValue {
   readonly name: string;
-  readonly shape: readonly (number | undefined)[];
+  /** Undefined where nobody knows it before it is computed. */
+  readonly shape: readonly (number | undefined)[] | undefined;
+}
+
+/** What a model of others brings into a graph of ours. */
+export interface Embedded {
+  /** Of the graph: nodes in their order, and fields of any other kind. */
+  readonly nodes: readonly Message[];
+  readonly fields: readonly Message[];
+  /** Of the model. */
+  readonly modelFields: readonly Message[];
+  readonly irVersion: number;
+  /** By domain; "" are the operations of ONNX itself. */
+  readonly opsets: ReadonlyMap<string, number>;
 }
 
 export class OnnxGraph {
   readonly #nodes: Message[] = [];
   readonly #constants: Message[] = [];
+  readonly #prefix: string;
+  #embedded: Embedded | undefined;
+
+  /** `prefix`: of the names that are made here, where others may be taken. */
+  constructor(prefix = "") {
+    this.#prefix = prefix;
+  }
+
+  /** Takes up the nodes of a model of others, at this place in the order; one at most. */
+  embed(embedded: Embedded): void {
+    this.#nodes.push(...embedded.nodes.map((node) => messageField(GRAPH.NODE, node)));
+    this.#embedded = embedded;
+  }
 
   /** Adds an operation; gives the name of what it computes, `output` or a new one. */
   add(
@@ -46,7 +73,7 @@ export class OnnxGraph {
     inputs: readonly string[],
     { attributes = {}, output }: { attributes?: Readonly<Record<string, Attribute>>; output?: string } = {},
   ): string {
-    const name = output ?? `${kind}_${this.#nodes.length + 1}`;
+    const name = output ?? `${this.#prefix}${kind}_${this.#nodes.length + 1}`;
     const node = message(
       ...inputs.map((input) => textField(NODE.INPUT, input)),
       textField(NODE.OUTPUT, name),
@@ -82,18 +109,23 @@ export class OnnxGraph {
     outputs: readonly OnnxValue[];
     metadata: Readonly<Record<string, string>>;
   }): Buffer {
+    const { fields = [], modelFields = [], irVersion = 0, opsets = new Map() } = this.#embedded ?? {};
     const graph = message(
       ...this.#nodes,
       textField(GRAPH.NAME, "smc"),
       ...this.#constants,
+      ...fields,
       messageField(GRAPH.INPUT, valueOf(whole.input)),
       ...whole.outputs.map((output) => messageField(GRAPH.OUTPUT, valueOf(output))),
     );
     const { parts } = message(
-      numberField(MODEL.IR_VERSION, IR_VERSION),
-      textField(MODEL.PRODUCER_NAME, "smc"),
-      messageField(MODEL.OPSET_IMPORT, numberField(OPSET_VERSION, OPSET)),
+      numberField(MODEL.IR_VERSION, Math.max(irVersion, IR_VERSION)),
+      textField(MODEL.PRODUCER_NAME, PRODUCER),
+      ...[...new Map([["", OPSET], ...opsets])].map(([domain, version]) =>
+        messageField(MODEL.OPSET_IMPORT, opset(domain, version)),
+      ),
       messageField(MODEL.GRAPH, graph),
+      ...modelFields,
       ...Object.entries(whole.metadata).map(([key, value]) =>
         messageField(MODEL.METADATA_PROPS, message(textField(ENTRY.KEY, key), textField(ENTRY.VALUE, value))),
       ),
@@ -112,11 +144,18 @@ function attribute(name: string, value: Attribute): Message {
   return message(head, ...value.map((one) => numberField(ATTRIBUTE.INTS, one)), type(ATTRIBUTE_TYPE.INTS));
 }
 
+function opset(domain: string, version: number): Message {
+  const named = domain === "" ? message() : textField(OPSET_FIELD.DOMAIN, domain);
+  return message(named, numberField(OPSET_FIELD.VERSION, version));
+}
+
 /** ValueInfoProto: a tensor of float32. */
 function valueOf({ name, shape }: OnnxValue): Message {
-  const lengths = shape.map((length) =>
-    messageField(1, length === undefined ? textField(2, "samples") : numberField(1, length)),
-  );
-  const tensor = message(numberField(1, DATA_TYPE.FLOAT), messageField(2, message(...lengths)));
+  const lengths = shape?.map((length, at) => {
+    const text = at === 0 ? "samples" : `length_${at}`;
+    return messageField(1, length === undefined ? textField(2, text) : numberField(1, length));
+  });
+  const sized = lengths === undefined ? [] : [messageField(2, message(...lengths))];
+  const tensor = message(numberField(1, DATA_TYPE.FLOAT), ...sized);
   return message(textField(VALUE.NAME, name), messageField(VALUE.TYPE, messageField(1, tensor)));
 }

@@ -3,7 +3,8 @@
  * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto: of a graph 5 are its tensors; of a tensor 9 are its bytes, 13
  * where they lie elsewhere, as pairs of a name (1) and a text (2), and 14 says so.
  */
-import { bytesField, fieldsOf, MODEL_GRAPH } from "./onnx-outputs.ts";
+import { bytesField, type Message, message, messageField, raw } from "./message.ts";
+import { fieldsOf, MODEL_GRAPH, type Refuse } from "./wire.ts";
 
 const GRAPH_TENSOR = 5;
 const TENSOR_NAME = 8;
@@ -19,26 +20,26 @@ export type ReadWeights = (
   part: { readonly offset: number; readonly length: number | undefined },
 ) => Promise<Buffer>;
 
-type Refuse = (why: string) => Error;
-
 /** As it is when all weights are inside. Throws what `read` throws, and what `refuse` makes of a reason. */
 export async function withWeights(model: Buffer, read: ReadWeights, refuse: Refuse): Promise<Buffer> {
   const graph = [...fieldsOf(model, refuse)].findLast(({ number }) => number === MODEL_GRAPH);
   if (graph === undefined) throw refuse("it has no graph");
-  const parts: Buffer[] = [];
+  const parts: Message[] = [];
   let isWhole = true;
   for (const { number, content, from, to } of fieldsOf(graph.content, refuse)) {
     const filled = number === GRAPH_TENSOR ? await filledTensor(content, read, refuse) : undefined;
     if (filled !== undefined) isWhole = false;
-    parts.push(filled === undefined ? graph.content.subarray(from, to) : bytesField(GRAPH_TENSOR, filled));
+    parts.push(
+      filled === undefined ? raw(graph.content.subarray(from, to)) : messageField(GRAPH_TENSOR, filled),
+    );
   }
   if (isWhole) return model;
-  const whole = bytesField(MODEL_GRAPH, Buffer.concat(parts));
-  return Buffer.concat([model.subarray(0, graph.from), whole, model.subarray(graph.to)]);
+  const whole = messageField(MODEL_GRAPH, message(...parts));
+  return Buffer.concat([model.subarray(0, graph.from), ...whole.parts, model.subarray(graph.to)]);
 }
 
 /** Undefined for a tensor that has its bytes. */
-async function filledTensor(tensor: Buffer, read: ReadWeights, refuse: Refuse): Promise<Buffer | undefined> {
+async function filledTensor(tensor: Buffer, read: ReadWeights, refuse: Refuse): Promise<Message | undefined> {
   const places = new Map<string, string>();
   const kept: Buffer[] = [];
   let name = "";
@@ -62,5 +63,5 @@ async function filledTensor(tensor: Buffer, read: ReadWeights, refuse: Refuse): 
     return Number(text);
   };
   const bytes = await read(location, { offset: number("offset") ?? 0, length: number("length") });
-  return Buffer.concat([...kept, bytesField(TENSOR_BYTES, bytes)]);
+  return message(raw(...kept), bytesField(TENSOR_BYTES, bytes));
 }
