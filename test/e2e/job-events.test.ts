@@ -31,10 +31,11 @@ const SCRIPT = `
 const fs = require("node:fs");
 const { SMC_OUTPUT, SMC_PROGRESS_FILE } = process.env;
 let epoch = 1;
+const layers = [{ kind: "dense", name: "output", shape: [2], weights: 6 }];
 setInterval(() => {
   if (!fs.existsSync(process.argv[2] + epoch)) return;
   const predictions = [{ sample: epoch, expected: "é", predicted: "b", probability: 0.5 }];
-  fs.writeFileSync(SMC_PROGRESS_FILE, JSON.stringify({ epoch, epochs: 3, predictions }));
+  fs.writeFileSync(SMC_PROGRESS_FILE, JSON.stringify({ epoch, epochs: 3, predictions, layers }));
   console.log("é".repeat(10));
   console.log(JSON.stringify({ epoch, metrics: { loss: 1 / epoch } }));
   epoch += 1;
@@ -155,6 +156,9 @@ test(
     const log = all.map(({ type, text }) => (type === "log" ? text : "")).join("");
     expect(log).toBe(await box.ok("jobs", "logs", id));
     expect(all.at(-1)).toMatchObject({ type: "end", state: "finished", best: { epoch: 3 } });
+    // Once to each watcher.
+    const told = third.events.filter(({ type }) => type === "layers");
+    expect(told).toMatchObject([{ layers: [{ kind: "dense", name: "output", shape: [2], weights: 6 }] }]);
     expect(all.findLast(({ type }) => type === "preview")?.predictions).toEqual([
       { sample: 3, expected: "é", predicted: "b", probability: 0.5 },
     ]);

@@ -85,7 +85,7 @@ test(
 );
 
 test(
-  "S1.4 S1.19 the trainer of smc says what it trains, its best epoch, and what it makes of some samples",
+  "S1.4 S1.19 S2.11 the trainer of smc says what it trains, its layers, its best epoch, and what it makes of some samples",
   { timeout: SLOW_MS },
   async () => {
     const { code, text } = await onTerminal(
@@ -105,8 +105,8 @@ test(
     const [first] = progress?.predictions ?? [];
     expect(["even", "odd"]).toContain(first?.expected);
     expect(first?.probability).toBeGreaterThanOrEqual(0.5);
-    expect(await box.ok("jobs", "show", "own")).toMatch(
-      /^SAMPLE +EXPECTED +PREDICTED +SURE\n +\d+ +(even|odd) +(even|odd) +\d+ %$/m,
-    );
+    const shown = await box.ok("jobs", "show", "own", "--layers");
+    expect(shown).toMatch(/^LAYER +NAME +OUTPUT +PARAMETERS\n(?:.*\n)*dense +output +2 +\d+$/m);
+    expect(shown).toMatch(/^SAMPLE +EXPECTED +PREDICTED +SURE\n +\d+ +(even|odd) +(even|odd) +\d+ %$/m);
   },
 );

@@ -30,10 +30,10 @@ export function sizeLine({ inputShape, outputs, weights }: Described): string {
   return `${inputShape.join(" x ")} -> ${outputs}, ${weights} parameters`;
 }
 
-export function layerTable({ layers }: Described): string[] {
+export function layerTable({ layers }: Pick<Described, "layers">): string[] {
   const rows = layers.map(({ kind, name, shape, weights }) => [
-    kind,
-    name,
+    show(kind, WORD_SHOWN),
+    show(name, WORD_SHOWN),
     shape.join(" x "),
     weights === 0 ? "" : String(weights),
   ]);

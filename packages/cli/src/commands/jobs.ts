@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
-import type { JobCard } from "@smc/store";
+import type { JobCard, JobsResult } from "@smc/store";
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
+import { layerTable } from "../backbone-text.ts";
 import { defineCommand, Streamed } from "../command.ts";
 import { followJob, type FollowOptions } from "../follow-job.ts";
 import { shortDigest } from "../format.ts";
@@ -15,6 +16,7 @@ import {
   pointLine,
   printJob,
 } from "../job-text.ts";
+import type { Output } from "../output.ts";
 import { plotText } from "../plot-text.ts";
 import { parsePriority } from "./train.ts";
 
@@ -53,7 +55,8 @@ const SHOWS: Partial<Record<Action, FollowOptions["shows"]>> = {
 export const command = defineCommand({
   usage: [
     "jobs [list]",
-    "jobs show|watch|wait|checkpoints JOB",
+    "jobs show JOB [--layers]",
+    "jobs watch|wait|checkpoints JOB",
     "jobs logs JOB [-f]",
     "jobs epochs JOB [--csv]",
     "jobs stop|pause|resume|cancel JOB",
@@ -87,6 +90,7 @@ export const command = defineCommand({
     png: { type: "string", value: "FILE", summary: "plot: the same as PNG" },
     apply: { type: "boolean", summary: "compare: the best one becomes the challenger" },
     "dry-run": { type: "boolean", short: "n", summary: "rm: tell what would go, remove nothing" },
+    layers: { type: "boolean", summary: "show: also the layers of its network" },
     follow: { type: "boolean", short: "f", summary: "logs: go on until the job has ended" },
     csv: { type: "boolean", summary: "epochs: comma-separated, with a head" },
     resume: { type: "boolean", summary: "retry: go on in the job's own folder" },
@@ -122,6 +126,7 @@ export const command = defineCommand({
     if ((job === undefined) !== (action === "list") || (number !== undefined) !== (action === "priority"))
       throw new SmcError("USAGE", `it is "smc jobs ${action}${hintOf(action)}"`);
     for (const [name, of] of [
+      ["layers", "show"],
       ["follow", "logs"],
       ["csv", "epochs"],
       ["resume", "retry"],
@@ -162,8 +167,10 @@ export const command = defineCommand({
     if (action === "list") {
       if (data.jobs.length > 0) for (const line of jobTable(data.jobs, out, Date.now())) out.line(line);
       else out.hint('there are no jobs; make one with "smc train"');
-    } else if (action === "show") printJob(data, out);
-    else if (data.comparison !== null) {
+    } else if (action === "show") {
+      printJob(data, out);
+      if (options.layers) printLayers(data, out);
+    } else if (data.comparison !== null) {
       for (const line of comparisonTable(data.comparison, out)) out.line(line);
       if (options.apply) out.line(`${shortDigest(data.jobs[0]?.commit ?? "")} is the challenger`);
     } else if (data.panels !== null) {
@@ -185,6 +192,12 @@ export const command = defineCommand({
     return jobs.map(({ id }) => id);
   },
 });
+
+function printLayers({ progress }: JobsResult, out: Output): void {
+  const { layers = [] } = progress ?? {};
+  if (layers.length === 0) out.hint("its program has told no layers");
+  else for (const line of layerTable({ layers })) out.line(line);
+}
 
 function hintOf(action: Action): string {
   if (action === "list") return "";

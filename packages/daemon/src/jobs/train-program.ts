@@ -32,6 +32,8 @@ function open(fd: number): (text: string) => void {
 
 const out = open(1);
 const err = open(2);
+/** Of a network, in what is told again and again. */
+const LAYERS_TOLD_MAX = 200;
 const progress = new ProgressFile(process.env["SMC_PROGRESS_FILE"]);
 
 function tellEpoch({ epoch, metrics, lr, seconds }: EpochRow): void {
@@ -55,8 +57,14 @@ function tell(event: TrainEvent, epochs: number): void {
     const { epoch, batch, batches, metrics } = event;
     say({ epoch, step: batch, steps: batches, metrics });
   } else if (event.type === "ready") {
-    const { samples, classes, weights, backend, history, batches } = event;
-    say({ epochs, epoch: history.length, steps: batches, weights });
+    const { samples, classes, weights, backend, history, batches, layers } = event;
+    say({
+      epochs,
+      epoch: history.length,
+      steps: batches,
+      weights,
+      layers: layers.slice(0, LAYERS_TOLD_MAX),
+    });
     // Nobody may have heard the last of them: the keeper was killed. It leaves out what it knows.
     for (const row of history) tellEpoch(row);
     out(

@@ -5,7 +5,8 @@ import { SmcError } from "@smc/store/errors";
 export type JobEvent =
   | { readonly type: "state"; readonly state: JobState; readonly atMs: number; readonly why: string }
   | ({ readonly type: "epoch" } & EpochPoint)
-  | ({ readonly type: "progress" } & Omit<JobProgress, "predictions">)
+  | ({ readonly type: "progress" } & Omit<JobProgress, "predictions" | "layers">)
+  | { readonly type: "layers"; readonly layers: JobProgress["layers"] }
   | {
       readonly type: "preview";
       readonly epoch: number;
@@ -27,10 +28,26 @@ export interface JobMessage {
   readonly events: readonly JobEvent[];
 }
 
-/** One answer of `follow` as one message; predictions that were told already (`told`, as JSON) are left out. */
+/** What was told last to one watcher, as JSON. */
+export interface Told {
+  readonly layers: string;
+  readonly predictions: string;
+}
+
+/** After this message. */
+export function toldAfter(told: Told, { events }: JobMessage): Told {
+  const layers = events.find((event) => event.type === "layers");
+  const preview = events.find((event) => event.type === "preview");
+  return {
+    layers: layers === undefined ? told.layers : JSON.stringify(layers.layers),
+    predictions: preview === undefined ? told.predictions : JSON.stringify(preview.predictions),
+  };
+}
+
+/** One answer of `follow` as one message; layers and predictions that were told already are left out. */
 export function messageOf(
   { jobs: [card], followed }: JobsResult,
-  { since, told }: { readonly since: FollowPosition | undefined; readonly told: string },
+  { since, told }: { readonly since: FollowPosition | undefined; readonly told: Told },
 ): JobMessage {
   if (card === undefined || followed === null) throw new SmcError("INTERNAL", "nothing is told of the job");
   const { points, progress, log, droppedBytes, best, isDone, position } = followed;
@@ -38,9 +55,10 @@ export function messageOf(
   const events: JobEvent[] = states.map(({ state, atMs, why }) => ({ type: "state", state, atMs, why }));
   for (const point of points) events.push({ type: "epoch", ...point });
   if (progress !== null) {
-    const { predictions, ...rest } = progress;
+    const { predictions, layers, ...rest } = progress;
+    if (layers.length > 0 && JSON.stringify(layers) !== told.layers) events.push({ type: "layers", layers });
     events.push({ type: "progress", ...rest });
-    if (predictions.length > 0 && JSON.stringify(predictions) !== told)
+    if (predictions.length > 0 && JSON.stringify(predictions) !== told.predictions)
       events.push({ type: "preview", epoch: rest.epoch, predictions });
   }
   if (log !== "" || droppedBytes > 0) events.push({ type: "log", text: log, droppedBytes });

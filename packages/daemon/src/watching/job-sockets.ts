@@ -14,7 +14,7 @@ import { parseJson } from "../json.ts";
 import { JSON_TYPE } from "../protocol.ts";
 import type { Entered } from "../server.ts";
 import { assertValid } from "../validate.ts";
-import { type JobMessage, messageOf } from "./job-message.ts";
+import { type JobMessage, messageOf, type Told, toldAfter } from "./job-message.ts";
 
 export interface WatchLimits {
   /** At the same time. */
@@ -152,21 +152,20 @@ export class JobSockets {
     { signal, recheck }: { signal: AbortSignal; recheck: () => void | Promise<void> },
   ): Promise<void> {
     let position = since;
-    let told = "";
+    let told: Told = { layers: "", predictions: "" };
     for (;;) {
       await recheck();
       const message = await this.#news({ id, since: position }, { signal, told });
       if (message.events.length > 0) await this.#send(web, JSON.stringify(message));
       if (message.events.some(({ type }) => type === "end")) return;
       ({ position } = message);
-      const preview = message.events.find((event) => event.type === "preview");
-      if (preview !== undefined) told = JSON.stringify(preview.predictions);
+      told = toldAfter(told, message);
     }
   }
 
   async #news(
     { id, since }: Watched,
-    { signal, told }: { signal: AbortSignal; told: string },
+    { signal, told }: { signal: AbortSignal; told: Told },
   ): Promise<JobMessage> {
     const { store, jobs: queue } = this.#host;
     using _ = store.calls.enter();

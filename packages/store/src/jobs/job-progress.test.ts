@@ -18,6 +18,18 @@ test.each([
   }),
 );
 
+test("S2.11 readProgress() takes the layers of a network, without those that are none", () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "progress.json");
+    const whole = { kind: "dense", name: "output", shape: [10], weights: 130 };
+    const unnamed = { kind: "flatten", shape: [4, 4] };
+    const layers = [whole, unnamed, 7, { kind: 3, shape: [] }, { kind: "x", shape: ["y"] }, { kind: "x" }];
+    writeFileSync(path, JSON.stringify({ epoch: 0, layers }));
+    expect((await readProgress(path))?.layers).toEqual([whole, { ...unnamed, name: "", weights: 0 }]);
+    writeFileSync(path, JSON.stringify({ layers: Array.from({ length: 600 }, () => whole) }));
+    expect((await readProgress(path))?.layers).toHaveLength(500);
+  }));
+
 test("readProgress() leaves out what is no number, no sample or too much, and does not wait for a pipe", () =>
   withFolder(async (folder) => {
     const path = join(folder, "progress.json");
@@ -34,6 +46,7 @@ test("readProgress() leaves out what is no number, no sample or too much, and do
     );
     const read = await readProgress(path);
     expect(read).toMatchObject({ epoch: 0, epochs: null, step: 3, steps: null, metrics: { loss: 1 } });
+    expect(read).toMatchObject({ layers: [] });
     expect(read?.predictions).toHaveLength(30);
     expect(read?.predictions[0]).toEqual({ sample: 1, expected: "x".repeat(200), predicted: 2 });
     symlinkSync(path, join(folder, "link"));

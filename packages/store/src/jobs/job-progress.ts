@@ -9,6 +9,8 @@ import { readSmall } from "../worktree/head.ts";
 const BYTES_MAX = 64 * 1024;
 const METRICS_MAX = 100;
 const PREDICTIONS_MAX = 32;
+const LAYERS_MAX = 500;
+const DIMENSIONS_MAX = 8;
 const TEXT_LENGTH_MAX = 200;
 const REASON_LENGTH_MAX = 1000;
 
@@ -20,6 +22,18 @@ export interface SamplePrediction {
   readonly predicted: string | number;
   /** How sure it is, from 0 to 1. */
   readonly probability?: number;
+}
+
+/** A layer of the network that is trained. */
+export interface ProgressLayer {
+  /** `conv`, `dense`. */
+  readonly kind: string;
+  /** Empty where it has none. */
+  readonly name: string;
+  /** What comes out of it for one sample. */
+  readonly shape: readonly number[];
+  /** Numbers that are learned in it. */
+  readonly weights: number;
 }
 
 export interface JobProgress {
@@ -39,6 +53,8 @@ export interface JobProgress {
   readonly reason: string | null;
   /** Of the last epoch whose predictions were told. */
   readonly predictions: readonly SamplePrediction[];
+  /** Of its network, in their order. */
+  readonly layers: readonly ProgressLayer[];
 }
 
 /** Undefined when nothing was said, or nothing that can be understood. */
@@ -58,7 +74,7 @@ export async function readProgress(path: string): Promise<JobProgress | undefine
 
 function toProgress(said: Readonly<Record<string, unknown>>, atUs: number): JobProgress {
   const metrics = isRecord(said["metrics"]) ? Object.entries(said["metrics"]) : [];
-  const predictions = Array.isArray(said["predictions"]) ? (said["predictions"] as unknown[]) : [];
+  const listed = (value: unknown): unknown[] => (Array.isArray(value) ? (value as unknown[]) : []);
   return {
     atUs,
     epoch: countOf(said["epoch"]) ?? 0,
@@ -72,7 +88,8 @@ function toProgress(said: Readonly<Record<string, unknown>>, atUs: number): JobP
         .slice(0, METRICS_MAX),
     ),
     reason: typeof said["reason"] === "string" ? said["reason"].slice(0, REASON_LENGTH_MAX) : null,
-    predictions: predictions.slice(0, PREDICTIONS_MAX).flatMap(toPrediction),
+    predictions: listed(said["predictions"]).slice(0, PREDICTIONS_MAX).flatMap(toPrediction),
+    layers: listed(said["layers"]).slice(0, LAYERS_MAX).flatMap(toLayer),
   };
 }
 
@@ -84,6 +101,22 @@ function toPrediction(said: unknown): SamplePrediction[] {
   if (expected === undefined || predicted === undefined || sample === null) return [];
   const isSure = typeof probability === "number" && probability >= 0 && probability <= 1;
   return [{ sample, expected, predicted, ...(isSure ? { probability } : {}) }];
+}
+
+function toLayer(said: unknown): ProgressLayer[] {
+  if (!isRecord(said)) return [];
+  const { kind, name, shape, weights } = said;
+  if (typeof kind !== "string" || !Array.isArray(shape)) return [];
+  const lengths = (shape as unknown[]).slice(0, DIMENSIONS_MAX).map(countOf);
+  if (lengths.includes(null)) return [];
+  return [
+    {
+      kind: kind.slice(0, TEXT_LENGTH_MAX),
+      name: typeof name === "string" ? name.slice(0, TEXT_LENGTH_MAX) : "",
+      shape: lengths.filter((length) => length !== null),
+      weights: countOf(weights) ?? 0,
+    },
+  ];
 }
 
 function labelOf(value: unknown): string | number | undefined {
