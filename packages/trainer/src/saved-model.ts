@@ -7,7 +7,7 @@ import { show } from "@smc/store/show";
 import { type TProperties, Type } from "typebox";
 import type { Scaling } from "./data/batches.ts";
 import type { Dataset } from "./data/dataset.ts";
-import { type ExtractorCard, extractFeatures } from "./engine/extractor.ts";
+import { type Extracted, type ExtractorCard, extractFeatures } from "./engine/extractor.ts";
 import { LOSSES, type LossName } from "./engine/losses.ts";
 import { Model, type NamedTensors } from "./engine/model.ts";
 import { type Layer, type Network, planNetwork } from "./engine/network.ts";
@@ -263,17 +263,20 @@ export async function fittedData(
   const labelled = inClassesOf(saved, data);
   const { extractor, network } = saved;
   const fitted =
-    extractor === undefined ? labelled : await featuresOf(labelled, extractor, { extractorDir, signal });
+    extractor === undefined
+      ? labelled
+      : (await extractAgain(labelled, extractor, { extractorDir, signal })).data;
   const [found, wanted] = [fitted.shape, network.inputShape].map((sizes) => sizes.join(" x "));
   if (found === wanted) return fitted;
   throw refuse(`the data have samples of ${found}, the model takes ${wanted}`);
 }
 
-async function featuresOf(
+/** With the very model that the head was learned on. Throws FILE_MALFORMED for another, and as `extractFeatures`. */
+export async function extractAgain(
   data: Dataset,
   { card, inputSize }: NonNullable<SavedModel["extractor"]>,
   { extractorDir, signal }: { extractorDir: string; signal: AbortSignal },
-): Promise<Dataset> {
+): Promise<Extracted> {
   const { output, pixels, layout } = card;
   const spec = {
     file: "backbone.onnx",
@@ -285,7 +288,7 @@ async function featuresOf(
   const made = await extractFeatures(data, spec, { inputDir: extractorDir, signal });
   if (made.card.sha256 !== card.sha256)
     throw refuse(`the backbone '${show(card.file, 200)}' is not the model that it was trained on`);
-  return made.data;
+  return made;
 }
 
 function inClassesOf({ classes }: SavedModel, data: Dataset): Dataset {

@@ -1,6 +1,7 @@
 /** A trained ONNX model as a frozen extractor: samples in, rows of features out. */
 import { show } from "@smc/store/show";
 import { assertFits, type Dataset } from "../data/dataset.ts";
+import type { OpenedModel } from "../onnx/embed.ts";
 import { type Answer, OnnxSession, type OnnxUse, type SamplePlan } from "../onnx/session.ts";
 import { sizeOf } from "./network.ts";
 
@@ -10,13 +11,26 @@ export interface ExtractorSpec extends OnnxUse {
 }
 
 /** What the head was learned on: enough to compute the same features again. */
-export interface ExtractorCard extends Omit<ExtractorSpec, "inputSize" | "layout"> {
+export interface ExtractorCard extends Omit<ExtractorSpec, "inputSize" | "layout" | "output"> {
+  /** Name of the value whose numbers they are. */
+  readonly output: string;
   readonly sha256: string;
   readonly engine: string;
   /** Of one sample, as the model takes it. */
   readonly inputShape: readonly number[];
   readonly layout: SamplePlan["layout"];
   readonly features: number;
+}
+
+export interface Extracted {
+  /** Features in place of the samples. */
+  readonly data: Dataset;
+  readonly card: ExtractorCard;
+  /** How the samples came to the model. */
+  readonly plan: SamplePlan;
+  /** Of what it gave for one sample, before the means. */
+  readonly outputShape: readonly number[];
+  readonly model: OpenedModel;
 }
 
 /**
@@ -28,13 +42,14 @@ export async function extractFeatures(
   data: Dataset,
   spec: ExtractorSpec,
   { inputDir, signal }: { inputDir: string; signal: AbortSignal },
-): Promise<{ data: Dataset; card: ExtractorCard }> {
+): Promise<Extracted> {
   const { file, pixels } = spec;
   const called = `the backbone '${show(file)}'`;
   await using session = await OnnxSession.open({ inputDir, file, called }, { data, use: spec });
   const { plan, output, sha256, engine } = session;
   let features: Float32Array | undefined;
   let width = 0;
+  let outputShape: readonly number[] = [];
   for await (const answer of session.run(data, signal)) {
     if (answer.shape.length === 0)
       throw session.model.refuse(
@@ -45,12 +60,14 @@ export async function extractFeatures(
       width = rows.length / answer.count;
       assertFits(data.count, width * Float32Array.BYTES_PER_ELEMENT);
       features = new Float32Array(data.count * width);
+      outputShape = answer.shape;
     }
     features.set(rows, answer.from * width);
   }
   const { layout, shape: inputShape } = plan;
   const card = { file, output, pixels, sha256, engine, inputShape, layout, features: width };
-  return { data: { ...data, shape: [width], features: features ?? new Float32Array(0) }, card };
+  const learnable = { ...data, shape: [width], features: features ?? new Float32Array(0) };
+  return { data: learnable, card, plan, outputShape, model: session.model };
 }
 
 /** Of [features], [places, features], or a map with its channels where the model has them: means over the places. */

@@ -1,11 +1,13 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import { BACKBONES } from "../engine/backbones.ts";
 import { decodeTensors, encodeTensors } from "../safetensors.ts";
 import { readSavedModel } from "../saved-model.ts";
-import { meansModel } from "../testing/onnx.ts";
+import { openModelBytes } from "../onnx/embed.ts";
+import { branchModel, flatModel, halfModel, meansModel } from "../testing/onnx.ts";
 import { BARS, bars, npy, npz, refusal, type Scene, trainIn, withScene } from "../testing/scene.ts";
 import {
   compareOnnx,
@@ -119,14 +121,53 @@ test("exportModel() leaves no file of a model that differs from the trained one"
   });
 });
 
-test("exportModel() refuses a head on a frozen backbone", async () => {
+/** A head on this model, learned from images of 2 × 2 pixels in colours. */
+async function trainHead(
+  scene: Scene,
+  { bytes, numbers = "|u1", ...more }: { bytes: Uint8Array; numbers?: "|u1" | "<f4"; [key: string]: unknown },
+): Promise<void> {
+  const values = Array.from({ length: 20 * 12 }, (_, at) => (at * 31) % 256);
+  const x = numbers === "|u1" ? Uint8Array.from(values) : Float32Array.from(values, (value) => value / 300);
+  const y = Uint8Array.from({ length: 20 }, (_, at) => at % 2);
+  const pixels = new Uint8Array(x.buffer);
+  await scene.write("colours.npz", npz({ x: npy(numbers, [20, 2, 2, 3], pixels), y: npy("|u1", [20], y) }));
+  await scene.write("m.onnx", bytes);
+  await copyFile(join(scene.inputDir, "m.onnx"), join(scene.outputDir, "backbone.onnx"));
+  const backbone = { name: "onnx", file: "m.onnx", layers: 1, ...more };
+  await trainIn(scene, { data: { kind: "npz", path: "colours.npz" }, epochs: 2, lr: 0.05, backbone });
+}
+
+test.for<[string, () => Parameters<typeof trainHead>[1]]>([
+  ["features as rows", () => ({ bytes: meansModel(), pixels: "imagenet" })],
+  ["a map in front of the classes", () => ({ bytes: meansModel(), output: "mean" })],
+  ["half precision", () => ({ bytes: halfModel(), pixels: "signed" })],
+  ["one sample at a time, channels last", () => ({ bytes: flatModel([1, 2, 2, 3]), layout: "nhwc" })],
+  ["numbers that are no bytes", () => ({ bytes: flatModel([undefined, 3, 2, 2]), numbers: "<f4" })],
+  ["names that its own are, and graphs inside of nodes", () => ({ bytes: branchModel() })],
+])("S1.14 exportModel() writes a frozen backbone with %s and its head as one ONNX file", async ([, made]) => {
   await withScene(async (scene) => {
-    const x = Uint8Array.from({ length: 20 * 12 }, (_, at) => (at * 31) % 256);
-    const y = Uint8Array.from({ length: 20 }, (_, at) => at % 2);
-    await scene.write("colours.npz", npz({ x: npy("|u1", [20, 2, 2, 3], x), y: npy("|u1", [20], y) }));
-    await scene.write("means.onnx", meansModel());
-    const backbone = { name: "onnx", file: "means.onnx" };
-    await trainIn(scene, { data: { kind: "npz", path: "colours.npz" }, epochs: 1, backbone });
+    await trainHead(scene, made());
+    const report = await exported(scene, { formats: ["onnx"] });
+    expect(report).toMatchObject({ samples: 20, areReal: true });
+    expect(report.formats[0]?.difference).toBeLessThan(DIFFERENCE_MAX / 4);
+    const bytes = readFileSync(join(scene.outputDir, "exported", "model.onnx"));
+    const { input, outputs, metadata } = openModelBytes(bytes, (why) => new Error(why));
+    expect(input).toMatchObject({ name: "input", element: 1 });
+    expect(input.shape.slice(1)).toEqual([3, 2, 2]);
+    expect(outputs).toEqual(["probabilities", "logits"]);
+    expect(metadata.get("classes")).toBe('["0","1"]');
+  });
+});
+
+test("exportModel() of a head is refused as TF.js, on another backbone, and where nobody knows its numbers", async () => {
+  await withScene(async (scene) => {
+    await trainHead(scene, { bytes: meansModel() });
     expect(await refusal(() => exported(scene))).toMatchObject({ code: "FILE_UNSUPPORTED", exit: 5 });
+    const onnx = (): Promise<ExportReport> => exported(scene, { formats: ["onnx"] });
+    await scene.write("../out/backbone.onnx", meansModel([1, 0, 0, 1, 1, 2]));
+    expect((await refusal(onnx)).message).toContain("is not the model that it was trained on");
+    await scene.write("colours.npz", "gone");
+    expect((await refusal(onnx)).message).toContain("may hold bytes or other numbers");
+    expect(filesIn(scene)).toEqual([]);
   });
 });

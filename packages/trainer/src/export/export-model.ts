@@ -5,18 +5,30 @@ import { isSmcError, SmcError } from "@smc/store/errors";
 import { createFolder, replaceFile } from "@smc/store/fs";
 import { show } from "@smc/store/show";
 import type { TypedTensor } from "onnxruntime-web";
+import type { Dataset } from "../data/dataset.ts";
 import { loadData } from "../data/load.ts";
 import { chooseBackend } from "../engine/backend.ts";
+import type { ExtractorCard } from "../engine/extractor.ts";
 import { sizeOf } from "../engine/network.ts";
 import { aboutEvaluation } from "../evaluate.ts";
 import { randomOf } from "../random.ts";
-import { dataSpecOf, fittedData, openModel, readSavedModel, type SavedModel } from "../saved-model.ts";
+import { samplesFor, scaleOf } from "../onnx/session.ts";
+import {
+  dataSpecOf,
+  extractAgain,
+  fittedData,
+  openModel,
+  readSavedModel,
+  type SavedModel,
+} from "../saved-model.ts";
+import { type ExportedBackbone, shapeBefore } from "./onnx-backbone.ts";
 import { ONNX_INPUT, onnxModel, onnxOutputs } from "./onnx-model.ts";
 
 export type ExportFormat = "onnx" | "tfjs";
 
 /** Samples that the exported model is compared on. */
 const SAMPLES_MAX = 32;
+const BYTE_MAX = 255;
 /** How far a number may be off, against the largest that the trainer computed, and against 1. */
 export const DIFFERENCE_MAX = 1e-4;
 
@@ -46,25 +58,38 @@ export interface ExportContext {
 
 /** Samples as they come, before any scaling, and what the trainer makes of them. */
 export interface Expected {
+  /** As the network takes them; of a head these are features. */
   readonly values: Float32Array;
   readonly count: number;
   /** Before shares of classes are made of them. */
   readonly logits: Float32Array;
+  /** Of a head on a frozen model. */
+  readonly before?: {
+    readonly backbone: ExportedBackbone;
+    /** As the exported model takes them: rows, or images channels first. */
+    readonly values: Float32Array;
+  };
 }
 
 /**
  * Writes the model in each format. `given` says which data it is compared on; null: those that it was trained on, where
  * they are there. Throws EXPORT_DIFFERS with no file left for a model that computes something else than the trainer,
- * FILE_UNSUPPORTED for one on a frozen backbone, and as `readSavedModel` and `loadData`.
+ * FILE_UNSUPPORTED for one on a frozen backbone as TensorFlow.js, and as `readSavedModel` and `loadData`.
  */
 export async function exportModel(given: unknown, context: ExportContext): Promise<ExportReport> {
   try {
     const saved = await readSavedModel(context.modelDir);
-    if (saved.extractor !== undefined) throw onBackbone(saved.extractor.card.file);
+    if (saved.extractor !== undefined && context.formats.includes("tfjs"))
+      throw onBackbone(saved.extractor.card.file);
     await chooseBackend();
     const samples = await realSamples(saved, given, context);
-    const values = samples ?? madeUpSamples(saved);
-    const expected = expectedOf(saved, values);
+    const expected =
+      saved.extractor === undefined
+        ? expectedOf(
+            saved,
+            samples === undefined ? madeUpSamples(saved) : Float32Array.from(samples.features),
+          )
+        : await expectedBehind(saved, saved.extractor, { samples, ...context });
     const formats = [];
     const written: { path: string; bytes: Uint8Array }[] = [];
     for (const format of context.formats) {
@@ -90,8 +115,8 @@ export async function exportModel(given: unknown, context: ExportContext): Promi
 function onBackbone(file: string): SmcError {
   return new SmcError(
     "FILE_UNSUPPORTED",
-    `the model was learned on features of '${show(file, 200)}', so it is no whole network; nothing was written`,
-    { hint: "run that ONNX model first, then the layers of architecture.json; or train a backbone of smc" },
+    `the model was learned on features of '${show(file, 200)}', an ONNX model, which TensorFlow.js cannot run; nothing was written`,
+    { hint: "write one ONNX file with both in it: smc export --format onnx" },
   );
 }
 
@@ -100,23 +125,70 @@ async function realSamples(
   saved: SavedModel,
   given: unknown,
   { inputDir, modelDir, signal }: ExportContext,
-): Promise<Float32Array | undefined> {
+): Promise<Dataset | undefined> {
   try {
     const asked = given ?? { data: saved.params["data"] };
-    const data = await loadData(dataSpecOf(saved, asked), { inputDir, signal });
-    const { features, count } = await fittedData(saved, data, { extractorDir: modelDir, signal });
-    const size = sizeOf(saved.network.inputShape);
-    const taken = Math.min(SAMPLES_MAX, count);
-    const values = new Float32Array(taken * size);
-    for (let place = 0; place < taken; place += 1) {
-      const sample = Math.floor((place * count) / taken);
-      values.set(features.subarray(sample * size, (sample + 1) * size), place * size);
-    }
-    return values;
+    const some = spread(await loadData(dataSpecOf(saved, asked), { inputDir, signal }));
+    // Those of a head become features later; that they fit is known then.
+    if (saved.extractor !== undefined) return some;
+    return await fittedData(saved, some, { extractorDir: modelDir, signal });
   } catch (error) {
     if (given === null && isSmcError(error) && error.exit !== 70 && !signal.aborted) return undefined;
     throw error;
   }
+}
+
+/** At most 32 of them, from all parts of the data. */
+function spread(data: Dataset): Dataset {
+  const size = sizeOf(data.shape);
+  const count = Math.min(SAMPLES_MAX, data.count);
+  const features = data.features.slice(0, count * size);
+  const labels = data.labels.slice(0, count);
+  for (let place = 0; place < count; place += 1) {
+    const sample = Math.floor((place * data.count) / count);
+    features.set(data.features.subarray(sample * size, (sample + 1) * size), place * size);
+    labels[place] = data.labels[sample] ?? 0;
+  }
+  return { ...data, features, labels, count };
+}
+
+/** What a head makes of samples that go through its frozen model first. */
+async function expectedBehind(
+  saved: SavedModel,
+  extractor: NonNullable<SavedModel["extractor"]>,
+  { samples, modelDir, signal }: { samples: Dataset | undefined; modelDir: string; signal: AbortSignal },
+): Promise<Expected> {
+  const { data: was } = saved.params as { data?: { kind?: string } };
+  if (samples === undefined && was?.kind === "npz" && extractor.card.layout !== "rows")
+    throw new SmcError(
+      "CONFIG_INVALID",
+      "the data that it was trained on are not here, and arrays may hold bytes or other numbers; nothing was written",
+      { hint: "name data that are like them with --data" },
+    );
+  const data = samples ?? madeUpPixels(extractor.card);
+  const extracted = await extractAgain(data, extractor, { extractorDir: modelDir, signal });
+  const { plan, card } = extracted;
+  const scale = scaleOf(data);
+  const raw = samplesFor(plan, { data, from: 0, count: data.count, pixels: "raw" });
+  // "raw" gives bytes of pixels as they are, and makes bytes of numbers that are none.
+  const taken = plan.layout === "rows" ? raw : raw.map((value) => (value * scale) / BYTE_MAX);
+  const { height, width, channels } = plan;
+  const values = plan.layout === "nhwc" ? channelsFirst(taken, { area: height * width, channels }) : taken;
+  const backbone = { ...extracted, card, scale };
+  return { ...expectedOf(saved, Float32Array.from(extracted.data.features)), before: { backbone, values } };
+}
+
+/** Images of bytes, or rows, in the shape that a frozen model takes. */
+function madeUpPixels({ inputShape, layout }: ExtractorCard): Dataset {
+  const random = randomOf(1, "samples of an export");
+  const [first = 1, second = 1, third = 1] = inputShape;
+  const shape = layout === "rows" ? inputShape : layout === "nchw" ? [second, third, first] : inputShape;
+  const length = SAMPLES_MAX * sizeOf(shape);
+  const features =
+    layout === "rows"
+      ? Float32Array.from({ length }, () => random.next())
+      : Uint8Array.from({ length }, () => random.below(BYTE_MAX + 1));
+  return { shape, features, labels: new Int32Array(SAMPLES_MAX), classes: [], count: SAMPLES_MAX };
 }
 
 /** Numbers where the model expects them. */
@@ -158,7 +230,7 @@ interface Made {
 }
 
 async function asOnnx(saved: SavedModel, expected: Expected): Promise<Made> {
-  const bytes = onnxModel(saved);
+  const bytes = onnxModel(saved, expected.before?.backbone);
   return { files: [{ path: "model.onnx", bytes }], difference: await compareOnnx(bytes, saved, expected) };
 }
 
@@ -166,20 +238,24 @@ async function asOnnx(saved: SavedModel, expected: Expected): Promise<Made> {
 export async function compareOnnx(bytes: Uint8Array, saved: SavedModel, expected: Expected): Promise<number> {
   const ort = await import("onnxruntime-web");
   ort.env.wasm.numThreads = 1;
-  const { inputShape } = saved.network;
-  const [height = 1, width = 1, channels = 1] = inputShape;
-  const isImage = inputShape.length === 3;
-  const shape = isImage ? [channels, height, width] : inputShape;
-  const { values, count } = expected;
-  const inputs = isImage ? channelsFirst(values, { area: height * width, channels }) : values;
+  const { values, shape } = onnxInputs(saved, expected);
+  const { count } = expected;
+  const size = sizeOf(shape);
+  const atOnce = expected.before?.backbone.plan.isSingle === true ? 1 : count;
+  const [output = "", logits = output] = onnxOutputs(saved);
+  const length = count * saved.network.outputs;
+  const found = { output: new Float32Array(length), logits: new Float32Array(length) };
   try {
     const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3 });
-    const answer = await session.run({ [ONNX_INPUT]: new ort.Tensor("float32", inputs, [count, ...shape]) });
-    const [output = "", logits = output] = onnxOutputs(saved);
-    const numbers = (name: string): Float32Array => (answer[name] as TypedTensor<"float32">).data;
-    const difference = compare(saved, expected, { output: numbers(output), logits: numbers(logits) });
+    for (let from = 0; from < count; from += atOnce) {
+      const part = values.slice(from * size, (from + atOnce) * size);
+      const answer = await session.run({ [ONNX_INPUT]: new ort.Tensor("float32", part, [atOnce, ...shape]) });
+      const numbers = (name: string): Float32Array => (answer[name] as TypedTensor<"float32">).data;
+      found.output.set(numbers(output), from * saved.network.outputs);
+      found.logits.set(numbers(logits), from * saved.network.outputs);
+    }
     await session.release();
-    return difference;
+    return compare(saved, expected, found);
   } catch (error) {
     // ONNX Runtime throws plain errors, and numbers where its WebAssembly ends.
     if (isSmcError(error)) throw error;
@@ -187,6 +263,18 @@ export async function compareOnnx(bytes: Uint8Array, saved: SavedModel, expected
       `ONNX Runtime cannot run it: ${show(error instanceof Error ? error.message : String(error), 400)}`,
     );
   }
+}
+
+/** The samples as the exported model takes them, and the shape of one. */
+function onnxInputs(
+  { network: { inputShape } }: SavedModel,
+  { values, before }: Expected,
+): { values: Float32Array; shape: readonly number[] } {
+  if (before !== undefined) return { values: before.values, shape: shapeBefore(before.backbone) };
+  if (inputShape.length !== 3) return { values, shape: inputShape };
+  const [height = 1, width = 1, channels = 1] = inputShape;
+  const turned = channelsFirst(values, { area: height * width, channels });
+  return { values: turned, shape: [channels, height, width] };
 }
 
 function channelsFirst(

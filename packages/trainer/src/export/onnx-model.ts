@@ -4,6 +4,7 @@ import { type Layer, sizeOf } from "../engine/network.ts";
 import { NORM_EPSILON } from "../engine/ops.ts";
 import type { SavedModel } from "../saved-model.ts";
 import { OnnxGraph } from "../onnx/graph.ts";
+import { addBackbone, type ExportedBackbone, shapeBefore } from "./onnx-backbone.ts";
 
 export const ONNX_INPUT = "input";
 
@@ -18,8 +19,8 @@ interface Value {
   readonly shape: readonly number[];
 }
 
-/** The file's bytes. Throws FILE_MALFORMED for layers that ONNX cannot compute one after the other. */
-export function onnxModel(saved: SavedModel): Buffer {
+/** The file, with the frozen backbone where there is one. Throws FILE_MALFORMED for operations that are too old. */
+export function onnxModel(saved: SavedModel, backbone?: ExportedBackbone): Buffer {
   const { network, scaling, classes } = saved;
   const graph = new OnnxGraph();
   const writer = new LayerWriter(graph, saved);
@@ -27,17 +28,20 @@ export function onnxModel(saved: SavedModel): Buffer {
   const isImage = inputShape.length === 3;
   const [height = 1, width = 1, channels = 1] = inputShape;
   const around = isImage ? [1, channels, 1, 1] : [1, ...inputShape];
+  const features = backbone === undefined ? ONNX_INPUT : addBackbone(graph, ONNX_INPUT, backbone);
+  const own = [undefined, ...(isImage ? [channels, height, width] : inputShape)];
+  const samples = backbone?.plan.isSingle === true ? 1 : undefined;
   const scale = (name: keyof typeof scaling): string =>
     graph.constant(`scaling.${name}`, { shape: around, values: Float32Array.from(scaling[name]) });
-  const centered = graph.add("Sub", [ONNX_INPUT, scale("mean")]);
+  const centered = graph.add("Sub", [features, scale("mean")]);
   const scaled = graph.add("Div", [centered, scale("deviation")]);
   const last = writer.layers(network.layers, { name: scaled, shape: inputShape });
   const [first = "", logits = first] = onnxOutputs(saved);
   graph.add("Identity", [last.name], { output: logits });
   if (classes.length > 0) graph.add("Softmax", [logits], { output: first, attributes: { axis: 1 } });
   return graph.encode({
-    input: { name: ONNX_INPUT, shape: [undefined, ...(isImage ? [channels, height, width] : inputShape)] },
-    outputs: onnxOutputs(saved).map((name) => ({ name, shape: [undefined, network.outputs] })),
+    input: { name: ONNX_INPUT, shape: backbone === undefined ? own : [samples, ...shapeBefore(backbone)] },
+    outputs: onnxOutputs(saved).map((name) => ({ name, shape: [samples, network.outputs] })),
     metadata: { classes: JSON.stringify(classes) },
   });
 }

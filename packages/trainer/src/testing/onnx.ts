@@ -86,3 +86,40 @@ export function flatModel(shape: readonly (number | undefined)[], type = FLOAT):
   const output = value("y", [shape[0], undefined], type);
   return model([node("Flatten", ["x"], "y"), field(11, value("x", shape, type)), field(12, output)]);
 }
+
+/**
+ * `flatModel` of 2 × 2 pixels in three channels, behind a node with a graph in each of its branches, which see the
+ * names around them; with names that an exported model has, and a node that nobody needs.
+ */
+export function branchModel(): Buffer {
+  const shape = [undefined, 3, 2, 2];
+  const branch = (name: string, operation: string): Buffer => {
+    const graph = [
+      node(operation, ["probabilities"], "inner"),
+      field(2, name),
+      field(12, value("inner", shape)),
+    ];
+    return field(
+      5,
+      Buffer.concat([field(1, name), field(6, Buffer.concat(graph)), Buffer.from([160, 1, 5])]),
+    );
+  };
+  const bool = Buffer.concat([field(2, 9), field(8, "logits"), field(9, Uint8Array.of(1))]);
+  const chosen = Buffer.concat([
+    field(1, "logits"),
+    field(2, "chosen"),
+    field(4, "If"),
+    branch("then_branch", "Relu"),
+    branch("else_branch", "Neg"),
+  ]);
+  return model([
+    node("Identity", ["input"], "probabilities"),
+    field(1, chosen),
+    node("Flatten", ["chosen"], "y"),
+    node("Exp", ["input"], "unused"),
+    field(5, bool),
+    field(11, value("input", shape)),
+    field(12, value("y", [undefined, 12])),
+    field(12, value("unused", shape)),
+  ]);
+}
