@@ -1,6 +1,8 @@
 /** Measuring versions again, with real digits. */
 import { afterAll, expect, test } from "vitest";
 import type { EvalResult, NoteResult } from "@smc/store";
+import { externalModel } from "../../packages/trainer/src/testing/onnx.ts";
+import { npy, npz } from "../../packages/trainer/src/testing/scene.ts";
 import { createSandbox } from "./sandbox.ts";
 
 const box = await createSandbox();
@@ -76,4 +78,43 @@ test("S3.19 smc eval of a version of another program says to note the numbers of
     exit: 3,
   });
   expect(await box.refused("eval", "v1.0.1")).toMatchObject({ code: "USAGE", exit: 2 });
+});
+
+test("S3.19 smc eval runs an ONNX model of the version, and tells what does not fit", async () => {
+  await box.ok("export", "v1.0.1", "--format", "onnx", "-o", "net", "--data", "few");
+  await box.commit("onnx");
+  const own = await box.json<EvalResult>("eval", "v1.0.1", "--data", "few", "-n");
+  const told = await box.json<EvalResult>("eval", "main:net/model.onnx", "--data", "few");
+  expect(told).toMatchObject({
+    folder: "net/model.onnx",
+    classesFrom: "model",
+    samples: 200,
+    metrics: { acc: own.metrics["acc"] },
+  });
+  const { notes } = await box.json<NoteResult>("note", "main");
+  expect(notes).toMatchObject([{ kind: "evaluation", metrics: { few_acc: own.metrics["acc"] } }]);
+  // It takes the pixels as they are: brought to 0 to 1 it sees other images.
+  const dim = ["--set", "backbone.pixels=unit", "-n"];
+  const other = await box.json<EvalResult>("eval", "main", "--data", "few", ...dim);
+  expect(other.metrics["loss"]).not.toBe(told.metrics["loss"]);
+  expect(await box.refused("eval", "main", "--data", "few", "--classes", "a,b")).toMatchObject({
+    code: "CONFIG_INVALID",
+    exit: 2,
+    message: expect.stringContaining("gives 10 numbers for each sample, --classes has 2") as string,
+  });
+});
+
+test("S3.19 smc eval finds the weights of an ONNX model in files beside it, and misses them by name", async () => {
+  const { model, weights } = externalModel("w/m.data", 12);
+  const x = Uint8Array.from([255, 0, 0, 0, 255, 0]);
+  const y = Uint8Array.from([0, 1]);
+  const data = npz({ x: npy("|u1", [2, 1, 1, 3], x), y: npy("|u1", [2], y) });
+  await box.commit("half of it", { "out/m.onnx": model, "pixels.npz": data });
+  const words = ["eval", "HEAD:out/m.onnx", "--data", "pixels.npz", "-n"];
+  expect(await box.refused(...words)).toMatchObject({
+    code: "PATH_NOT_FOUND",
+    message: expect.stringContaining("lacks 'out/w/m.data', the weights of 'out/m.onnx'") as string,
+  });
+  await box.commit("all of it", { "out/w/m.data": weights });
+  expect(await box.ok(...words)).toMatch(/^acc +1$/m);
 });

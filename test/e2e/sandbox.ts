@@ -153,10 +153,10 @@ export class Sandbox implements AsyncDisposable {
   /** Writes files, adds all, commits; returns the digest of the commit. */
   async commit(
     message: string,
-    files: Readonly<Record<string, string>> = {},
+    files: Readonly<Record<string, string | Uint8Array>> = {},
     ...more: string[]
   ): Promise<string> {
-    for (const [name, text] of Object.entries(files)) this.write(name, text);
+    for (const [name, content] of Object.entries(files)) this.write(name, content);
     await this.ok("add", "-A");
     return (await this.ok("commit", "-q", "-m", message, ...more)).trim();
   }

@@ -62,7 +62,7 @@ test("S1.14 exported ONNX passes the checker and gives the same numbers in Pytho
 /** A head on a frozen model, both in one file. */
 async function headCase(scene: Scene, name: string, model: Uint8Array): Promise<object> {
   const modelDir = join(scene.outputDir, name);
-  await scene.write(`../out/${name}/backbone.onnx`, model);
+  await scene.write(`../out/${name}/onnx/model.onnx`, model);
   await scene.write(`${name}-backbone.onnx`, model);
   // Of one pixel: channels first or last is the same.
   const x = Uint8Array.from({ length: 20 * 3 }, (_, at) => (at * 7919) % 256);

@@ -31,6 +31,8 @@ export const jobsApi = {
   eval: verb("Runs the model of a version over data and notes the numbers", "repository", {
     revision: optional(text),
     data: text,
+    settings: optional(scalars),
+    classes: optional(texts),
     split: optional(choice("all", "validation")),
     metrics: optional(texts),
     dryRun: optional(flag),

@@ -1,5 +1,5 @@
-import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { evaluateModel, type EvaluationReport } from "./evaluate.ts";
 import { decodeTensors, encodeTensors } from "./safetensors.ts";
@@ -102,7 +102,8 @@ test("evaluateModel() computes the features of a frozen backbone again, and only
       epochs: 3,
       backbone: { name: "onnx", file: "means.onnx" },
     });
-    const backbone = join(scene.outputDir, "backbone.onnx");
+    const backbone = join(scene.outputDir, "onnx", "model.onnx");
+    mkdirSync(dirname(backbone));
     copyFileSync(join(scene.inputDir, "means.onnx"), backbone);
     expect((await evaluate(scene, { data })).metrics["loss"]).toBeCloseTo(
       result.metrics.val_loss ?? Number.NaN,

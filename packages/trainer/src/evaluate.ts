@@ -4,7 +4,7 @@ import { isSmcError, SmcError } from "@smc/store/errors";
 import { makeBatch } from "./data/batches.ts";
 import { type Dataset, digestOf, reasonOf } from "./data/dataset.ts";
 import { loadData, splitData } from "./data/load.ts";
-import { type BackendName, chooseBackend } from "./engine/backend.ts";
+import { chooseBackend } from "./engine/backend.ts";
 import { assertStepFits } from "./engine/network.ts";
 import { dataSpecOf, fittedData, openModel, readSavedModel, type SavedModel } from "./saved-model.ts";
 import type { TrainSpec } from "./spec.ts";
@@ -28,13 +28,16 @@ export interface EvaluationReport {
     readonly predicted: string;
     readonly samples: number;
   }[];
-  readonly backend: BackendName;
+  /** What computed. */
+  readonly backend: string;
+  /** Who says which class is which output; "data" is a guess: the order in which they name them. */
+  readonly classesFrom: "model" | "asked" | "data";
 }
 
 export interface EvaluationContext {
   /** Holds the data. */
   readonly inputDir: string;
-  /** Holds the model as a run left it, and that of its frozen backbone as `backbone.onnx`. */
+  /** Holds the model as a run left it, and that of its frozen backbone as `onnx/model.onnx`. */
   readonly modelDir: string;
   /** validation: only what is kept aside in training. */
   readonly split: "all" | "validation";
@@ -52,19 +55,33 @@ export async function evaluateModel(given: unknown, context: EvaluationContext):
     const data = await loadData(spec, context);
     const digest = digestOf(data);
     const fitted = await fittedData(saved, data, { ...context, extractorDir: context.modelDir });
-    const indices =
-      context.split === "validation"
-        ? splitData(data, spec).validation
-        : Uint32Array.from(data.labels.keys());
-    if (indices.length === 0)
-      throw new SmcError("CONFIG_INVALID", "no samples are kept aside: validation is 0");
+    const indices = samplesOf(data, spec, context);
     const { name: backend } = await chooseBackend();
     const told = await judge(saved, { spec, data: fitted, indices, signal: context.signal });
     const isTrainingData = saved.dataDigest === undefined ? null : saved.dataDigest === digest;
-    return { digest, isTrainingData, samples: indices.length, ...told, backend };
+    return {
+      digest,
+      isTrainingData,
+      samples: indices.length,
+      ...told,
+      backend,
+      classesFrom: "model",
+    };
   } catch (error) {
     throw aboutEvaluation(error);
   }
+}
+
+/** Which samples are looked at. Throws CONFIG_INVALID where there are none. */
+export function samplesOf(
+  data: Dataset,
+  spec: TrainSpec,
+  { split }: Pick<EvaluationContext, "split">,
+): Uint32Array {
+  if (split === "all") return Uint32Array.from(data.labels.keys());
+  const { validation } = splitData(data, spec);
+  if (validation.length > 0) return validation;
+  throw new SmcError("CONFIG_INVALID", "no samples are kept aside: validation is 0");
 }
 
 /** What reading data says of a training is said of an evaluation. */
@@ -132,7 +149,8 @@ function assertFinite(row: Float32Array, sample: number): void {
   );
 }
 
-function byClass(
+/** `counts` by the place of the expected class times the number of classes, and the place of the predicted one. */
+export function byClass(
   counts: ReadonlyMap<number, number>,
   { classes, loss }: { classes: readonly string[]; loss: number },
 ): Pick<EvaluationReport, "metrics" | "classes" | "confusion"> {

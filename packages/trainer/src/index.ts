@@ -5,6 +5,7 @@ export type { EpochRow } from "./state.ts";
 export type { LayerRow } from "./engine/network.ts";
 export { previewBatch, type PreviewedSample } from "./preview.ts";
 export { evaluateModel, type EvaluationReport } from "./evaluate.ts";
+export { evaluateOnnx } from "./evaluate-onnx.ts";
 export { exportModel, type ExportReport } from "./export/export-model.ts";
 export {
   type BackboneKind,

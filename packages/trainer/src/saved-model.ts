@@ -22,6 +22,9 @@ const LAYERS_MAX = 10_000;
 const LENGTH_MAX = 10_000_000;
 const NAMES_MAX = 10_000;
 
+/** Where the frozen model of a head is, in the folder of the head. */
+export const ONNX_FILE = "onnx/model.onnx";
+
 export interface SavedModel {
   readonly network: Network;
   readonly weights: NamedTensors;
@@ -253,7 +256,7 @@ export function dataSpecOf({ params, classes, network }: SavedModel, given: unkn
 
 /**
  * The samples as the network takes them, labels in its own order of classes. `extractorDir` holds the model of a frozen
- * backbone as `backbone.onnx`. Throws FILE_MALFORMED for data that do not fit the model, and as `extractFeatures`.
+ * backbone as `onnx/model.onnx`. Throws FILE_MALFORMED for data that do not fit the model, and as `extractFeatures`.
  */
 export async function fittedData(
   saved: SavedModel,
@@ -279,7 +282,7 @@ export async function extractAgain(
 ): Promise<Extracted> {
   const { output, pixels, layout } = card;
   const spec = {
-    file: "backbone.onnx",
+    file: ONNX_FILE,
     output,
     pixels,
     layout: layout === "rows" ? ("auto" as const) : layout,
@@ -291,7 +294,8 @@ export async function extractAgain(
   return made;
 }
 
-function inClassesOf({ classes }: SavedModel, data: Dataset): Dataset {
+/** Labels as places in the classes of the model. Throws FILE_MALFORMED for a class that it does not know. */
+export function inClassesOf({ classes }: Pick<SavedModel, "classes">, data: Dataset): Dataset {
   if (classes.length === 0) return data;
   const places = new Map(classes.map((one, index) => [one, index]));
   const labels = Int32Array.from(data.labels, (label) => places.get(data.classes[label] ?? "") ?? -1);

@@ -3,13 +3,17 @@ import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { valuesText } from "../commit-text.ts";
 import { defineCommand } from "../command.ts";
+import { parseScalars } from "../pairs.ts";
 import { formatCount, formatNumber, formatTable, shortDigest } from "../format.ts";
 
 /** Further classes are only in --json. */
 const CLASSES_SHOWN = 50;
 
 export const command = defineCommand({
-  usage: ["eval [REV[:FOLDER]] --data D [--split all|validation] [--metric [NAME=]METRIC ...] [-n]"],
+  usage: [
+    "eval [REV[:FOLDER]] --data D [--split all|validation] [--metric [NAME=]METRIC ...] [-n]",
+    "eval [REV[:FILE.onnx]] --data D [--classes A,B,...] [--set K=V ...] [...]",
+  ],
   description: [
     "Runs the model that the trainer of smc wrote into a version over data, and notes the numbers about that version:",
     "from then on they are its metrics, as those of smc note --metric, with the digest of the data beside them. D is a",
@@ -17,30 +21,43 @@ export const command = defineCommand({
     "versions, archived ones too, are measured on the same. validation takes the samples that a training on these data",
     "keeps aside. The metrics are loss, acc and balanced_acc (the mean over the classes), or loss, mae and rmse; they",
     "are noted as D_acc, D_val_acc and so on, with --metric azi=acc as azi. --json also tells which class was taken for",
-    "which. Versions of other programs: measure them there, and write it down with smc note --metric.",
+    "which. Of other programs ONNX models can be run: inputs and outputs are found in the file, --classes names what",
+    "its outputs mean, and --set backbone.pixels=imagenet and so on what it wants to see. Other versions: measure them",
+    "with their program, and write it down with smc note --metric.",
   ],
   positionals: [{ name: "REV", summary: "the version (HEAD)", completes: "refs" }],
   options: {
     data: { type: "string", value: "D", summary: "a data set, a path in the worktree, or digits" },
     split: { type: "choice", choices: ["all", "validation"], summary: "which samples (all)" },
     metric: { type: "string", value: "[NAME=]METRIC", multiple: true, summary: "note only these" },
+    classes: { type: "string", value: "A,B,...", summary: "ONNX: its classes in the order of its outputs" },
+    set: {
+      type: "string",
+      value: "K=V",
+      multiple: true,
+      summary:
+        "how data are read: data.label, validation; ONNX: backbone.pixels, .layout, .output, .inputSize",
+    },
     "dry-run": { type: "boolean", short: "n", summary: "note nothing" },
   },
   examples: [
     ["smc eval champion --data cats", "measure it, and note it"],
     ["smc eval v1.0.0 --data cats --split validation --metric azi=acc", "under a name of its own"],
+    ["smc eval v2:net.onnx --data cats --set backbone.pixels=imagenet", "a model of another program"],
     ["for v in $(smc versions -q); do smc eval $v --data cats; done", "all versions on the same data"],
   ],
   run: (context, { words, rest, options }) => {
     const [revision, ...more] = [...words, ...(rest ?? [])];
     if (more.length > 0) throw new SmcError("USAGE", "one version at a time");
-    const { data, split, metric } = options;
+    const { data, split, metric, classes, set } = options;
     if (data === undefined) throw new SmcError("USAGE", "say with --data what it is measured on");
     return context.call("eval", {
       data,
       ...(revision === undefined ? {} : { revision }),
       ...(split === undefined ? {} : { split }),
       ...(metric.length === 0 ? {} : { metrics: [...metric] }),
+      ...(classes === undefined ? {} : { classes: classes.split(",") }),
+      ...(set.length === 0 ? {} : { settings: parseScalars("--set", set) }),
       ...(options["dry-run"] ? { dryRun: true } : {}),
     });
   },
@@ -54,6 +71,8 @@ export const command = defineCommand({
     if (more > 0) out.hint(`${more} more classes; see them with --json`);
     const words = valuesText(data.noted);
     out.line(data.note === null ? `Would note ${words}` : `Noted ${words}`);
+    if (data.classesFrom === "data")
+      out.hint("its classes are taken to be in the order of the data; --classes names them in another");
     const hint = learnedHint(data);
     if (hint !== undefined) out.hint(hint);
   },

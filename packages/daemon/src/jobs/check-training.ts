@@ -8,7 +8,7 @@ import type {
   CheckedSettings,
   DataReport,
   DescribedBackbone,
-  EvalSplit,
+  EvalPlace,
   ExportedModel,
   ExportFormat,
   KnownData,
@@ -96,13 +96,17 @@ export async function inspectData(
   return (await askTrainer(words, signal)) as DataReport;
 }
 
-/** The model in a folder over data below `root`. Throws as the trainer's function of this name. */
+/**
+ * The model in a folder over data below `root`. Throws as the trainer's functions `evaluateModel` and, where `onnx` is
+ * not null, `evaluateOnnx`.
+ */
 export async function evaluateModel(
   settings: Scalars,
-  { root, model, split }: { root: string; model: string; split: EvalSplit },
+  { root, model, split, onnx }: Parameters<EvalPlace["evaluate"]>[1],
   { signal }: Call,
 ): Promise<ModelReport> {
-  const words = ["eval", JSON.stringify(nest(settings)), root, model, split];
+  const more = onnx === null ? "" : JSON.stringify(onnx);
+  const words = ["eval", JSON.stringify(nest(settings)), root, model, split, more];
   // It is what the same program writes, of the same version.
   return (await askTrainer(words, signal)) as ModelReport;
 }

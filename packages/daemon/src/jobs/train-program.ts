@@ -10,6 +10,7 @@ import {
   describeBackbone,
   type EpochRow,
   evaluateModel,
+  evaluateOnnx,
   exportModel,
   inspectData,
   type KnownData,
@@ -119,7 +120,10 @@ async function answer(asked: unknown): Promise<unknown> {
   if (mode === "backbones") return listBackbones();
   if (mode === "eval") {
     const wanted = more === "validation" ? "validation" : "all";
-    return evaluateModel(asked, { inputDir, modelDir: word, split: wanted, signal });
+    const context = { inputDir, modelDir: word, split: wanted, signal } as const;
+    if (last === "") return evaluateModel(asked, context);
+    const { classes } = JSON.parse(last) as { classes?: readonly string[] };
+    return evaluateOnnx(asked, { ...context, classes });
   }
   if (mode === "export") {
     const formats = (["onnx", "tfjs"] as const).filter((format) => last.split(",").includes(format));

@@ -1,4 +1,4 @@
-/** The model of a version that the trainer of smc wrote, as files of a folder: for a trainer that runs it again. */
+/** The model of a version, as files of a folder: for a trainer that runs it again. */
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
@@ -12,6 +12,7 @@ import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import type { OwnedRepository } from "../repository.ts";
 import { show } from "../show.ts";
+import { readTable } from "../tensors/listing.ts";
 import { flattenTree, type FlatTree } from "../trees/tree-read.ts";
 
 const ARCHITECTURE = "architecture.json";
@@ -19,8 +20,11 @@ const WEIGHTS = "model.safetensors";
 const NEEDED = [ARCHITECTURE, WEIGHTS, "params.json"];
 /** Not needed, but told from where it is there. */
 const FURTHER = ["environment.json"];
-/** The frozen model that it was learned on, for the trainer. */
-const BACKBONE = "backbone.onnx";
+/** An ONNX model for the trainer: the frozen one that a head was learned on, or one of another program. */
+const ONNX = "onnx/model.onnx";
+const ONNX_END = ".onnx";
+/** Files with weights of one ONNX model. */
+const WEIGHTS_MAX = 1000;
 const SHOWN_MAX = 5;
 /** Of one file: what the trainer takes of a model and of its backbone. */
 const FILE_BYTES_MAX = 1024 * 1024 * 1024;
@@ -28,10 +32,12 @@ const JSON_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface TrainedModel {
   readonly commit: Digest;
-  /** Where it is in the version; empty for its root. */
+  /** Where it is in the version: a folder, empty for its root, or an ONNX file. */
   readonly folder: string;
-  /** Absolute path of a folder with its files, and `backbone.onnx` where it has one; gone afterwards. */
+  /** Absolute path of a folder with its files, and `onnx/model.onnx` where it has one; gone afterwards. */
   readonly path: string;
+  /** It is just that ONNX model. */
+  readonly isOnnx: boolean;
 }
 
 interface Source {
@@ -39,17 +45,24 @@ interface Source {
   readonly files: FlatTree;
   /** As the user named the version. */
   readonly revision: string;
+  /** Of an ONNX file the trainer can say something, too. */
+  readonly takesOnnx: boolean;
 }
 
 /**
- * Lets `use` work with the model of `REV` or `REV:FOLDER`. gc waits only while its files are written, not for `use`.
+ * Lets `use` work with the model of `REV` or `REV:FOLDER`, with `takesOnnx` also of `REV:FILE.onnx`. gc waits only
+ * while its files are written, not for `use`.
  * Throws REVISION_NOT_FOUND, FILE_UNSUPPORTED for a version without such a model, ARGUMENT_INVALID for one with
  * several, PATH_NOT_FOUND, LIMIT_EXCEEDED, OBJECT_CORRUPT, DISK_FULL.
  */
 export async function withTrainedModel<T>(
   { store, ...repository }: OwnedRepository,
   revision: string,
-  { use, call }: { use: (model: TrainedModel) => Promise<T>; call: Call },
+  {
+    use,
+    call,
+    takesOnnx = false,
+  }: { use: (model: TrainedModel) => Promise<T>; call: Call; takesOnnx?: boolean },
 ): Promise<T> {
   const cut = revision.indexOf(":");
   const [version, wanted] =
@@ -57,16 +70,17 @@ export async function withTrainedModel<T>(
   // A start of the daemon empties `incoming/`.
   const path = join(store.path, "incoming", `model-${randomBytes(8).toString("hex")}`);
   try {
-    const found = { commit: "" as Digest, folder: "" };
+    const found = { commit: "" as Digest, folder: "", isOnnx: false };
     {
       using _ = store.calls.enter();
       const commit = await resolveCommit({ ...repository, store }, version, call);
       const files = await flattenTree(store.objects, (await readCommit(store, commit)).tree, call);
-      const source = { store, files, revision };
+      const source = { store, files, revision, takesOnnx };
       const folder = folderOf(source, wanted);
+      const isOnnx = takesOnnx && folder.endsWith(ONNX_END) && files.has(folder);
       await createFolder(path);
-      await write(source, { folder, path }, call);
-      Object.assign(found, { commit, folder });
+      await (isOnnx ? takeOnnx(source, { file: folder, path }, call) : write(source, { folder, path }, call));
+      Object.assign(found, { commit, folder, isOnnx });
     }
     return await use({ ...found, path });
   } finally {
@@ -75,12 +89,15 @@ export async function withTrainedModel<T>(
 }
 
 /** The one that is wanted, else the root, else the only one. */
-function folderOf({ files, revision }: Source, wanted: string | undefined): string {
-  const folders = [...files.keys()]
+function folderOf({ files, revision, takesOnnx }: Source, wanted: string | undefined): string {
+  const trained = [...files.keys()]
     .filter((path) => posix.basename(path) === ARCHITECTURE)
     .map((path) => posix.dirname(path))
     .map((folder) => (folder === "." ? "" : folder))
     .filter((folder) => NEEDED.every((name) => files.has(posix.join(folder, name))));
+  const onnx = takesOnnx ? [...files.keys()].filter((path) => path.endsWith(ONNX_END)) : [];
+  // One of the trainer comes first: an ONNX file beside it is what it was learned on, or an export of it.
+  const folders = wanted === undefined && trained.length > 0 ? trained : [...trained, ...onnx];
   const named = show(revision, 80);
   if (wanted !== undefined ? folders.includes(wanted) : folders.includes("")) return wanted ?? "";
   const [only, ...more] = folders;
@@ -94,7 +111,7 @@ function folderOf({ files, revision }: Source, wanted: string | undefined): stri
     );
   throw new SmcError(
     "FILE_UNSUPPORTED",
-    `'${named}' holds no model that the trainer of smc wrote (${NEEDED.join(", ")} in one folder); nothing was computed`,
+    `'${named}' holds no model that the trainer of smc wrote (${NEEDED.join(", ")} in one folder)${takesOnnx ? ", and no ONNX file" : ""}; nothing was computed`,
     {
       hint: `measure it with a program of your own and write that down: smc note ${named} --metric acc=0.97`,
     },
@@ -106,7 +123,7 @@ async function write(
   { folder, path }: { folder: string; path: string },
   call: Call,
 ): Promise<void> {
-  const { store, files } = source;
+  const { files } = source;
   const wanted = new Map<string, string>();
   for (const name of [...NEEDED, ...FURTHER]) {
     const from = posix.join(folder, name);
@@ -120,7 +137,38 @@ async function write(
       "PATH_NOT_FOUND",
       `'${show(source.revision, 80)}' lacks '${show(backbone, 200)}', on which its model was learned; nothing was computed`,
     );
-  await take({ ...source, store }, { wanted: new Map([[BACKBONE, backbone]]), path }, call);
+  await takeOnnx(source, { file: backbone, path }, call);
+}
+
+/** The model, and the files beside it that hold its weights, as it names them. */
+async function takeOnnx(
+  source: Source,
+  { file, path }: { file: string; path: string },
+  call: Call,
+): Promise<void> {
+  const { store, files, revision } = source;
+  const wanted = new Map([[ONNX, file]]);
+  const model = files.get(file);
+  const table = model === undefined ? undefined : await readTable(store, { ...model, path: file }, call);
+  // What is no model, the trainer says better.
+  const external = table === undefined || "problem" in table ? [] : table.external;
+  const named = new Set(external.map((span) => span.file));
+  if (named.size > WEIGHTS_MAX)
+    throw new SmcError(
+      "LIMIT_EXCEEDED",
+      `'${show(file, 200)}' has its weights in ${named.size} files, more than ${WEIGHTS_MAX}; nothing was computed`,
+    );
+  for (const name of named) {
+    const from = posix.join(posix.dirname(file), name);
+    if (!files.has(from))
+      throw new SmcError(
+        "PATH_NOT_FOUND",
+        `'${show(revision, 80)}' lacks '${show(from, 200)}', the weights of '${show(file, 200)}'; nothing was computed`,
+      );
+    wanted.set(posix.join(posix.dirname(ONNX), name), from);
+  }
+  for (const name of wanted.keys()) await createFolder(join(path, posix.dirname(name)));
+  await take(source, { wanted, path }, call);
 }
 
 async function take(

@@ -10,6 +10,7 @@ import { type Bench, withWorktree } from "../testing/worktree.ts";
 import { evaluate, type EvalOptions, type EvalPlace, type EvalResult, type ModelReport } from "./eval.ts";
 
 const REPORT: ModelReport = {
+  classesFrom: "model",
   digest: "d".repeat(64),
   isTrainingData: false,
   samples: 6,
@@ -36,13 +37,16 @@ async function withModel(
 ): Promise<void> {
   await withWorktree(async (bench) => {
     const asked: Record<string, unknown>[] = [];
-    const ask: EvalPlace["evaluate"] = async (settings, { model, split }) => {
+    const ask: EvalPlace["evaluate"] = async (settings, { model, split, onnx }) => {
       const files = readdirSync(model).sort();
+      const weights = join(model, "model.safetensors");
       asked.push({
         ...settings,
         split,
+        onnx,
         files,
-        weights: readFileSync(join(model, "model.safetensors"), "utf8"),
+        ...(existsSync(weights) ? { weights: readFileSync(weights, "utf8") } : {}),
+        ...(existsSync(join(model, "onnx")) ? { besides: readdirSync(join(model, "onnx")).sort() } : {}),
       });
       return answer();
     };
@@ -133,7 +137,28 @@ test("evaluate() brings the frozen backbone along, and misses one that the versi
     expect(await codeOf(() => run())).toBe("PATH_NOT_FOUND");
     await bench.commit({ "nets/print.onnx": "net" });
     await run();
-    expect(asked.at(-1)).toMatchObject({ files: expect.arrayContaining(["backbone.onnx"]) });
+    expect(asked.at(-1)).toMatchObject({ onnx: null, besides: ["model.onnx"] });
+  });
+});
+
+test("evaluate() takes the ONNX model of a version that has no other, or the one that is named", async () => {
+  await withModel(async ({ bench, asked, run }) => {
+    await bench.commit({ "a/net.onnx": "net" });
+    expect(await run({ classes: ["x", "y"], settings: { "backbone.pixels": "raw" } })).toMatchObject({
+      folder: "a/net.onnx",
+    });
+    const onnx = { classes: ["x", "y"] };
+    expect(asked.at(-1)).toMatchObject({ onnx, besides: ["model.onnx"], "backbone.pixels": "raw" });
+    await bench.commit({ "b.onnx": "other" });
+    expect(await codeOf(() => run())).toBe("ARGUMENT_INVALID");
+    expect(await run({ revision: "HEAD:b.onnx" })).toMatchObject({ folder: "b.onnx" });
+    expect(asked.at(-1)).toMatchObject({ onnx: {} });
+    expect(await codeOf(() => run({ revision: "HEAD:c.onnx" }))).toBe("FILE_UNSUPPORTED");
+    await bench.commit(under("m"));
+    // What the trainer wrote comes first, and knows its classes.
+    expect(await run()).toMatchObject({ folder: "m" });
+    expect(await codeOf(() => run({ classes: ["x", "y"] }))).toBe("ARGUMENT_INVALID");
+    expect(await codeOf(() => run({ settings: { lr: 1 } }))).toBe("ARGUMENT_INVALID");
   });
 });
 

@@ -2,7 +2,7 @@
 import { show } from "@smc/store/show";
 import { assertFits, type Dataset } from "../data/dataset.ts";
 import type { OpenedModel } from "../onnx/embed.ts";
-import { type Answer, OnnxSession, type OnnxUse, type SamplePlan } from "../onnx/session.ts";
+import { type Answer, OnnxSession, type OnnxUse, readOnnx, type SamplePlan } from "../onnx/session.ts";
 import { sizeOf } from "./network.ts";
 
 export interface ExtractorSpec extends OnnxUse {
@@ -44,8 +44,8 @@ export async function extractFeatures(
   { inputDir, signal }: { inputDir: string; signal: AbortSignal },
 ): Promise<Extracted> {
   const { file, pixels } = spec;
-  const called = `the backbone '${show(file)}'`;
-  await using session = await OnnxSession.open({ inputDir, file, called }, { data, use: spec });
+  const source = { inputDir, file, called: `the backbone '${show(file)}'` };
+  await using session = await OnnxSession.open(await readOnnx(source), { data, use: spec, source });
   const { plan, output, sha256, engine } = session;
   let features: Float32Array | undefined;
   let width = 0;

@@ -1,5 +1,4 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
@@ -132,7 +131,7 @@ async function trainHead(
   const pixels = new Uint8Array(x.buffer);
   await scene.write("colours.npz", npz({ x: npy(numbers, [20, 2, 2, 3], pixels), y: npy("|u1", [20], y) }));
   await scene.write("m.onnx", bytes);
-  await copyFile(join(scene.inputDir, "m.onnx"), join(scene.outputDir, "backbone.onnx"));
+  await scene.write("../out/onnx/model.onnx", bytes);
   const backbone = { name: "onnx", file: "m.onnx", layers: 1, ...more };
   await trainIn(scene, { data: { kind: "npz", path: "colours.npz" }, epochs: 2, lr: 0.05, backbone });
 }
@@ -164,7 +163,7 @@ test("exportModel() of a head is refused as TF.js, on another backbone, and wher
     await trainHead(scene, { bytes: meansModel() });
     expect(await refusal(() => exported(scene))).toMatchObject({ code: "FILE_UNSUPPORTED", exit: 5 });
     const onnx = (): Promise<ExportReport> => exported(scene, { formats: ["onnx"] });
-    await scene.write("../out/backbone.onnx", meansModel([1, 0, 0, 1, 1, 2]));
+    await scene.write("../out/onnx/model.onnx", meansModel([1, 0, 0, 1, 1, 2]));
     expect((await refusal(onnx)).message).toContain("is not the model that it was trained on");
     await scene.write("colours.npz", "gone");
     expect((await refusal(onnx)).message).toContain("may hold bytes or other numbers");

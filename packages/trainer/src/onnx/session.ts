@@ -56,6 +56,18 @@ export interface Answer {
   readonly shape: readonly number[];
 }
 
+/** A model that was looked at, before anybody knows what it is run on. */
+export interface ReadModel {
+  readonly model: OpenedModel;
+  readonly sha256: string;
+}
+
+/** Throws PATH_NOT_FOUND, UNSAFE_PATH, FILE_MALFORMED, LIMIT_EXCEEDED. */
+export async function readOnnx(source: ModelFile): Promise<ReadModel> {
+  const { bytes, sha256 } = await readModelFile(source);
+  return { model: openModelBytes(bytes, (why) => modelFault(source, why)), sha256 };
+}
+
 const INPUT = "smc/input";
 const OUTPUT = "smc/output";
 
@@ -85,16 +97,14 @@ export class OnnxSession implements AsyncDisposable {
   }
 
   /**
-   * Ready for samples like these. Throws PATH_NOT_FOUND, UNSAFE_PATH, FILE_MALFORMED for a model that cannot be run,
-   * CONFIG_INVALID where it takes other samples, LIMIT_EXCEEDED.
+   * Ready for samples like these. Throws FILE_MALFORMED for a model that cannot be run, CONFIG_INVALID where it takes
+   * other samples.
    */
   static async open(
-    source: ModelFile,
-    { data, use }: { data: Pick<Dataset, "shape">; use: OnnxUse },
+    { model, sha256 }: ReadModel,
+    { data, use, source }: { data: Pick<Dataset, "shape">; use: OnnxUse; source: ModelFile },
   ): Promise<OnnxSession> {
-    const refuse = (why: string): SmcError => modelFault(source, why);
-    const { bytes, sha256 } = await readModelFile(source);
-    const model = openModelBytes(bytes, refuse);
+    const { refuse } = model;
     const plan = planOf(model.input, { data, use, source });
     const output = use.output ?? model.outputs[0] ?? "";
     const wrapped = withFloatBorder(model, output);
