@@ -25,9 +25,8 @@ import { findParents } from "../worktree/parent-files.ts";
 import type { Found } from "../worktree/scan.ts";
 import { emptyStage } from "../worktree/stage.ts";
 import { filesOf, reasonOf } from "../worktree/state.ts";
-import { bestEpoch } from "./best-epoch.ts";
 import type { JobPlaces } from "./job-folder.ts";
-import { readHistory } from "./job-history.ts";
+import { readHistoryEnds, readHistoryTail, readPoints } from "./job-history.ts";
 import type { JobCommit } from "./job-queue.ts";
 import { type EpochPoint, type JobEnd, type JobRecord, titleOfJob } from "./job-record.ts";
 import { readOutput } from "./output-files.ts";
@@ -150,9 +149,9 @@ async function metaOf(
   data: Data,
 ): Promise<CommitMeta> {
   const { spec } = record;
-  const points = await readHistory(places.history);
-  const best = bestEpoch(points, await readLower(repository));
-  const metrics = await metricsOf(spec, places, points);
+  const points = await readHistoryTail(places.history, POINTS_KEPT);
+  const { best } = await readHistoryEnds(places.history, await readLower(repository));
+  const metrics = await metricsOf(spec, places);
   const { seed } = spec.params;
   return {
     ...(Object.keys(metrics).length === 0 ? {} : { metrics }),
@@ -183,7 +182,7 @@ async function metaOf(
         node: process.version,
         variables: Object.keys(spec.environment).sort(),
       },
-      history: points.slice(-POINTS_KEPT).map(asMeta),
+      history: points.map(asMeta),
     },
   };
 }
@@ -194,23 +193,22 @@ async function metaOf(
  */
 async function metricsOf(
   { engine, metricsFile }: JobRecord["spec"],
-  { output, work }: JobPlaces,
-  points: readonly EpochPoint[],
+  { output, work, history }: JobPlaces,
 ): Promise<Readonly<Record<string, number>>> {
-  if (engine === "tfjs") return metricsOfModel(join(output, "metrics.json"), points);
+  if (engine === "tfjs") return metricsOfModel(join(output, "metrics.json"), history);
+  const { last } = await readHistoryEnds(history);
   const told = metricsFile === null ? {} : (await readMetricsFiles([join(work, metricsFile)])).metrics;
-  return { ...points.at(-1)?.metrics, ...told };
+  return { ...last?.metrics, ...told };
 }
 
 /** None where the trainer was killed before it said so, and inside of an epoch. */
-async function metricsOfModel(
-  path: string,
-  points: readonly EpochPoint[],
-): Promise<Readonly<Record<string, number>>> {
+async function metricsOfModel(path: string, history: string): Promise<Readonly<Record<string, number>>> {
   try {
     const { epoch, batch } = (await readMetricsFiles([path])).metrics;
-    const measured = batch === 0 ? points.find((point) => point.epoch === epoch) : undefined;
-    return measured?.metrics ?? {};
+    let measured: EpochPoint["metrics"] = {};
+    if (batch !== 0) return measured;
+    for await (const point of readPoints(history)) if (point.epoch === epoch) measured = point.metrics;
+    return measured;
   } catch (error) {
     if (isSmcError(error, "PATH_NOT_FOUND")) return {};
     throw error;

@@ -76,6 +76,75 @@ export async function* readPoints(path: string): AsyncGenerator<EpochPoint> {
   }
 }
 
+/** Bytes of the lines that `readHistoryTail` holds. */
+const TAIL_BYTES_MAX = 16 * 1024 * 1024;
+/** Of all points together. */
+const CURVES_MAX = 1000;
+
+/**
+ * The newest epochs, as `readHistory` gives them, without holding all that come before: so many of them, and fewer
+ * where they are long.
+ */
+export async function readHistoryTail(path: string, count: number): Promise<EpochPoint[]> {
+  const held = new Map<number, EpochPoint>();
+  const newest = (): EpochPoint[] => {
+    const points = [...held.values()].sort((a, b) => a.epoch - b.epoch).slice(-count);
+    let bytes = 0;
+    const from = points.findLastIndex((point) => {
+      bytes += JSON.stringify(point).length;
+      return bytes > TAIL_BYTES_MAX;
+    });
+    return points.slice(from + 1);
+  };
+  let told = 0;
+  for await (const point of readPoints(path)) {
+    held.set(point.epoch, point);
+    told += Object.keys(point.metrics).length + 1;
+    if (held.size < 2 * count && told < TAIL_BYTES_MAX / 16) continue;
+    const kept = newest();
+    held.clear();
+    for (const each of kept) held.set(each.epoch, each);
+    told = 0;
+  }
+  return newest();
+}
+
+/** What a curve has, without holding it. */
+export interface CurveOutline {
+  /** Of metrics, in the order in which they were told first; 1,000 at most. */
+  readonly names: readonly string[];
+  readonly firstEpoch: number;
+  readonly lastEpoch: number;
+}
+
+export async function readOutline(path: string): Promise<CurveOutline> {
+  const names = new Set<string>();
+  let [firstEpoch, lastEpoch] = [Number.POSITIVE_INFINITY, 0];
+  for await (const { epoch, metrics } of readPoints(path)) {
+    for (const name of Object.keys(metrics)) if (names.size < CURVES_MAX) names.add(name);
+    firstEpoch = Math.min(firstEpoch, epoch);
+    lastEpoch = Math.max(lastEpoch, epoch);
+  }
+  return { names: [...names], firstEpoch: Math.min(firstEpoch, lastEpoch), lastEpoch };
+}
+
+/** Epochs with their values of these metrics, without holding the others; 100,000 epochs at most. */
+export async function readCurves(
+  path: string,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, readonly (readonly [epoch: number, value: number])[]>> {
+  const curves = new Map(names.map((name) => [name, new Map<number, number>()]));
+  for await (const { epoch, metrics } of readPoints(path)) {
+    for (const [name, values] of curves) {
+      const value = metrics[name];
+      // Of an epoch that is told again nothing of the first telling counts.
+      if (value === undefined) values.delete(epoch);
+      else if (values.size < POINTS_MAX) values.set(epoch, value);
+    }
+  }
+  return new Map([...curves].map(([name, values]) => [name, [...values].sort(([a], [b]) => a - b)]));
+}
+
 /** All of it; of an epoch that was told twice the last time counts, so that a resumed curve has no repeat. */
 export async function readHistory(path: string): Promise<EpochPoint[]> {
   const points = new Map<number, EpochPoint>();
@@ -89,6 +158,7 @@ export async function readHistory(path: string): Promise<EpochPoint[]> {
 /** The last epoch and the best one, without holding the points between; undefined where there is none. */
 export async function readHistoryEnds(
   path: string,
+  lower: readonly string[] = [],
 ): Promise<{ readonly last: EpochPoint | undefined; readonly best: BestEpoch | undefined }> {
   let last: EpochPoint | undefined;
   for await (const point of readPoints(path)) if (point.epoch >= (last?.epoch ?? 0)) last = point;
@@ -105,6 +175,7 @@ export async function readHistoryEnds(
     best: bestOfValues(
       metric,
       [...values].sort(([a], [b]) => a - b),
+      lower,
     ),
   };
 }

@@ -5,9 +5,9 @@ import { SmcError } from "../errors.ts";
 import { writeNewFile } from "../new-file.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { show } from "../show.ts";
-import { type CurvePanel, curvePanels } from "./curve-panels.ts";
+import { type CurvePanel, drawnPanel, planPanels } from "./curve-panels.ts";
 import { curveSvg } from "./curve-svg.ts";
-import { readHistory } from "./job-history.ts";
+import { readCurves, readOutline } from "./job-history.ts";
 import { type JobRecord, titleOfJob } from "./job-record.ts";
 
 export interface PlotOptions {
@@ -36,7 +36,13 @@ export async function plotJob(
       "ARGUMENT_INVALID",
       `'${show(strange, 200)}' is no absolute path; nothing was written`,
     );
-  const panels = curvePanels(await readHistory(historyPath), metric?.split(","));
+  const outline = await readOutline(historyPath);
+  const planned = planPanels(outline.names, metric?.split(","));
+  const curves = await readCurves(
+    historyPath,
+    planned.flatMap(({ lines }) => lines),
+  );
+  const panels = planned.map((panel) => drawnPanel(panel, curves, outline));
   if (pictures.length === 0 || panels.length === 0) return panels;
   const drawn = curveSvg(`job ${titleOfJob(record)}`, panels);
   if (svg !== undefined) await writePicture(svg, Buffer.from(drawn));

@@ -9,7 +9,7 @@ import type { CurvePanel } from "../jobs/curve-panels.ts";
 import { cardOf, findJob, type JobCard } from "../jobs/job-card.ts";
 import { type JobLeavings, leavingsOf } from "../jobs/job-leavings.ts";
 import { jobPlaces } from "../jobs/job-folder.ts";
-import { readHistory, readHistoryFrom } from "../jobs/job-history.ts";
+import { readHistory, readHistoryEnds, readHistoryFrom, readHistoryTail } from "../jobs/job-history.ts";
 import { type LogPart, logTail, READ_BYTES_MAX, readLog } from "../jobs/job-log.ts";
 import type { JobsPlace } from "../jobs/job-queue.ts";
 import { type EpochPoint, hasEnded, type JobRecord, stateOfJob, type JobSpec } from "../jobs/job-record.ts";
@@ -24,6 +24,8 @@ import { newJobId } from "./train.ts";
 const WAIT_MS_MAX = 10_000;
 /** Its program writes without telling anybody. */
 const LOOK_MS = 100;
+/** Of a curve, beside the record of its job. */
+const POINTS_SHOWN = 1000;
 
 export interface JobsOptions {
   readonly action:
@@ -102,7 +104,7 @@ export interface Followed {
 export interface JobsResult {
   readonly action: JobsOptions["action"];
   readonly jobs: readonly JobCard[];
-  /** For `show` and `epochs`. */
+  /** For `epochs`; for `show` the newest 1,000. */
   readonly points: readonly EpochPoint[] | null;
   readonly best: BestEpoch | null;
   readonly followed: Followed | null;
@@ -154,12 +156,15 @@ export async function jobs(place: JobsPlace, options: JobsOptions, call: Call): 
     jobs: [cardOf(store.path, changed)],
   });
   switch (action) {
-    case "show":
-    case "epochs": {
+    case "show": {
       const places = jobPlaces(store.path, record);
-      const points = await readHistory(places.history);
-      const progress = (await readProgress(places.progress)) ?? null;
-      return made(record, { points, best: bestEpoch(points) ?? null, progress });
+      const points = await readHistoryTail(places.history, POINTS_SHOWN);
+      const { best = null } = await readHistoryEnds(places.history);
+      return made(record, { points, best, progress: (await readProgress(places.progress)) ?? null });
+    }
+    case "epochs": {
+      const points = await readHistory(jobPlaces(store.path, record).history);
+      return made(record, { points, best: bestEpoch(points) ?? null });
     }
     case "checkpoints":
       return made(record, { checkpoints: await listCheckpoints(store, record, call) });
