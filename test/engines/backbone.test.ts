@@ -1,8 +1,9 @@
 /** A real model of a package as a frozen backbone: PP-OCRv4, which reads lines of print, on handwritten digits. */
-import { copyFileSync } from "node:fs";
+import { copyFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
+import type { EvalResult } from "@smc/store";
 import { createSandbox } from "../e2e/sandbox.ts";
 import { ROOT } from "../source.ts";
 
@@ -18,7 +19,7 @@ const SLOW_MS = 600_000;
 const LAST_BEFORE_CLASSES = "swish_17.tmp_0";
 
 test(
-  "S2.2 a head on a frozen pretrained model beats training from scratch on few images",
+  "S1.14 S2.2 a head on a frozen pretrained model beats training from scratch on few images, and becomes one file with it",
   { timeout: SLOW_MS },
   async () => {
     await using box = await createSandbox();
@@ -47,6 +48,17 @@ test(
     const scratch = await accuracy("scratch", "--backbone", "tiny-cnn");
     expect(frozen).toBeGreaterThan(0.85);
     expect(frozen).toBeGreaterThan(scratch + 0.03);
+    // Its head and the nodes of the model before it as one file: no classifier of print in it any more.
+    await box.ok("export", "jobs/frozen", "--format", "onnx", "-o", "dist");
+    expect(statSync(box.path("dist/model.onnx")).size).toBeLessThan(statSync(MODEL).size);
+    await box.commit("one file");
+    const digits = ["--data", "digits", "--set", "data.samples=300", "-n"];
+    const [head, file] = [
+      await box.json<EvalResult>("eval", "jobs/frozen", ...digits),
+      await box.json<EvalResult>("eval", "HEAD:dist/model.onnx", ...digits),
+    ];
+    expect(file.classes).toEqual(head.classes);
+    expect(file.metrics["loss"]).toBeCloseTo(head.metrics["loss"] ?? Number.NaN, 3);
     const other = await box.refused(
       "train",
       "--engine",

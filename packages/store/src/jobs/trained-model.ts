@@ -109,6 +109,10 @@ function folderOf({ files, revision, takesOnnx }: Source, wanted: string | undef
       `'${named}' has ${folders.length} models: ${shown.join(", ")}${more.length >= SHOWN_MAX ? ", …" : ""}; nothing was computed`,
       { hint: `name one of them: ${named}:${show(only, 200)}` },
     );
+  if (wanted !== undefined && only !== undefined)
+    throw new SmcError("FILE_UNSUPPORTED", `there is no model at '${named}'; nothing was computed`, {
+      hint: `there are ${shown.join(", ")}`,
+    });
   throw new SmcError(
     "FILE_UNSUPPORTED",
     `'${named}' holds no model that the trainer of smc wrote (${NEEDED.join(", ")} in one folder)${takesOnnx ? ", and no ONNX file" : ""}; nothing was computed`,

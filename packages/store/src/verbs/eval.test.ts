@@ -153,7 +153,10 @@ test("evaluate() takes the ONNX model of a version that has no other, or the one
     expect(await codeOf(() => run())).toBe("ARGUMENT_INVALID");
     expect(await run({ revision: "HEAD:b.onnx" })).toMatchObject({ folder: "b.onnx" });
     expect(asked.at(-1)).toMatchObject({ onnx: {} });
-    expect(await codeOf(() => run({ revision: "HEAD:c.onnx" }))).toBe("FILE_UNSUPPORTED");
+    await expect(run({ revision: "HEAD:c.onnx" })).rejects.toMatchObject({
+      code: "FILE_UNSUPPORTED",
+      hint: "there are 'a/net.onnx', 'b.onnx'",
+    });
     await bench.commit(under("m"));
     // What the trainer wrote comes first, and knows its classes.
     expect(await run()).toMatchObject({ folder: "m" });
