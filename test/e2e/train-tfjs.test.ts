@@ -59,3 +59,15 @@ test(
     expect((await box.json<JobsResult>("jobs")).jobs).toHaveLength(2);
   },
 );
+
+test("a training that ends before its first epoch is whole has failed and is no challenger", async () => {
+  const few = ["--set", "data.samples=300", "--epochs", "1"];
+  const before = await box.ok("rev-parse", "challenger");
+  const ran = await box.smc([...OWN, ...few, "--set", "timeLimitMs=1", "--name", "short"]);
+  expect(ran.code).toBe(10);
+  expect(ran.stdout).toContain(
+    "the time limit of 1 ms is reached: no epoch was learned whole, so there is no model",
+  );
+  expect((await box.smc(["rev-parse", "jobs/short"])).code).toBe(3);
+  expect(await box.ok("rev-parse", "challenger")).toBe(before);
+});

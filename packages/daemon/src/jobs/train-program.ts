@@ -81,19 +81,21 @@ async function run(spec: unknown): Promise<void> {
   const stop = new AbortController();
   process.on("SIGTERM", () => stop.abort());
   const { epochs } = resolveSpec(spec);
-  const { status, reason } = await train(spec, {
+  const { status, reason, modelDigest } = await train(spec, {
     inputDir: process.cwd(),
     outputDir,
     signal: stop.signal,
     onEvent: (event) => tell(event, epochs),
     resume: SMC_RESUME === "1",
   });
-  if (reason !== undefined) {
-    say({ reason });
-    err(reason);
-  }
+  if (reason !== undefined) say({ reason });
+  const ended = reason ?? status;
+  if (modelDigest === undefined && status !== "failed")
+    err(`${ended}: no epoch was learned whole, so there is no model`);
+  else if (reason !== undefined) err(reason);
   await progress.done();
-  if (status === "failed") process.exitCode = 1;
+  // Without a model nothing is to be committed.
+  if (modelDigest === undefined) process.exitCode = 1;
 }
 
 function knownError(error: unknown): SmcError {
