@@ -143,7 +143,8 @@ try {
   else out(JSON.stringify({ answer: told }));
 } catch (error) {
   const known = knownError(error);
-  if (mode === "train") err(known.message);
+  // One line: it is the reason of the job.
+  if (mode === "train") err(known.hint === undefined ? known.message : `${known.message}; ${known.hint}`);
   else out(JSON.stringify({ error: known }));
   process.exitCode = known.exit;
 }

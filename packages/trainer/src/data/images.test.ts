@@ -56,6 +56,7 @@ test("images of mixed size are refused with both files named, and resized where 
     const error = await refusal(() => load(scene));
     expect(error.code).toBe("FILE_MALFORMED");
     expect(error.message).toContain("'b/1.png' has 5 x 9 pixels, 'a/1.png' 8 x 8");
+    expect(error.hint).toContain("--set backbone.inputSize=N");
     const data = await load(scene, {}, 4);
     expect(data.shape).toEqual([4, 4, 3]);
     expect([...data.features.subarray(0, 3)]).toEqual([255, 0, 0]);

@@ -59,7 +59,7 @@ export async function readImages(folder: string, options: ImageOptions): Promise
     if (image.height !== height || image.width !== width) {
       problems.addSample(
         `'${show(name)}' has ${image.width} x ${image.height} pixels, '${show(good[0]?.name ?? "")}' ${width} x ${height}`,
-        { hint: "set backbone.inputSize (--input-size): every image is then brought to that size" },
+        { hint: "name a size with --set backbone.inputSize=N: every image is then brought to it" },
       );
       continue;
     }
