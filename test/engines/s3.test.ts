@@ -36,7 +36,7 @@ describe.each(["minio", "versitygw"] as const)("on %s", (name) => {
     if (at.kind !== "s3") throw new Error("not S3");
     // The least that S3 takes of a part.
     const open = (): Promise<S3Bucket> =>
-      S3Bucket.open(at, {}, { wholeBytesMax: 6 * MIB, partBytes: 5 * MIB });
+      S3Bucket.open(at, { parts: { wholeBytesMax: 6 * MIB, partBytes: 5 * MIB } });
     await using bucket = await open();
     await using other = await open();
     const bodies = [randomBytes(12 * MIB), randomBytes(12 * MIB)];

@@ -31,14 +31,20 @@ function nameThere(name: string, remote: string): string {
   return name.startsWith(prefix) ? show(name.slice(prefix.length), 200) : shortRef(name);
 }
 
+/** `57.2 MiB, 130.7 MiB/s` */
+export function formatMoved(bytes: number, ms: number): string {
+  const rate = ms < RATE_MS_MIN ? "" : `, ${formatSize((bytes * 1000) / ms)}/s`;
+  return `${formatSize(bytes)}${rate}`;
+}
+
 /** What a fetch brought. */
 export function printFetched(data: FetchResult, out: Output): void {
-  const { refs, skipped, remote, url, objects, receivedBytes, verifiedBlobs } = data;
+  const { refs, skipped, remote, url, objects, receivedBytes, receiveMs, verifiedBlobs } = data;
   for (const { name, why } of skipped) out.hint(`left out ${show(name, 200)}: ${show(why, 300)}`);
   if (refs.length === 0) return;
   out.line(`From ${show(remote)} (${show(url, 300)})`);
   if (objects > 0) {
-    out.line(`  Received   ${formatCount(objects, "object")}, ${formatSize(receivedBytes)}`);
+    out.line(`  Received   ${formatCount(objects, "object")}, ${formatMoved(receivedBytes, receiveMs)}`);
     out.line(`  Verified   ${formatCount(verifiedBlobs, "file")}  ok`);
   }
   for (const ref of withoutNotes(refs, out))
@@ -90,9 +96,8 @@ export function printPushed(
 }
 
 function printSent({ objects, sentBytes, packs, sendMs, verifiedObjects }: PushResult, out: Output): void {
-  const rate = sendMs < RATE_MS_MIN ? "" : `, ${formatSize((sentBytes * 1000) / sendMs)}/s`;
-  const parts = [formatCount(objects, "object"), formatSize(sentBytes), formatCount(packs, "pack")];
-  out.line(`  Sent       ${parts.join(", ")}${rate}`);
+  const parts = [formatCount(objects, "object"), formatCount(packs, "pack"), formatMoved(sentBytes, sendMs)];
+  out.line(`  Sent       ${parts.join(", ")}`);
   out.line(`  Verified   ${formatCount(verifiedObjects, "digest")}  ok`);
 }
 

@@ -57,6 +57,7 @@ export {
 } from "./remotes.ts";
 export type { RefChange, RefReason } from "./refs/refs.ts";
 export type { ByteRange, Store } from "./store.ts";
+export { counted } from "./transfer/blocks.ts";
 export { decodePackIndex, encodePackIndex, PACK_INDEX_BYTES_MAX } from "./transfer/pack-index.ts";
 export {
   assertRemoteRow,

@@ -2,7 +2,8 @@ import { basename, resolve } from "node:path";
 import { SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
-import { formatCount, formatSize, shortDigest } from "../format.ts";
+import { formatCount, shortDigest } from "../format.ts";
+import { formatMoved } from "../ref-moves.ts";
 
 export const command = defineCommand({
   usage: ["clone [options] URL [FOLDER]"],
@@ -35,12 +36,12 @@ export const command = defineCommand({
     });
   },
   print: (data, out) => {
-    const { objects, receivedBytes, verifiedBlobs, refs, url } = data.fetched;
+    const { objects, receivedBytes, receiveMs, verifiedBlobs, refs, url } = data.fetched;
     out.line(`Cloned ${show(url, 300)} into ${show(data.root)}`);
     const parts = [
       formatCount(objects, "object"),
-      formatSize(receivedBytes),
       formatCount(refs.length, "ref"),
+      formatMoved(receivedBytes, receiveMs),
     ];
     out.line(`  Received   ${parts.join(", ")}`);
     out.line(`  Verified   ${formatCount(verifiedBlobs, "file")}  ok`);

@@ -17,6 +17,11 @@ export function bodyBytes(body: BucketBody): number {
   return "path" in body ? body.sizeBytes : body.bytes.length;
 }
 
+/** Who hears of bytes that have gone; nobody for bytes that are in memory, which are few. */
+export function onSentOf(body: BucketBody): ((bytes: number) => void) | undefined {
+  return "path" in body ? body.onSent : undefined;
+}
+
 /** The SHA-256 that the body came with, else that of its bytes. */
 export function bodySha256(body: BucketBody): string {
   if ("path" in body) return body.sha256;

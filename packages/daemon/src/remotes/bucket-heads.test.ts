@@ -1,14 +1,15 @@
 /** Refs where a second writer silently replaces what the first has created. */
 import { randomInt, randomUUID } from "node:crypto";
-import { copyFile, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Call, hashBytes, parseRefName, type RefChange } from "@smc/store";
+import { type Call, counted, hashBytes, parseRefName, type RefChange } from "@smc/store";
 import type { SmcError } from "@smc/store/errors";
 import { QUIET, remoteSuite, withFolder } from "@smc/store/testing";
 import { expect, test } from "vitest";
 import type { Bucket, BucketAbilities, BucketBody, BucketEntry } from "./bucket.ts";
+import { onSentOf, readBody } from "./bucket-body.ts";
 import { readHeads, updateHeads } from "./bucket-heads.ts";
 import { listRefs } from "./bucket-refs.ts";
 import { BucketRemote } from "./bucket-remote.ts";
@@ -40,8 +41,7 @@ class Replacing implements Bucket {
     const path = join(this.#folder, key);
     const temporary = join(path, "..", `.tmp-${randomUUID()}`);
     await mkdir(join(path, ".."), { recursive: true });
-    if ("path" in body) await copyFile(body.path, temporary);
-    else await writeFile(temporary, body.bytes);
+    await writeFile(temporary, counted(readBody(body, QUIET), onSentOf(body) ?? (() => undefined)));
     await rename(temporary, path);
     return true;
   }

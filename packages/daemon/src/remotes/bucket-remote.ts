@@ -99,7 +99,8 @@ export class BucketRemote implements Remote {
     const [file] = await this.#store.objects.hashFiles([pack.path], call);
     if (file === undefined || file.sizeBytes !== pack.sizeBytes)
       throw new SmcError("PACK_CORRUPT", `pack ${pack.name} changed on its way`);
-    const body = { path: pack.path, sizeBytes: pack.sizeBytes, sha256: file.digest };
+    const { path, sizeBytes, onSent } = pack;
+    const body = { path, sizeBytes, sha256: file.digest, onSent };
     const stored = { ...pack, id: newPackId() };
     if (!(await this.#bucket.create(packKey(stored), body, call)))
       throw new SmcError(

@@ -6,6 +6,7 @@ import { isHidden, show } from "@smc/store/show";
 import type { Bucket } from "./bucket.ts";
 import { assertBucketPrefix } from "./bucket-key.ts";
 import { assertUrlText, invalidUrl as invalid } from "./http-url.ts";
+import { NO_HOSTS } from "./outside-addresses.ts";
 
 const FILE = /^file:\/\/(\/[^?#]*)$/i;
 const S3 = /^s3:\/\/([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i;
@@ -48,15 +49,18 @@ export function parseBucketUrl(text: string): BucketUrl {
   throw invalid("it is none of file:///folder, s3://bucket/prefix and https://host/repository");
 }
 
-/** Opens what an address names. Throws what `parseBucketUrl` and the opening throw. */
-export async function openBucket(at: string | BucketUrl): Promise<Bucket> {
+/**
+ * Opens what an address names; `metadataHosts` are those that may be asked although machines are told their keys there.
+ * Throws what `parseBucketUrl` and the opening throw.
+ */
+export async function openBucket(at: string | BucketUrl, metadataHosts = NO_HOSTS): Promise<Bucket> {
   const url = typeof at === "string" ? parseBucketUrl(at) : at;
   if (url.kind === "file") {
     const { FolderBucket } = await import("./folder-bucket.ts");
     return FolderBucket.open(url);
   }
   const { S3Bucket } = await import("./s3-bucket.ts");
-  return S3Bucket.open(url);
+  return S3Bucket.open(url, { metadataHosts });
 }
 
 function parseFile(encoded: string): FolderUrl {

@@ -5,11 +5,17 @@
 import type { Call } from "@smc/store";
 
 /**
- * What an object is made of: bytes, with their SHA-256 when it is known, or a file of ours with its SHA-256.
+ * What an object is made of: bytes, with their SHA-256 when it is known, or a file of ours with its SHA-256; `onSent`
+ * hears how many bytes of it have gone, fewer than before when they are sent anew.
  */
 export type BucketBody =
   | { readonly bytes: Uint8Array; readonly sha256?: string }
-  | { readonly path: string; readonly sizeBytes: number; readonly sha256: string };
+  | {
+      readonly path: string;
+      readonly sizeBytes: number;
+      readonly sha256: string;
+      readonly onSent?: ((bytes: number) => void) | undefined;
+    };
 
 export interface BucketEntry {
   readonly key: string;

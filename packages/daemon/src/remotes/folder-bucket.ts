@@ -12,7 +12,7 @@ import { assert, fromErrno, isSmcError, SmcError } from "@smc/store/errors";
 import { AppendFile, createFolder, linkFile, removeFile, syncFolder } from "@smc/store/fs";
 import { show } from "@smc/store/show";
 import type { Bucket, BucketAbilities, BucketBody, BucketEntry } from "./bucket.ts";
-import { filePieces, readBody } from "./bucket-body.ts";
+import { filePieces, onSentOf, readBody } from "./bucket-body.ts";
 import { assertBucketKey, assertBucketPrefix, isBucketKey } from "./bucket-key.ts";
 import { probeBucket } from "./probe.ts";
 import { throwIfStopped } from "./stopped.ts";
@@ -168,12 +168,14 @@ export class FolderBucket implements Bucket {
     if ((await look(folder))?.isDirectory() !== true) throw unsafe(folder, "folder");
     await this.#sweep(folder, call);
     const temporary = join(folder, randomBytes(16).toString("hex"));
+    const onSent = onSentOf(object.body);
     try {
       await using file = await AppendFile.create(temporary, { mode: 0o444 });
       let at = 0;
       for await (const piece of readBody(object.body, call)) {
         await file.write(piece, at);
         at += piece.length;
+        onSent?.(at);
       }
       await file.sync();
       throwIfStopped(call);

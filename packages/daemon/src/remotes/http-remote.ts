@@ -86,7 +86,7 @@ export class HttpRemote implements Remote {
   }
 
   async putPack(pack: PackFile, call: Call): Promise<void> {
-    const { name, path, sizeBytes } = pack;
+    const { name, path, sizeBytes, onSent } = pack;
     if (sizeBytes > LOOK_FIRST_BYTES && (await this.statPack(name, call)) !== undefined) return;
     const request: HttpRequest = {
       method: "PUT",
@@ -95,7 +95,7 @@ export class HttpRemote implements Remote {
         "content-type": BYTES_TYPE,
         "content-length": String(sizeBytes),
       },
-      body: (now) => bodyStream(wholeFile({ path, name, sizeBytes }, call), now),
+      body: (now) => bodyStream(wholeFile({ path, name, sizeBytes }, call), now, onSent),
       statuses: [200, 201],
       phase: `store pack ${name}`,
     };

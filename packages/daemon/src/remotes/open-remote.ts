@@ -49,9 +49,7 @@ export async function probeRemote(text: string, { store }: Place, call: Call): P
 }
 
 async function openAllowed(url: BucketUrl, store: OwnedStore): Promise<Bucket> {
-  if (url.kind === "s3" && url.endpoint !== undefined)
-    assertOutsideHost(new URL(url.endpoint), await readAllowedHosts(store, "network.metadataHosts"));
-  return openBucket(url);
+  return openBucket(url, await readAllowedHosts(store, "network.metadataHosts"));
 }
 
 async function credentialFor({ origin }: HttpUrl, store: OwnedStore): Promise<Credential> {

@@ -8,9 +8,10 @@ import { show } from "@smc/store/show";
 import { attempt, type Attempt } from "./attempt.ts";
 import type { Bucket, BucketAbilities, BucketBody, BucketEntry, StaleUploads } from "./bucket.ts";
 import { bodyStream } from "./body-stream.ts";
-import { bodyBytes, bodySha256, bytePieces, readBody } from "./bucket-body.ts";
+import { bodyBytes, bodySha256, bytePieces, onSentOf, readBody } from "./bucket-body.ts";
 import { assertBucketKey, assertBucketPrefix, isBucketKey } from "./bucket-key.ts";
 import type { S3Url } from "./bucket-url.ts";
+import { assertOutsideHost, NO_HOSTS, type PrivateHosts } from "./outside-addresses.ts";
 import { probeBucket } from "./probe.ts";
 import { backOff, type Limits, LIMITS } from "./retry.ts";
 import { CLAIM, claimBytes, createClient, Heard, loadSdk, type Sdk } from "./s3-client.ts";
@@ -31,6 +32,13 @@ const PAGES_MAX = 100_000;
 interface Step {
   readonly phase: "store" | "look at" | "read" | "list" | "remove";
   readonly key: string;
+}
+
+export interface S3Options {
+  readonly limits?: Partial<Limits>;
+  readonly parts?: Partial<PartLimits>;
+  /** Hosts that may be asked although machines are told their keys there; none when left out. */
+  readonly metadataHosts?: PrivateHosts;
 }
 
 type Range = { readonly from: number; readonly to: number };
@@ -55,16 +63,14 @@ export class S3Bucket implements Bucket {
     this.#heard.watch(options.client);
   }
 
-  /** Asks nobody yet. */
-  static async open(
-    at: S3Url,
-    limits: Partial<Limits> = {},
-    parts: Partial<PartLimits> = {},
-  ): Promise<S3Bucket> {
+  /** Asks nobody yet. Throws URL_INVALID for an endpoint that may not be asked. */
+  static async open(at: S3Url, options: S3Options = {}): Promise<S3Bucket> {
+    const { metadataHosts = NO_HOSTS } = options;
+    if (at.endpoint !== undefined) assertOutsideHost(new URL(at.endpoint), metadataHosts);
     const sdk = await loadSdk();
-    const all = { ...LIMITS, ...limits };
-    const client = createClient(sdk, { url: at, limits: all });
-    return new S3Bucket({ sdk, client, at, limits: all, parts: { ...PART_LIMITS, ...parts } });
+    const limits = { ...LIMITS, ...options.limits };
+    const client = createClient(sdk, { url: at, limits, metadataHosts });
+    return new S3Bucket({ sdk, client, at, limits, parts: { ...PART_LIMITS, ...options.parts } });
   }
 
   async create(key: string, body: BucketBody, call: Call): Promise<boolean> {
@@ -238,7 +244,7 @@ export class S3Bucket implements Bucket {
   async #put(object: { key: string; body: BucketBody; sha256: string }, call: Call, now: Attempt) {
     const { key, body, sha256 } = object;
     const pieces = "path" in body ? readBody(body, call) : bytePieces(body.bytes, call);
-    const stream = bodyStream(pieces, now);
+    const stream = bodyStream(pieces, now, onSentOf(body));
     const command = new this.#sdk.PutObjectCommand({
       Bucket: this.#at.bucket,
       Key: this.#full(key),

@@ -4,6 +4,7 @@
  */
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { S3Url } from "./bucket-url.ts";
+import { lookupOutside, type PrivateHosts } from "./outside-addresses.ts";
 import type { Limits } from "./retry.ts";
 
 export type Sdk = typeof import("@aws-sdk/client-s3");
@@ -22,9 +23,19 @@ export function loadSdk(): Promise<Sdk> {
   return import("@aws-sdk/client-s3");
 }
 
-/** Takes its credentials from where the tools of AWS look for them, and nowhere else. */
-export function createClient(sdk: Sdk, { url, limits }: { url: S3Url; limits: Limits }): S3Client {
+interface ClientOptions {
+  readonly url: S3Url;
+  readonly limits: Limits;
+  readonly metadataHosts: PrivateHosts;
+}
+
+/**
+ * Takes its credentials from where the tools of AWS look for them, and nowhere else. A connection is refused with
+ * URL_INVALID when the name leads to where machines are told their keys.
+ */
+export function createClient(sdk: Sdk, { url, limits, metadataHosts }: ClientOptions): S3Client {
   const { endpoint } = url;
+  const agent = { keepAlive: true, lookup: lookupOutside(metadataHosts) };
   // Servers of one's own seldom care about the region, but the signature needs one.
   const region = url.region ?? (endpoint === undefined ? undefined : "us-east-1");
   return new sdk.S3Client({
@@ -42,6 +53,8 @@ export function createClient(sdk: Sdk, { url, limits }: { url: S3Url; limits: Li
     responseChecksumValidation: "WHEN_REQUIRED",
     // A socket of which our reader takes nothing for a while is not idle: attempts watch that.
     requestHandler: {
+      httpAgent: agent,
+      httpsAgent: agent,
       connectionTimeout: limits.connectMs,
       socketTimeout: 0,
       requestTimeout: 0,

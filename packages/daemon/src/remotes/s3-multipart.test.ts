@@ -109,7 +109,10 @@ test("what is larger than one request takes goes in parts, once, and comes back"
     withServer(
       handler,
       async (bucket) => {
-        expect(await bucket.create("a", body, QUIET)).toBe(true);
+        const heard: number[] = [];
+        const onSent = (bytes: number): number => heard.push(bytes);
+        expect(await bucket.create("a", { ...body, onSent }, QUIET)).toBe(true);
+        expect(heard).toEqual([120_000, 240_000, 300_000]);
         expect([...seen.parts].map(([number, { length }]) => [number, length])).toEqual([
           [1, 120_000],
           [2, 120_000],

@@ -6,7 +6,7 @@ import { isSmcError, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import type { Attempt } from "./attempt.ts";
 import type { BucketBody } from "./bucket.ts";
-import { bodyBytes, bytePieces, filePieces } from "./bucket-body.ts";
+import { bodyBytes, bytePieces, filePieces, onSentOf } from "./bucket-body.ts";
 import { bodyStream } from "./body-stream.ts";
 import { CLAIM, claimBytes, type Sdk } from "./s3-client.ts";
 
@@ -73,6 +73,7 @@ type Upload = InParts["place"] & { readonly UploadId: string };
 async function sendParts(object: InParts, upload: Upload, call: Call): Promise<CompletedPart[]> {
   const { sdk, client, body, sha256, send } = object;
   const sizeBytes = bodyBytes(body);
+  const onSent = onSentOf(body);
   const partBytes = partBytesOf(sizeBytes, object.limits);
   const whole = createHash("sha256");
   const parts: CompletedPart[] = [];
@@ -89,7 +90,7 @@ async function sendParts(object: InParts, upload: Upload, call: Call): Promise<C
     const digest = hash.digest("hex");
     const PartNumber = parts.length + 1;
     const { ETag } = await send(async (now) => {
-      const stream = bodyStream(piecesOf(body, { from, to }, call), now);
+      const stream = bodyStream(piecesOf(body, { from, to }, call), now, (bytes) => onSent?.(from + bytes));
       const part = { ...upload, PartNumber, Body: stream, ContentLength: to - from };
       const command = new sdk.UploadPartCommand(part);
       command.middlewareStack.add((next) => (args) => next(claimBytes(args, digest)), CLAIM);

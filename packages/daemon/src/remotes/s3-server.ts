@@ -52,7 +52,7 @@ export async function openAt(
 ): Promise<S3Bucket> {
   const url = parseBucketUrl(`s3://models/p?endpoint=http://127.0.0.1:${port}`);
   if (url.kind !== "s3") throw new Error("not S3");
-  return S3Bucket.open(url, { ...QUICK, ...limits }, parts);
+  return S3Bucket.open(url, { limits: { ...QUICK, ...limits }, parts });
 }
 
 /** Runs with a bucket on a server of this process; `requests` are those that came. */

@@ -92,7 +92,7 @@ test("a server that takes no connections any more is given up after the time for
 test("a host that nobody knows cannot be reached", async () => {
   const url = parseBucketUrl("s3://models/p?endpoint=https://nobody.invalid");
   if (url.kind !== "s3") throw new Error("not S3");
-  await using bucket = await S3Bucket.open(url, QUICK);
+  await using bucket = await S3Bucket.open(url, { limits: QUICK });
   const error = await failureOf(() => bucket.stat("a/b", QUIET));
   expect(error.code).toBe("REMOTE_UNREACHABLE");
   expect(error.message).toContain("cannot look at 'a/b'");

@@ -3,10 +3,12 @@ import { randomBytes } from "node:crypto";
 import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { Progress } from "../call.ts";
 import { type Digest, hashBytes } from "../objects/digest.ts";
 import { parseRefName } from "../objects/names.ts";
 import type { PackFile } from "../transfer/remote.ts";
 import { fetch } from "../verbs/fetch.ts";
+import { push } from "../verbs/push.ts";
 import { flip } from "./damage.ts";
 import {
   abortable,
@@ -43,6 +45,7 @@ export function remoteSuite(name: string, open: Open, options: RemoteSuiteOption
   describe(`a remote in ${name}`, () => {
     testTransfer(open);
     testPacks(open, options);
+    testSent(open);
     testReading(open);
     testRefs(open);
     testTogether(open, options.isExclusive ?? true);
@@ -153,6 +156,29 @@ function testPacks(open: Open, { verifies }: RemoteSuiteOptions): void {
         );
       expect(await b.store.objects.stat(digest)).toBeUndefined();
       expect(await b.store.refs.list(b.repository.name, "refs/remotes/")).toEqual([]);
+    });
+  });
+}
+
+/** Between two tellings. */
+const SENT_BYTES_MAX = 2 * MIB;
+
+function testSent(open: Open): void {
+  test("a push tells how many bytes have gone while a pack is on its way", async () => {
+    await withScene(open, async ({ a, remote }) => {
+      await a.commit({ "model.bin": randomBytes(24 * MIB) });
+      const heard = [0];
+      let totalBytes = 0;
+      const onProgress = ({ phase, done, total = 0 }: Progress): void => {
+        if (phase !== "send") return;
+        heard.push(done);
+        totalBytes = total;
+      };
+      await push(owned(a), { remote, remoteName: "origin", refs: ["main"] }, { ...QUIET, onProgress });
+      expect(heard.at(-1)).toBe(totalBytes);
+      expect(totalBytes).toBeGreaterThan(24 * MIB);
+      const steps = heard.slice(1).map((bytes, at) => bytes - (heard[at] as number));
+      expect(steps.filter((bytes) => bytes < 0 || bytes > SENT_BYTES_MAX)).toEqual([]);
     });
   });
 }

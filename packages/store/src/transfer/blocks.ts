@@ -1,4 +1,4 @@
-/** Bytes as a network brings them, in pieces that suit a disk. */
+/** Bytes on their way, in pieces. */
 
 /** A write of less costs as much time in calls as in bytes. */
 const BLOCK_BYTES = 1024 * 1024;
@@ -22,4 +22,17 @@ export async function* inBlocks(pieces: AsyncIterable<Uint8Array>): AsyncGenerat
     }
   }
   if (filled > 0) yield block.subarray(0, filled);
+}
+
+/** The same pieces; `onTaken` hears how many bytes were taken, whenever the next piece is asked for. */
+export async function* counted<Piece extends Uint8Array>(
+  pieces: AsyncIterable<Piece>,
+  onTaken: (bytes: number) => void,
+): AsyncGenerator<Piece> {
+  let taken = 0;
+  for await (const piece of pieces) {
+    yield piece;
+    taken += piece.length;
+    onTaken(taken);
+  }
 }

@@ -37,6 +37,8 @@ export interface ReceiveOptions {
 export interface Received {
   readonly objects: number;
   readonly bytes: number;
+  /** That it took to bring them. */
+  readonly ms: number;
   readonly verifiedBlobs: number;
   /** New commits without their files. */
   readonly pruned: readonly Digest[];
@@ -55,14 +57,17 @@ export async function receive(
   await using intake = new Intake(store, remote, call);
   await using records = new RemoteRecords({ store, remote, isAlone: false }, call);
   const receiver = new Receiver({ store, remote, intake, records, call }, options);
+  const startedMs = performance.now();
   await receiver.commits();
   await receiver.trees();
   await receiver.lists();
   await receiver.chunks();
+  const ms = Math.round(performance.now() - startedMs);
   const verifiedBlobs = await receiver.verify();
   return {
     objects: intake.objects + receiver.listed,
     bytes: intake.receivedBytes + records.receivedBytes,
+    ms,
     verifiedBlobs,
     pruned: receiver.pruned,
   };

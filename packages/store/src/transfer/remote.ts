@@ -30,6 +30,8 @@ export interface PackFile {
   readonly name: Digest;
   readonly sizeBytes: number;
   readonly rows: readonly RemoteRow[];
+  /** Hears how many of its bytes have gone; fewer than before when they are sent anew. */
+  readonly onSent?: (bytes: number) => void;
 }
 
 /**

@@ -48,12 +48,18 @@ export async function send(
   let done = 0;
   await inLanes(shipments, jobs, async (shipment) => {
     throwIfCanceled(call);
-    for (const bytes of await sendOne({ store, remote, blobs }, shipment, call)) {
+    let gone = 0;
+    const onSent = (bytes: number): void => {
+      const now = Math.min(bytes, shipment.storedBytes);
+      done += now - gone;
+      gone = now;
+      call.onProgress({ phase: "send", done, total, unit: "bytes" });
+    };
+    for (const bytes of await sendOne({ store, remote, blobs, onSent }, shipment, call)) {
       sent.packs += 1;
       sent.bytes += bytes;
     }
-    done += shipment.storedBytes;
-    call.onProgress({ phase: "send", done, total, unit: "bytes" });
+    onSent(shipment.storedBytes);
   });
   return sent;
 }
@@ -118,11 +124,13 @@ interface Context {
   readonly remote: Remote;
   /** Chunklist → blob. */
   readonly blobs: ReadonlyMap<Digest, Digest>;
+  /** Hears how many bytes of the shipment have gone. */
+  readonly onSent: (bytes: number) => void;
 }
 
 /** Sizes of the packs that were put. */
 async function sendOne(context: Context, shipment: Shipment, call: Call): Promise<number[]> {
-  const { store, remote, blobs } = context;
+  const { store, remote, blobs, onSent } = context;
   const named = (rows: readonly RecordRow[], pack: Digest): PackFile["rows"] =>
     rows.map((row) => {
       const blob = blobs.get(row.digest);
@@ -134,7 +142,7 @@ async function sendOne(context: Context, shipment: Shipment, call: Call): Promis
     const put = async (): Promise<number> => {
       const path = packPath(store.path, name);
       const { rows, sizeBytes } = await store.pool.run("contents", { pack: path }, { signal: call.signal });
-      await remote.putPack({ path, name, sizeBytes, rows: named(rows, name) }, call);
+      await remote.putPack({ path, name, sizeBytes, rows: named(rows, name), onSent }, call);
       return sizeBytes;
     };
     return [await blamingOurs(store, [name], put, call)];
@@ -143,7 +151,9 @@ async function sendOne(context: Context, shipment: Shipment, call: Call): Promis
   for (const [pack, rows] of shipment.parts) await session.copy(pack, rows, call);
   const made: number[] = [];
   for (const { path, name, sizeBytes, rows } of await session.handOver()) {
-    await remote.putPack({ path, name, sizeBytes, rows: named(rows, name) }, call);
+    const before = made.reduce((sum, bytes) => sum + bytes, 0);
+    const part = { path, name, sizeBytes, rows: named(rows, name) };
+    await remote.putPack({ ...part, onSent: (bytes) => onSent(before + bytes) }, call);
     made.push(sizeBytes);
   }
   return made;

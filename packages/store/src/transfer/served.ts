@@ -7,6 +7,7 @@ import type { OwnedStore } from "../open-store.ts";
 import { PROTECTED_PREFIX, type RefChange, type RefReason } from "../refs/refs.ts";
 import { show } from "../show.ts";
 import type { ByteRange } from "../store.ts";
+import { counted } from "./blocks.ts";
 import { hideFolder } from "./hide-folder.ts";
 import { assertIncoming, type IncomingPack } from "./incoming-body.ts";
 import { packGone, readPieces } from "./pack-pieces.ts";
@@ -113,8 +114,8 @@ export class ServedRepository implements Remote {
     }
   }
 
-  async putPack({ path, name, sizeBytes }: PackFile, call: Call): Promise<void> {
-    const body = readPieces(path, { pack: name, range: { from: 0, to: sizeBytes } }, call);
+  async putPack({ path, name, sizeBytes, onSent = () => undefined }: PackFile, call: Call): Promise<void> {
+    const body = counted(readPieces(path, { pack: name, range: { from: 0, to: sizeBytes } }, call), onSent);
     await this.receivePack({ name, sizeBytes, body }, call);
   }
 

@@ -210,7 +210,9 @@ async function bring(
   const { wanted, skipped } = await chooseRefs(repository, { remoteName, refs, hint }, read.bundle.refs);
   const here = await store.refs.list(own);
   const tips = [...new Set(wanted.map(({ digest }) => digest))];
+  const startedMs = performance.now();
   const { pruned, objects, bytes } = await importRecords(store, { read, tips }, call);
+  const receiveMs = Math.round(performance.now() - startedMs);
   const followed = { op: "bundle", remoteName, here, wanted, lost: [], pruned };
   const imported: FetchResult = {
     remote: remoteName,
@@ -219,6 +221,7 @@ async function bring(
     skipped,
     objects,
     receivedBytes: bytes,
+    receiveMs,
     verifiedBlobs: files,
   };
   const checked = { ...countBlocks(read), files, partialFiles: 0 };

@@ -27,6 +27,8 @@ export interface FetchResult {
   readonly skipped: readonly { readonly name: string; readonly why: string }[];
   readonly objects: number;
   readonly receivedBytes: number;
+  /** That it took to receive them. */
+  readonly receiveMs: number;
   /** Blobs whose SHA-256 was computed anew from what arrived. */
   readonly verifiedBlobs: number;
 }
@@ -79,6 +81,7 @@ export async function fetchAs(
     skipped,
     objects: received.objects,
     receivedBytes: received.bytes,
+    receiveMs: received.ms,
     verifiedBlobs: received.verifiedBlobs,
   };
 }
