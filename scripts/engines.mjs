@@ -3,7 +3,8 @@
  * s3-servers.mjs), and Python libraries that write files: a virtual environment with test/engines/requirements.txt, and
  * torch. Debian's torch is unpacked where there is one: it is a ninth of what the package of PyPI brings with CUDA (630
  * MB and 25 s against 5.4 GB and 90 s). `--torch=pip`, and any other system, takes that of PyPI. And DVC, which keeps
- * histories to import. Quick when nothing changed. Fails when anything cannot be had.
+ * histories to import. And `ip`, which makes networks for two
+ * hosts, as ip.mjs says. Quick when nothing changed. Fails when anything cannot be had.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -129,3 +130,7 @@ if (installed(stamp)) {
   writeFileSync(record, JSON.stringify({ stamp, files, torch, dvc }, undefined, 2));
 }
 installServers({ folder, run, has, say, fail, timed });
+// A test skips what cannot be had, and says why as this does.
+spawnSync(process.execPath, [join(import.meta.dirname, "ip.mjs")], {
+  stdio: ["ignore", "ignore", "inherit"],
+});

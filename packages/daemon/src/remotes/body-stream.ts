@@ -4,8 +4,8 @@ import { counted } from "@smc/store";
 import type { Attempt } from "./attempt.ts";
 
 /**
- * Each piece that is taken is a sign of life; what the pieces throw ends the attempt. `onSent` hears how many bytes were
- * taken.
+ * Each piece that is taken is a sign of life; what the pieces throw ends the attempt. `onSent` hears how many bytes
+ * were taken.
  */
 export function bodyStream(
   pieces: AsyncIterable<Buffer>,
