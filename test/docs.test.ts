@@ -7,7 +7,7 @@ import { COMMANDS, isCommandName, loadCommand } from "../packages/cli/src/comman
 import { GLOBAL_OPTIONS } from "../packages/cli/src/global-options.ts";
 import { topicHelp } from "../packages/cli/src/help-topics.ts";
 import { ROUTES } from "../packages/daemon/src/serving/routes.ts";
-import { CONFIG_KEYS } from "../packages/store/src/config.ts";
+import { CONFIG_KEYS } from "../packages/store/src/config-keys.ts";
 import { TrainSpecSchema } from "../packages/trainer/src/spec.ts";
 import { createSandbox, runProgram, type Sandbox } from "./e2e/sandbox.ts";
 import { productSources, ROOT, sources, withoutComments } from "./source.ts";

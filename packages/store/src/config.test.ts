@@ -2,7 +2,8 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { formatConfigText, parseConfigText } from "./config-text.ts";
-import { CONFIG_KEYS, parseConfigValue, readConfig, requireConfigKey, writeConfig } from "./config.ts";
+import { CONFIG_KEYS } from "./config-keys.ts";
+import { parseConfigValue, readConfig, requireConfigKey, writeConfig } from "./config.ts";
 import { withFolder } from "./testing/testing.ts";
 
 async function withPlaces(

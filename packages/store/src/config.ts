@@ -1,4 +1,4 @@
-/** Settings: one table of keys, and the layers they come from. */
+/** Settings: their values, and the layers they come from. */
 import { join } from "node:path";
 import {
   CONFIG_BYTES_MAX,
@@ -9,206 +9,14 @@ import {
 } from "./config-text.ts";
 import { isSmcError, SmcError } from "./errors.ts";
 import { replaceFile } from "./fs.ts";
-import { NAME_PATTERN, parseNamePattern } from "./layout/name-pattern.ts";
+import { type ConfigKey, CONFIG_KEYS } from "./config-keys.ts";
+import { parseNamePattern } from "./layout/name-pattern.ts";
+import { assertSafe, parseWebUrl } from "./catalog/web-url.ts";
 import { assertIdentity, parseIdentity, refName } from "./objects/names.ts";
 import { parseLower } from "./registry/metric-direction.ts";
 import { show } from "./show.ts";
 import { suggest } from "./history/suggest.ts";
 import { readSmall } from "./worktree/head.ts";
-
-export interface ConfigKey {
-  readonly name: string;
-  readonly description: string;
-  readonly default: ConfigValue | null;
-  readonly type: "text" | "boolean" | "integer" | "choice";
-  /** For choices. */
-  readonly values?: readonly string[];
-  /** For integers. */
-  readonly min?: number;
-  readonly max?: number;
-  /** Wins over every file. */
-  readonly environment?: string;
-  /** True when `.smc/config.json` of a worktree may set it: it names no program and no person. */
-  readonly worktree: boolean;
-  readonly secret?: boolean;
-}
-
-/** Every key there is. */
-export const CONFIG_KEYS: readonly ConfigKey[] = [
-  {
-    name: "catalog.privateHosts",
-    description:
-      "Hosts of this machine and of private networks that models may be downloaded from: models.lan, 10.0.0.5",
-    default: null,
-    type: "text",
-    worktree: false,
-  },
-  {
-    name: "checkout.symlinks",
-    description: "Make symbolic links at checkout: never, or safe (relative, and inside the worktree)",
-    default: "never",
-    type: "choice",
-    values: ["never", "safe"],
-    worktree: true,
-  },
-  {
-    name: "daemon.idleMinutes",
-    description: "Minutes without work after which the daemon leaves; 0 means it stays",
-    default: 15,
-    type: "integer",
-    min: 0,
-    max: 525_600,
-    environment: "SMC_DAEMON_IDLE_MINUTES",
-    worktree: false,
-  },
-  {
-    name: "init.defaultBranch",
-    description: "Name of the first branch of a new repository",
-    default: "main",
-    type: "text",
-    worktree: false,
-  },
-  {
-    name: "jobs.outputMiB",
-    description: "MiB that the files of a job may have together to be committed; 0 is no limit",
-    default: 0,
-    type: "integer",
-    min: 0,
-    max: 1_000_000_000,
-    worktree: false,
-  },
-  {
-    name: "jobs.slots",
-    description: "Jobs that run at the same time",
-    default: 1,
-    type: "integer",
-    min: 1,
-    max: 64,
-    worktree: false,
-  },
-  {
-    name: "layout.folder",
-    description: "Folder with trained/, cloud/, backups/, active/ and downloads/, below the worktree",
-    default: "data/models",
-    type: "text",
-    worktree: true,
-  },
-  {
-    name: "log.level",
-    description: "What the daemon writes to its log",
-    default: "info",
-    type: "choice",
-    values: ["error", "warn", "info", "debug"],
-    environment: "SMC_LOG",
-    worktree: false,
-  },
-  {
-    name: "metrics.lower",
-    description: "Metrics that are better when lower, besides losses, errors and times: rank_*, bias",
-    default: null,
-    type: "text",
-    worktree: true,
-  },
-  {
-    name: "name.pattern",
-    description: "What model files below layout.folder should be called; empty: as they like",
-    default: NAME_PATTERN,
-    type: "text",
-    worktree: true,
-  },
-  {
-    name: "names.allowNonportable",
-    description: "Accept file names that other systems cannot hold",
-    default: false,
-    type: "boolean",
-    worktree: true,
-  },
-  {
-    name: "names.caseConflicts",
-    description: "Refs that differ only by case: refuse or allow",
-    default: "refuse",
-    type: "choice",
-    values: ["refuse", "allow"],
-    worktree: false,
-  },
-  {
-    name: "network.metadataHosts",
-    description:
-      "Hosts that remotes and hooks may be at although machines are told their keys there: link-local addresses",
-    default: null,
-    type: "text",
-    worktree: false,
-  },
-  {
-    name: "repack.idleMinutes",
-    description: "Minutes without work after which the daemon repacks; 0 means never",
-    default: 2,
-    type: "integer",
-    min: 0,
-    max: 525_600,
-    worktree: false,
-  },
-  {
-    name: "scrub.days",
-    description: "The daemon reads each pack again after so many days, when it is idle; 0 means never",
-    default: 30,
-    type: "integer",
-    min: 0,
-    max: 3650,
-    worktree: false,
-  },
-  {
-    name: "scrub.mibPerSecond",
-    description: "MiB that it reads in a second for that, on average",
-    default: 20,
-    type: "integer",
-    min: 1,
-    max: 100_000,
-    worktree: false,
-  },
-  {
-    name: "serve.freeGiB",
-    description: "GiB that a push from another machine leaves free on the disk, and at least 2 % of it",
-    default: 1,
-    type: "integer",
-    min: 0,
-    max: 1_000_000,
-    worktree: false,
-  },
-  {
-    name: "serve.protectedBranches",
-    description: "Branches that a push from another machine neither rewrites nor removes: main, release/*",
-    default: "main",
-    type: "text",
-    worktree: false,
-  },
-  {
-    name: "serve.quotaGiB",
-    description:
-      "GiB that the packs of this store may take before pushes from other machines are refused; 0 is no limit",
-    default: 0,
-    type: "integer",
-    min: 0,
-    max: 1_000_000,
-    worktree: false,
-  },
-  {
-    name: "user.email",
-    description: "E-mail address written into commits and tags",
-    default: null,
-    type: "text",
-    environment: "SMC_AUTHOR",
-    worktree: false,
-  },
-  {
-    name: "user.name",
-    description: "Name written into commits and tags",
-    default: null,
-    type: "text",
-    environment: "SMC_AUTHOR",
-    worktree: false,
-  },
-];
 
 export type ConfigOrigin = "default" | "store" | "worktree" | "environment";
 
@@ -285,6 +93,7 @@ function textFault(key: ConfigKey, value: string): string | undefined {
     if (key.name === "init.defaultBranch") refName("refs/heads/", value);
     if (key.name === "serve.protectedBranches") parseBranchPatterns(value);
     if (key.name === "metrics.lower") parseLower(value);
+    if (/^links\.(?:github|gdrive|dropbox)$/.test(key.name)) parseLinkHost(value);
     if (key.name === "name.pattern" && value !== "") parseNamePattern(value);
   } catch (error) {
     if (isSmcError(error)) return error.message.slice(error.message.lastIndexOf(": ") + 2);
@@ -300,6 +109,15 @@ export function parseBranchPatterns(text: string): readonly string[] {
   for (const pattern of named)
     if (pattern !== "*") refName("refs/heads/", pattern.endsWith("*") ? `${pattern.slice(0, -1)}x` : pattern);
   return named;
+}
+
+/** Where a service answers: scheme, host, port and perhaps a path. Throws URL_INVALID. */
+export function parseLinkHost(text: string): URL {
+  const url = parseWebUrl(text);
+  assertSafe(url, null);
+  if (url.search !== "")
+    throw new SmcError("URL_INVALID", "this is not the address of a service: it has a query");
+  return url;
 }
 
 /** Reads what a person types as the value of a key. Throws CONFIG_INVALID. */

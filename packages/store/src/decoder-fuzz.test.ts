@@ -190,11 +190,11 @@ const FORMATS: readonly Format[] = [
   },
   {
     name: "header of a record",
-    samples: [encodeRecordHeader(record, Buffer.alloc(700)).bytes],
+    samples: [encodeRecordHeader(record, crc32(Buffer.alloc(700))).bytes],
     seal: sealCrc(60),
     again: (bytes) => {
       const header = decodeRecordHeader(bytes);
-      const again = encodeRecordHeader(header, Buffer.alloc(0)).bytes;
+      const again = encodeRecordHeader(header, 0).bytes;
       again.writeUInt32LE(header.storedCrc, 48);
       sealCrc(60)(again);
       return again;

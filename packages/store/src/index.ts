@@ -4,7 +4,8 @@ export { type FilesPlace, modelsOf } from "./layout/folders.ts";
 export { breathe } from "./call.ts";
 export { assertSafe, isLoopback, parseWebUrl, shownUrl } from "./catalog/web-url.ts";
 export type { WebAccess, WebFile } from "./catalog/pull-model.ts";
-export { type ConfigKey, parseBranchPatterns, readConfig } from "./config.ts";
+export type { ConfigKey } from "./config-keys.ts";
+export { parseBranchPatterns, parseLinkHost, readConfig } from "./config.ts";
 export { scrubNext } from "./check/scrub.ts";
 export type { GitSource } from "./imports/git-source.ts";
 export { commitOutput } from "./jobs/commit-output.ts";
@@ -46,6 +47,11 @@ export { inLanes } from "./lanes.ts";
 export { type Digest, hashBytes, isDigest, parseDigest } from "./objects/digest.ts";
 export { assertRepositoryName, parseIdentity, parseRefName } from "./objects/names.ts";
 export type { Identity } from "./objects/objects.ts";
+export { BundleFile, type Root as BundleRoot } from "./bundle/file.ts";
+export { BundlePacks } from "./bundle/packs.ts";
+export { PartFile } from "./catalog/part-file.ts";
+export { PART_PREFIX } from "./worktree/ignore.ts";
+export { PRUNED_PREFIX } from "./refs/refs.ts";
 export { openStore, type OwnedStore } from "./open-store.ts";
 export { type OwnedRepository, type Repository, requireWorktree } from "./repository.ts";
 export {
@@ -61,6 +67,7 @@ export { counted } from "./transfer/blocks.ts";
 export { decodePackIndex, encodePackIndex, PACK_INDEX_BYTES_MAX } from "./transfer/pack-index.ts";
 export {
   assertRemoteRow,
+  assertTakesPushes,
   type PackFile,
   type Remote,
   type RemoteRef,
@@ -69,7 +76,7 @@ export {
   type SweepOptions,
   type SweptPacks,
 } from "./transfer/remote.ts";
-export { findToken, isTokenSecret, type TokenRecord, type TokenScope } from "./tokens.ts";
+export { findToken, isForeignToken, type TokenRecord, type TokenScope } from "./tokens.ts";
 export * from "./transfer/remote-gc.ts";
 export { INCOMING_PACK_BYTES_MAX, type IncomingPack } from "./transfer/incoming-body.ts";
 export type { PushRules } from "./transfer/push-rules.ts";

@@ -18,6 +18,7 @@ const TOKENS_MAX = 1000;
 const ID_BYTES = 16;
 const SECRET_BYTES = 32;
 const PREFIX = "smc_";
+const FOREIGN_SECRET = /^[\x21-\x7e]{20,512}$/;
 const SECRET = /^smc_[A-Za-z0-9_-]{43}$/;
 const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/;
 
@@ -205,6 +206,11 @@ async function changeTokens<T>(
 /** True for what `createToken` could have made. */
 export function isTokenSecret(text: string): boolean {
   return SECRET.test(text);
+}
+
+/** True for what a server that is none of smc could have made. */
+export function isForeignToken(text: string): boolean {
+  return FOREIGN_SECRET.test(text);
 }
 
 function newSecret(): string {

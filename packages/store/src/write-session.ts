@@ -222,14 +222,18 @@ export class PackSession implements WriteSession {
 
   /** Stores records of a pack again, as they are, each verified. Throws OBJECT_CORRUPT, PACK_CORRUPT. */
   async copy(pack: Digest, rows: readonly RecordRow[], call: Call): Promise<void> {
-    await this.copyFrom(packPath(this.#owner.path, pack), rows, call);
+    await this.copyFrom(packPath(this.#owner.path, pack), { rows }, call);
   }
 
   /** As `copy`, from a file that holds records; what they are differences to must be stored. */
-  async copyFrom(path: string, rows: readonly RecordRow[], call: Call): Promise<void> {
+  async copyFrom(
+    path: string,
+    { rows, encode = false }: { rows: readonly RecordRow[]; encode?: boolean },
+    call: Call,
+  ): Promise<void> {
     const session = await this.#begin();
     const parents = await this.#owner.objects.parentsOf(rows);
-    const input = { ...session, pack: path, rows, parents };
+    const input = { ...session, pack: path, rows, parents, encode };
     await this.#settle([this.#run("copy", input, { signal: call.signal })], new AbortController());
   }
 

@@ -29,8 +29,9 @@ export const command = defineCommand({
   ],
   description: [
     "Remotes are other places that hold this repository: a folder (file:///mnt/nas/model), a bucket",
-    '(s3://bucket/model) or a server of smc (https://host:7433/model). "add" asks the remote what it does when',
-    'several write. Passwords and keys are not kept here: see "smc help remotes".',
+    '(s3://bucket/model) or a server of smc (https://host:7433/model). Read only: one file of "smc bundle create"',
+    "behind a link: github-release://owner/repository/tag, gdrive://ID, dropbox://LINK, https://host/model.car.",
+    '"add" asks the remote what it does when several write. Passwords and keys are not kept here: see "smc help remotes".',
   ],
   positionals: [
     { name: "action", summary: ACTIONS.join(", "), completes: ACTIONS },
@@ -45,6 +46,7 @@ export const command = defineCommand({
     ["smc remote add origin file:///mnt/nas/model", "a folder that several machines see"],
     ["smc remote add origin 's3://models/demo?endpoint=https://minio.lan:9000'", "a bucket"],
     ["smc remote add origin https://models.lan:7433/team/demo", 'a server, after "smc login"'],
+    ["smc remote add release github-release://team/model/v1.0.0", "a bundle in a release, read only"],
     ["smc remote -v", "which are there, and where do they lead?"],
     ["smc remote test", "does it answer?"],
   ],
@@ -92,7 +94,7 @@ function printFound({ action, remotes, found, refs }: RemoteResult, out: Output)
   if (found === null || remote === undefined) return;
   const { branches, tags, ms } = found;
   const holds = `${formatCount(branches, "branch", "branches")}, ${formatCount(tags, "tag")}`;
-  if (found.readOnly) out.hint("your token may fetch from there and not push");
+  if (found.readOnly) out.hint("you may fetch from there and not push");
   if (!found.exclusive)
     out.hint(
       "this server lets a second writer replace what the first wrote: when two push one branch at the same time, both stay, one as NAME.diverged-…",

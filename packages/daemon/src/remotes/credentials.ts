@@ -2,7 +2,7 @@
  * Tokens for servers of smc: `credentials.json` of the store, which nobody else may read. Each is for one exact origin.
  */
 import { join } from "node:path";
-import { type Call, exclusively, isTokenSecret, type OwnedStore, readPrivate } from "@smc/store";
+import { type Call, exclusively, isForeignToken, type OwnedStore, readPrivate } from "@smc/store";
 import { isSmcError, SmcError } from "@smc/store/errors";
 import { replaceFile } from "@smc/store/fs";
 import { show } from "@smc/store/show";
@@ -82,7 +82,7 @@ async function readAll(path: string): Promise<Map<string, Credential>> {
 function parseRow(path: string, origin: string, row: unknown): Credential {
   const { token, caPem } = (row ?? {}) as Partial<Record<keyof Credential, unknown>>;
   if (!isOrigin(origin)) throw damaged(path, "one of its origins is none");
-  if (typeof token !== "string" || !isTokenSecret(token))
+  if (typeof token !== "string" || !isForeignToken(token))
     throw damaged(path, `the token for ${origin} is none`);
   if (caPem === undefined) return { token };
   if (typeof caPem !== "string" || caPem.length > CA_BYTES_MAX)

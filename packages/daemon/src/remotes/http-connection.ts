@@ -227,7 +227,7 @@ function assertPlain({ method, type }: HttpRequest, { headers, statusCode }: Res
 }
 
 /** Those that a connection would trust without being told any. */
-function systemAuthorities(): readonly string[] {
+export function systemAuthorities(): readonly string[] {
   // Node.js 22.15 and newer tell also those of NODE_EXTRA_CA_CERTS and of the system's own store.
   const { getCACertificates } = tls as { getCACertificates?: (type: "default") => readonly string[] };
   return getCACertificates?.("default") ?? tls.rootCertificates;

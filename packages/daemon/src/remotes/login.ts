@@ -3,6 +3,7 @@ import * as store from "@smc/store";
 import type { Call } from "@smc/store";
 import type { Input } from "../api.ts";
 import type { Context } from "../context.ts";
+import { parseLinkUrl } from "../links/link-url.ts";
 import { readAllowedHosts } from "./allowed-hosts.ts";
 import { forgetCredential, keepCredential } from "./credentials.ts";
 import type { Credential } from "./http-connection.ts";
@@ -11,7 +12,9 @@ import { parseOrigin } from "./http-url.ts";
 function accessOf(context: Context): store.LoginAccess {
   return {
     originOf: parseOrigin,
+    isForeign: async (origin) => origin === (await githubOrigin(context)),
     ask: async (login, call) => {
+      if (login.origin === (await githubOrigin(context))) return askGithubIn(context, login, call);
       const { askForToken, assertReads } = await import("./http-token.ts");
       const { origin } = login;
       const metadataHosts = await readAllowedHosts(context.store, "network.metadataHosts");
@@ -24,6 +27,22 @@ function accessOf(context: Context): store.LoginAccess {
       keepCredential(context.store, { origin: login.origin, credential: credentialOf(login) }, call),
     forget: (origin, call) => forgetCredential(context.store, origin, call),
   };
+}
+
+async function githubOrigin({ store }: Context): Promise<string> {
+  const { readLinkSettings } = await import("../links/link-settings.ts");
+  return new URL((await readLinkSettings(store)).github).origin;
+}
+
+async function askGithubIn(context: Context, login: store.Login, call: Call): Promise<store.TokenFound> {
+  const { readLinkWay } = await import("../links/link-settings.ts");
+  const { askGithub } = await import("../links/github-release.ts");
+  const link = parseLinkUrl("github-release://owner/repository/tag");
+  return askGithub(
+    { ...(await readLinkWay(link, context.store)), credential: credentialOf(login) },
+    login,
+    call,
+  );
 }
 
 function credentialOf({ token, caPem }: store.Login): Credential {

@@ -2,6 +2,7 @@
 import type { Call, OwnedStore, Remote, RemoteAbilities } from "@smc/store";
 import { SmcError } from "@smc/store/errors";
 import { BucketRemote, type BucketRemoteOptions, isExclusive } from "./bucket-remote.ts";
+import type { LinkUrl } from "../links/link-url.ts";
 import { readAllowedHosts } from "./allowed-hosts.ts";
 import type { Bucket } from "./bucket.ts";
 import { type BucketUrl, openBucket } from "./bucket-url.ts";
@@ -25,6 +26,7 @@ export async function openRemote(
   options: BucketRemoteOptions = {},
 ): Promise<Remote> {
   const url = parseRemoteUrl(text);
+  if (url.kind === "link") return openLink(url, store);
   if (url.kind !== "http") return new BucketRemote(await openAllowed(url, store), store, options);
   const credential = await credentialFor(url, store);
   const { HttpRemote } = await import("./http-remote.ts");
@@ -38,6 +40,7 @@ export async function openRemote(
  */
 export async function probeRemote(text: string, { store }: Place, call: Call): Promise<RemoteAbilities> {
   const url = parseRemoteUrl(text);
+  if (url.kind === "link") return { readOnly: true, exclusive: true };
   if (url.kind === "http") {
     const credential = await credentialFor(url, store);
     const { askForToken, assertReads } = await import("./http-token.ts");
@@ -46,6 +49,12 @@ export async function probeRemote(text: string, { store }: Place, call: Call): P
   }
   await using bucket = await openAllowed(url, store);
   return { readOnly: false, exclusive: await isExclusive(bucket, call) };
+}
+
+async function openLink(link: LinkUrl, store: OwnedStore): Promise<Remote> {
+  const { LinkRemote } = await import("../links/link-remote.ts");
+  const { readLinkWay } = await import("../links/link-settings.ts");
+  return new LinkRemote(await readLinkWay(link, store), store);
 }
 
 async function openAllowed(url: BucketUrl, store: OwnedStore): Promise<Bucket> {

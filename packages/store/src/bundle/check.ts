@@ -2,6 +2,7 @@
  * Whether a bundle is whole: every block is what its digest says, and all that its refs need is in it or below `since`.
  */
 import { createHash } from "node:crypto";
+import { crc32 } from "node:zlib";
 import { type Call, createPacer, type Pacer } from "../call.ts";
 import { isSmcError } from "../errors.ts";
 import { DigestSet } from "../objects/digest-set.ts";
@@ -13,6 +14,8 @@ import { type Bundle, kindOfObject } from "./format.ts";
 
 export interface BundleBlock extends BlockPlace {
   readonly kind: RecordKind;
+  /** CRC-32 of its content. */
+  readonly crc: number;
 }
 
 /** A bundle whose blocks are what their digests say. */
@@ -46,7 +49,7 @@ export async function readBundle(file: BundleFile, call: Call): Promise<ReadBund
       throw file.damaged(`it holds more than the ${bundle.records} records that it should`);
     const kind = isRaw ? "chunk" : kindOfObject(bytes);
     if (kind === undefined) throw file.damaged(`block ${digest} is no object of smc`);
-    blocks.set(digest, { kind, at, sizeBytes });
+    blocks.set(digest, { kind, at, sizeBytes, crc: crc32(bytes) });
     if (kind !== "chunklist") continue;
     const { blob } = decoded(file, digest, () => decodeChunklist(bytes));
     if (lists.has(blob)) throw file.damaged(`it says twice what blob ${blob} is made of`);

@@ -19,6 +19,7 @@ import {
   parseHeader,
   parseOuter,
   ROOT_BYTES_MAX,
+  rootEnd,
 } from "./format.ts";
 
 /** Read ahead when little is asked for. */
@@ -26,6 +27,13 @@ const WINDOW_BYTES = 64 * 1024;
 
 /** Hashed before others get the event loop. */
 const HASHED_BYTES_MAX = 4 * 1024 * 1024;
+
+export interface OpenBundleOptions {
+  /** What messages call it, instead of its path. */
+  readonly shownAs?: string;
+  /** Of the whole file, when only its beginning is here; enough for `readRoot`. */
+  readonly sizeBytes?: number;
+}
 
 /** Where the content of a block is. */
 export interface BlockPlace {
@@ -52,30 +60,43 @@ export class BundleFile implements AsyncDisposable {
   readonly path: string;
   readonly sizeBytes: number;
   readonly #handle: FileHandle;
+  readonly #shown: string;
   #window: Uint8Array = new Uint8Array(0);
   #windowAt = 0;
   /** Where the CARv1 is. */
   #span: CarSpan;
 
-  private constructor(path: string, handle: FileHandle, sizeBytes: number) {
+  private constructor(
+    path: string,
+    { handle, sizeBytes, shownAs }: { handle: FileHandle; sizeBytes: number; shownAs: string },
+  ) {
     this.path = path;
     this.#handle = handle;
+    this.#shown = shownAs;
     this.sizeBytes = sizeBytes;
     this.#span = { from: 0, end: sizeBytes, version: 1, indexAt: undefined };
   }
 
   /** A fifo or device is not waited for. Throws PATH_NOT_FOUND, FILE_UNSUPPORTED. */
-  static async open(path: string): Promise<BundleFile> {
+  static async open(path: string, options: OpenBundleOptions = {}): Promise<BundleFile> {
     const what = `cannot read '${show(path)}'`;
     try {
       const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
       const found = await handle.stat();
-      if (found.isFile()) return new BundleFile(path, handle, found.size);
+      if (found.isFile()) {
+        const { shownAs = show(path), sizeBytes = found.size } = options;
+        return new BundleFile(path, { handle, sizeBytes, shownAs });
+      }
       await handle.close();
     } catch (error) {
       throw fromErrno(error, what);
     }
     throw new SmcError("FILE_UNSUPPORTED", `'${show(path)}' is not a regular file`);
+  }
+
+  /** Where the root ends, by the first bytes of the file; undefined when they cannot be those of a bundle. */
+  async rootEnd(): Promise<number | undefined> {
+    return rootEnd(await this.#peek(0, OUTER_BYTES + HEADER_BYTES + HEAD_BYTES_MAX));
   }
 
   /** What the root says. Throws FILE_MALFORMED for what is no bundle, OBJECT_CORRUPT, FORMAT_UNSUPPORTED. */
@@ -185,14 +206,14 @@ export class BundleFile implements AsyncDisposable {
   }
 
   #malformed(why: string, cause?: unknown): SmcError {
-    return new SmcError("FILE_MALFORMED", `'${show(this.path)}' is no bundle: ${why}`, {
+    return new SmcError("FILE_MALFORMED", `'${this.#shown}' is no bundle: ${why}`, {
       hint: 'make one with "smc bundle create FILE"',
       cause,
     });
   }
 
   damaged(why: string, unchanged = "nothing was imported"): SmcError {
-    return new SmcError("OBJECT_CORRUPT", `'${show(this.path)}' is damaged: ${why}; ${unchanged}`, {
+    return new SmcError("OBJECT_CORRUPT", `'${this.#shown}' is damaged: ${why}; ${unchanged}`, {
       hint: "copy the file again, or make the bundle anew",
     });
   }

@@ -169,6 +169,16 @@ export function parseOuter(head: Uint8Array, sizeBytes: number): CarSpan | undef
   return { from, end, version: 2, indexAt: isFull ? index : undefined };
 }
 
+/**
+ * Where the root block of a bundle ends, by the first bytes of the file; undefined when they cannot be those of one.
+ */
+export function rootEnd(head: Uint8Array): number | undefined {
+  const from = parseOuter(head, Number.MAX_SAFE_INTEGER)?.from;
+  const block = from === undefined ? undefined : parseBlockHead(head.subarray(from + HEADER_BYTES));
+  if (from === undefined || block === undefined || block.sizeBytes > ROOT_BYTES_MAX) return undefined;
+  return from + HEADER_BYTES + block.headBytes + block.sizeBytes;
+}
+
 /** The root that the header of the file names; undefined when it is not one of CARv1 with one root of ours. */
 export function parseHeader(bytes: Uint8Array): Digest | undefined {
   const body = Buffer.from(bytes.subarray(1, HEADER_BYTES));

@@ -22,6 +22,8 @@ export interface WebFile {
   /** Takes the bytes, and knows those that are there already. */
   readonly part: PartFile;
   readonly bytesMax: number;
+  /** Only so many bytes from the start are wanted now; more may come. All when left out. */
+  readonly untilBytes?: number;
   /** What must come; null when nobody knows. */
   readonly sha256: string | null;
   /** True when a digest tells afterwards whether the right bytes came. */

@@ -1,6 +1,7 @@
 /** Of `smc doctor`: settings, the worktree, and where the folders of model files are. */
 import { isSmcError } from "../errors.ts";
-import { CONFIG_KEYS, readConfig } from "../config.ts";
+import { CONFIG_KEYS } from "../config-keys.ts";
+import { readConfig } from "../config.ts";
 import { modelsOf } from "../layout/folders.ts";
 import { show } from "../show.ts";
 import { readHeadFile } from "../worktree/head.ts";

@@ -103,10 +103,10 @@ function assertZero(reserved: Buffer): void {
 
 type NewRecord = Omit<RecordHeader, "storedCrc" | "headerCrc">;
 
-/** The header and its own CRC, which the footer repeats. */
+/** The header, of a record whose stored bytes have this CRC-32, and its own CRC, which the footer repeats. */
 export function encodeRecordHeader(
   record: NewRecord,
-  stored: Uint8Array,
+  storedCrc: number,
 ): { bytes: Buffer; headerCrc: number } {
   const bytes = Buffer.alloc(RECORD_HEADER_BYTES);
   bytes.writeUInt32LE(RECORD_MAGIC, 0);
@@ -116,7 +116,7 @@ export function encodeRecordHeader(
   bytes.writeUInt32LE(record.rawBytes, 8);
   bytes.writeUInt32LE(record.storedBytes, 12);
   bytes.set(digestToBytes(record.digest), 16);
-  bytes.writeUInt32LE(crc32(stored), 48);
+  bytes.writeUInt32LE(storedCrc, 48);
   const headerCrc = crc32(bytes.subarray(0, 60));
   bytes.writeUInt32LE(headerCrc, 60);
   return { bytes, headerCrc };

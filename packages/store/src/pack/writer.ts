@@ -1,6 +1,7 @@
 /** Writes one pack, record after record. Synchronous: it runs in a worker. */
 import { randomBytes } from "node:crypto";
 import { closeSync } from "node:fs";
+import { crc32 } from "node:zlib";
 import type { Encoded } from "../codecs/codec.ts";
 import type { Digest } from "../objects/digest.ts";
 import { createDirectFileSync, removeFileSync } from "../fs.ts";
@@ -60,7 +61,7 @@ export class PackWriter {
   add({ kind, digest, rawBytes }: NewRecord, { codec, stored: payload, delta }: EncodedRecord): void {
     const stored = delta === undefined ? payload : Buffer.concat([encodeDeltaPrefix(delta), payload]);
     const record = { digest, kind, codec, flags: 0, rawBytes, storedBytes: stored.length };
-    const { bytes, headerCrc } = encodeRecordHeader(record, stored);
+    const { bytes, headerCrc } = encodeRecordHeader(record, crc32(stored));
     const parents = delta === undefined ? {} : { parents: delta.parents, depth: delta.depth };
     this.#rows.push({ ...record, offset: this.#file.position, headerCrc, ...parents });
     this.#file.append(bytes);

@@ -1,5 +1,6 @@
 /** Storing chunks again in a shorter form, and records again in another pack. For storers. */
 import { closeSync, readSync } from "node:fs";
+import { encodeBest } from "../codecs/registry.ts";
 import type { Digest } from "../objects/digest.ts";
 import { SmcError } from "../errors.ts";
 import { decodeDeltaPrefix, isDeltaCodec } from "../pack/delta.ts";
@@ -49,13 +50,15 @@ export function recodeBlob({ blob, fileName, parents, wanted }: RecodeInput, rec
 
 interface CopyInput {
   readonly pack: string;
+  /** The records are content as it is, and are stored in a shorter form where there is one. */
+  readonly encode?: boolean;
   readonly rows: readonly RecordRow[];
   readonly parents: ReadonlyMap<Digest, readonly ChunkPlace[]>;
 }
 
-/** Records as they are, each decoded and verified first. Throws OBJECT_CORRUPT, PACK_CORRUPT. */
+/** Records as they are, or encoded anew, each decoded and verified first. Throws OBJECT_CORRUPT, PACK_CORRUPT. */
 export function copyRecords(
-  { pack, rows, parents }: CopyInput,
+  { pack, rows, parents, encode = false }: CopyInput,
   recoder: Pick<Recoder, "elsewhere" | "append" | "onBytes">,
 ): void {
   using packs = new OpenPacks({ elsewhere: recoder.elsewhere });
@@ -66,10 +69,12 @@ export function copyRecords(
       const read = readSync(fd, bytes, 0, bytes.length, offset);
       if (read !== bytes.length) throw new SmcError("PACK_CORRUPT", "the pack ends too early");
       const places = parents.get(digest);
-      openRecord(bytes, digest, { parent: places === undefined ? undefined : packs.readAll(places) });
+      const raw = openRecord(bytes, digest, {
+        parent: places === undefined ? undefined : packs.readAll(places),
+      });
       const form = storedForm(bytes);
       assertRow(bytes, { kind, digest, rawBytes }, { form, places });
-      recoder.append({ kind, digest, rawBytes }, form);
+      recoder.append({ kind, digest, rawBytes }, encode ? encodeBest(raw) : form);
       recoder.onBytes(rawBytes);
     }
   } finally {

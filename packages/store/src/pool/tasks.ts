@@ -112,10 +112,11 @@ export interface TaskTable {
   };
   /** Encodes chunks of a stored file again, against its parents; stores those that got shorter. */
   recode: { input: SessionFolder & RecodeInput; output: Recoded };
-  /** Stores records of a pack again, as they are. */
+  /** Stores records of a pack again, as they are; with `encode` in the shortest form that they have alone. */
   copy: {
     input: SessionFolder & {
       pack: string;
+      encode?: boolean;
       rows: readonly RecordRow[];
       parents: ReadonlyMap<Digest, readonly ChunkPlace[]>;
     };

@@ -17,6 +17,8 @@ import { type Bench, openBench } from "./worktree.ts";
 export interface RemotePlace extends AsyncDisposable {
   /** A way to it for one command; the store is that of whoever goes there, and each store is somebody else. */
   open(store: OwnedStore): Promise<Remote>;
+  /** Makes all branches of this bench what is there, where nothing can be pushed. */
+  publish?(bench: Bench): Promise<void>;
 }
 
 export type OpenPlace = () => Promise<RemotePlace>;
@@ -50,6 +52,12 @@ export function pushTo(
   refs: readonly string[] = ["main"],
 ): ReturnType<typeof push> {
   return push(owned(bench), { remote, remoteName: "origin", refs }, QUIET);
+}
+
+/** Brings the branches of a bench there in the way of this place. */
+export async function bringThere({ place, a, remote }: Scene, refs?: readonly string[]): Promise<void> {
+  if (place.publish === undefined) await pushTo(remote, a, refs);
+  else await place.publish(a);
 }
 
 export async function refsOf(remote: Remote): Promise<Record<string, Digest>> {

@@ -18,10 +18,10 @@ import {
   packsOf,
   pushTo,
   readBlob,
-  readWhole,
   refsOf,
   withScene,
 } from "./remote-scene.ts";
+import { cancelReading, NOWHERE, REASON, testReading } from "./read-only-suite.ts";
 import { QUIET } from "./testing.ts";
 import { owned } from "./two-stores.ts";
 
@@ -29,9 +29,7 @@ const MIB = 1024 * 1024;
 const PUSHERS = 8;
 /** A second, and what a crowded machine adds. */
 const ABORT_MS = 5000;
-const REASON = { op: "push", reason: "push: main", actor: "Ada <ada@example.org>" };
 const MAIN = parseRefName("refs/heads/main");
-const NOWHERE = hashBytes(Buffer.from("nowhere"));
 
 export interface RemoteSuiteOptions {
   /** It looks at what is put, and for what the refs need, before it moves them. */
@@ -183,56 +181,6 @@ function testSent(open: Open): void {
   });
 }
 
-function testReading(open: Open): void {
-  test("what is not there is missing, left out, undefined or an error", async () => {
-    await withScene(open, async ({ a, remote }) => {
-      const look = async (): Promise<void> => {
-        expect(await remote.missing([NOWHERE], QUIET)).toEqual(Uint8Array.of(1));
-        expect(await remote.missing([], QUIET)).toEqual(new Uint8Array());
-        expect(await remote.locate([NOWHERE], QUIET)).toEqual([]);
-        expect(await remote.statPack(NOWHERE, QUIET)).toBeUndefined();
-        expect(await codeOf(() => remote.packBytes(NOWHERE, QUIET))).toBe("REMOTE_INCOMPLETE");
-        const range = { from: 0, to: 1 };
-        expect(await codeOf(() => readWhole(remote.readPack(NOWHERE, range, QUIET)))).toBe(
-          "REMOTE_INCOMPLETE",
-        );
-      };
-      await look();
-      await a.commit({ "a.txt": "1" });
-      await pushTo(remote, a);
-      await look();
-    });
-  });
-
-  test("records lie where it says, and ranges of packs are exactly what was asked for", async () => {
-    await withScene(open, async ({ a, remote, remoteB }) => {
-      const bytes = randomBytes(6 * MIB);
-      const { digest } = await a.commit({ "model.bin": bytes });
-      await pushTo(remote, a);
-      const [row] = await remoteB.locate([hashBytes(bytes)], QUIET);
-      expect(row).toMatchObject({ kind: "chunklist", blob: hashBytes(bytes) });
-      const found = (await remoteB.locate([digest], QUIET)).find((each) => each.digest === digest);
-      expect(found).toMatchObject({ kind: "commit" });
-      const name = found?.pack as Digest;
-      const sizeBytes = await remoteB.packBytes(name, QUIET);
-      expect(await remoteB.statPack(name, QUIET)).toBe(sizeBytes);
-      const whole = await readWhole(remoteB.readPack(name, { from: 0, to: sizeBytes }, QUIET));
-      expect(whole).toHaveLength(sizeBytes);
-      for (const [from, to] of [
-        [0, 0],
-        [0, 1],
-        [7, 300],
-        [sizeBytes - 1, sizeBytes],
-      ] as const) {
-        const part = await readWhole(remoteB.readPack(name, { from, to }, QUIET));
-        expect(part.equals(whole.subarray(from, to)), `${from} to ${to}`).toBe(true);
-      }
-      const beyond = { from: sizeBytes - 1, to: sizeBytes + 1 };
-      expect(await codeOf(() => readWhole(remoteB.readPack(name, beyond, QUIET)))).toBe("REMOTE_FAILED");
-    });
-  });
-}
-
 function testRefs(open: Open): void {
   test("refs move only from what they are said to be, all or none", async () => {
     await withScene(open, async ({ a, remote, remoteB }) => {
@@ -337,16 +285,7 @@ function testCancel(open: Open): void {
       expect(performance.now() - abortedMs).toBeLessThan(ABORT_MS);
       expect(await refsOf(remote)).toEqual({});
       await pushTo(remote, a);
-      const reading = abortable();
-      // A list or a tree may lie in another pack there.
-      const chunk = (large as PackFile).rows.find(({ kind }) => kind === "chunk");
-      const [row] = await remote.locate([chunk?.digest as Digest], QUIET);
-      const pack = row?.pack as Digest;
-      const range = { from: 0, to: await remote.packBytes(pack, QUIET) };
-      const read = async (): Promise<void> => {
-        for await (const _ of remote.readPack(pack, range, reading.call)) reading.abort();
-      };
-      expect(await codeOf(read)).toBe("CANCELED");
+      await cancelReading(remote, (large as PackFile).rows);
     });
   });
 }

@@ -57,7 +57,8 @@ export class Intake implements AsyncDisposable {
       this.#downloads.expect(row);
     }
     await inLanes([...byPack], LANES, async ([pack, wanted]) => {
-      const arrived = await this.#downloads.take(pack, await this.#wholeOrWanted(pack, wanted));
+      const came = await this.#downloads.take(pack, await this.#wholeOrWanted(pack, wanted));
+      const arrived = this.#remote.isPlain === true ? { ...came, isWhole: false } : came;
       this.#waiting.push(await this.#verify(arrived));
       await this.#settle(false);
     });
@@ -193,7 +194,8 @@ export class Intake implements AsyncDisposable {
     if (ready.length > 0) {
       assertLists(await readChunklists(this.#store.pool, arrived.path, ready), ready);
       await using session = this.#store.writePacks("fetch");
-      await session.copyFrom(arrived.path, ready, this.#call);
+      const encode = this.#remote.isPlain === true;
+      await session.copyFrom(arrived.path, { rows: ready, encode }, this.#call);
       await session.finish();
       this.objects += ready.length;
     }

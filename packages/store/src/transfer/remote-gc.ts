@@ -8,7 +8,13 @@ import type { Digest } from "../objects/digest.ts";
 import type { OwnedStore } from "../open-store.ts";
 import { PRUNED_PREFIX } from "../refs/refs.ts";
 import { show } from "../show.ts";
-import type { Remote, RemoteRef, RemoteRow, RemoteSweep } from "./remote.ts";
+import {
+  assertTakesPushes,
+  type Remote,
+  type RemoteRef,
+  type RemoteRow,
+  type RemoteSweep,
+} from "./remote.ts";
 import { RemoteRecords } from "./remote-records.ts";
 import { RemoteSource } from "./remote-walk.ts";
 
@@ -44,8 +50,8 @@ export interface RemoteGcResult {
 
 /**
  * Takes away the packs of a remote of which nothing is needed. Fails closed: when anything that the refs need is
- * missing or damaged, nothing goes. Throws ARGUMENT_INVALID for a remote that cleans up by itself, REMOTE_INCOMPLETE,
- * REF_CHANGED when somebody pushed meanwhile.
+ * missing or damaged, nothing goes. Throws ARGUMENT_INVALID for a remote that cleans up by itself, PUSH_FORBIDDEN for
+ * one that can only be read, REMOTE_INCOMPLETE, REF_CHANGED when somebody pushed meanwhile.
  */
 export async function gcRemote(
   store: OwnedStore,
@@ -54,6 +60,7 @@ export async function gcRemote(
 ): Promise<RemoteGcResult> {
   const spanMs = parseSpan(spans.olderThan ?? PAST_SPAN);
   const graceMs = parseSpan(spans.grace ?? GRACE_SPAN);
+  assertTakesPushes(remote);
   const sweep = await remote.beginSweep?.({ spanMs }, call);
   if (sweep === undefined)
     throw new SmcError(

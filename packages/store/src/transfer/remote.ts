@@ -43,6 +43,10 @@ export interface Remote extends AsyncDisposable {
   readonly url: string;
   /** It compares each record with its digest before a ref needs it. Where it does not, who sends a pack does. */
   readonly verifiesPacks: boolean;
+  /** Why nothing can be pushed there, whoever asks; undefined where pushes are taken. */
+  readonly readOnly?: string;
+  /** Its records are content as it is: who stores one chooses its form. */
+  readonly isPlain?: boolean;
   /** All refs of the repository there, of one moment, in the byte order of their names. */
   refs(call: Call): Promise<readonly RemoteRef[]>;
   /** One byte a digest: 1 = the remote has no such record (a chunk, chunklist, tree, commit or tag). */
@@ -109,12 +113,20 @@ export interface SweptPacks {
 /** Where packs that are to be stored come from. */
 export interface PackSource extends Pick<
   Remote,
-  "url" | "locate" | "packBytes" | "statPack" | "readPack" | "movePack"
+  "url" | "isPlain" | "locate" | "packBytes" | "statPack" | "readPack" | "movePack"
 > {
   /** All rows of a pack, for who can give it away whole. */
   rowsOf?(pack: Digest): readonly RemoteRow[];
   /** True when every record of a pack that was given away was compared with its SHA-256 here. */
   isVerified?(pack: Digest): boolean;
+}
+
+/** Throws PUSH_FORBIDDEN for a remote that can only be read: before anything is done for a push. */
+export function assertTakesPushes({ url, readOnly }: Pick<Remote, "url" | "readOnly">): void {
+  if (readOnly === undefined) return;
+  throw new SmcError("PUSH_FORBIDDEN", `${url} can only be read: ${readOnly}; nothing was changed there`, {
+    hint: 'write a new file with "smc bundle create FILE" and put it there, or push to another remote',
+  });
 }
 
 /** Throws REMOTE_FAILED unless what a remote says of a record is within the limits of packs. */

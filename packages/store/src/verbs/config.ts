@@ -1,8 +1,8 @@
 /** Settings: get, set, unset, list. */
 import type { Call } from "../call.ts";
+import { CONFIG_KEYS } from "../config-keys.ts";
 import type { ConfigValue } from "../config-text.ts";
 import {
-  CONFIG_KEYS,
   type ConfigEntry,
   configFile,
   type ConfigPlaces,

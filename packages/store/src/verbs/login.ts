@@ -1,7 +1,7 @@
 /** `smc login`: keeps a token for a server, after the server has taken it. */
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
-import { isTokenSecret } from "../tokens.ts";
+import { isForeignToken, isTokenSecret } from "../tokens.ts";
 
 const CA_BYTES_MAX = 256 * 1024;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/;
@@ -39,6 +39,8 @@ export interface Login {
 export interface LoginAccess {
   /** Throws URL_INVALID for what is not a server. */
   originOf(url: string): string;
+  /** True for a server that is none of smc, and whose tokens look as they like. */
+  isForeign?(origin: string): Promise<boolean>;
   /** Throws AUTH_FAILED, REMOTE_UNREACHABLE, REMOTE_FAILED. */
   ask(login: Login, call: Call): Promise<TokenFound>;
   keep(login: Login, call: Call): Promise<void>;
@@ -54,7 +56,9 @@ export async function login(access: LoginAccess, options: LoginOptions, call: Ca
   const { url, token, caPem } = options;
   const origin = access.originOf(url);
   // Never repeated: a wrong word may be another password.
-  if (!isTokenSecret(token)) {
+  const isForeign = (await access.isForeign?.(origin)) === true;
+  if (isForeign ? !isForeignToken(token) : !isTokenSecret(token)) {
+    if (isForeign) throw new SmcError("ARGUMENT_INVALID", "this is no token: 20 to 512 visible characters");
     throw new SmcError("ARGUMENT_INVALID", "this is not a token of smc: smc_ and 43 characters", {
       hint: "ask who runs the server for one",
     });

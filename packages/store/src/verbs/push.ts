@@ -15,7 +15,7 @@ import {
   type PushTarget,
   readTargets,
 } from "../transfer/refspecs.ts";
-import type { Remote, RemoteRef } from "../transfer/remote.ts";
+import { assertTakesPushes, type Remote, type RemoteRef } from "../transfer/remote.ts";
 import { annotationsToPush } from "../transfer/annotations.ts";
 import { blamingOurs, send } from "../transfer/send.ts";
 import type { MovedRef } from "./fetch.ts";
@@ -66,7 +66,9 @@ export interface PushResult {
 const JOBS = 4;
 const JOBS_MAX = 16;
 
-/** Throws NOT_FAST_FORWARD, REF_CHANGED, REMOTE_UNREACHABLE, REMOTE_FAILED; no ref was moved there then. */
+/**
+ * Throws NOT_FAST_FORWARD, REF_CHANGED, PUSH_FORBIDDEN, REMOTE_UNREACHABLE, REMOTE_FAILED; no ref was moved there then.
+ */
 export function push(repository: OwnedRepository, options: PushOptions, call: Call): Promise<PushResult> {
   return pushAs(repository, { ...options, op: "push" }, call);
 }
@@ -80,6 +82,7 @@ export async function pushAs(
   const { remote, remoteName, jobs = JOBS } = options;
   if (!Number.isInteger(jobs) || jobs < 1 || jobs > JOBS_MAX)
     throw new SmcError("ARGUMENT_INVALID", `jobs is 1 to ${JOBS_MAX}`);
+  assertTakesPushes(remote);
   const there = await remote.refs(call);
   const asked = await readTargets(repository, options, there, call);
   const along = await annotationsToPush(repository, { targets: asked, there }, call);

@@ -5,7 +5,7 @@ import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { shortRefName } from "../refs/ref-find.ts";
 import { type OwnedRepository, requireWorktree } from "../repository.ts";
-import type { Remote } from "../transfer/remote.ts";
+import { assertTakesPushes, type Remote } from "../transfer/remote.ts";
 import { readHead } from "../worktree/head.ts";
 import { fetch, type FetchResult } from "./fetch.ts";
 import { pull, type PullResult } from "./pull.ts";
@@ -29,13 +29,15 @@ export interface SyncResult {
 
 /**
  * The current branch and all tags, both ways, forward only. Throws ARGUMENT_INVALID for a detached HEAD,
- * NOT_FAST_FORWARD when both sides have commits of their own: nothing was pushed then; and as fetch, pull and push.
+ * PUSH_FORBIDDEN for a remote that can only be read, NOT_FAST_FORWARD when both sides have commits of their own:
+ * nothing was pushed then; and as fetch, pull and push.
  */
 export async function sync(
   repository: OwnedRepository,
   { remote, remoteName, mirror = false }: SyncOptions,
   call: Call,
 ): Promise<SyncResult> {
+  assertTakesPushes(remote);
   if (mirror) {
     return {
       fetched: null,

@@ -13,7 +13,7 @@ import { assertMessage, type RefName } from "../objects/names.ts";
 import { encodeCommit } from "../objects/objects.ts";
 import type { OwnedRepository } from "../repository.ts";
 import { show } from "../show.ts";
-import type { Remote } from "../transfer/remote.ts";
+import { assertTakesPushes, type Remote } from "../transfer/remote.ts";
 import { writeTree } from "../trees/tree-write.ts";
 import { fileModeOf } from "../worktree/stat.ts";
 import { exclusively } from "../worktree/worktree.ts";
@@ -51,6 +51,7 @@ export interface UploadResult extends UploadedFile {
  */
 export async function upload(place: FilesPlace, options: UploadOptions, call: Call): Promise<UploadResult> {
   const { remote, remoteName, description } = options;
+  assertTakesPushes(remote);
   const path = pathOf(place, options.file);
   if ((await kindAt(path)) !== "file")
     throw new SmcError("PATH_NOT_FOUND", `there is no file '${show(path)}'; nothing was uploaded`);
