@@ -25,20 +25,19 @@ async function make(storePath) {
   const { id } = first;
   await first.refs.createRepository("demo", REASON);
   await first[Symbol.asyncDispose]();
-  const heads = await writePacks(storePath, id, ({ put, putTree, putCommit }) =>
-    Array.from({ length: PUSHERS }, (_, pusher) => {
-      const files = Array.from({ length: FILES }, (_, file) => {
+  const heads = await writePacks(storePath, id, async ({ put, putTree, putCommit }) => {
+    const commits = [];
+    for (let pusher = 0; pusher < PUSHERS; pusher += 1) {
+      const files = [];
+      for (let file = 0; file < FILES; file += 1) {
         const raw = Buffer.from(`file ${file} of ${pusher} `.repeat(80));
-        return {
-          name: `f${String(file).padStart(3, "0")}`,
-          mode: "100644",
-          digest: put("chunk", raw),
-          sizeBytes: raw.length,
-        };
-      });
-      return putCommit(pusher, { tree: putTree(files), parents: [] });
-    }),
-  );
+        const name = `f${String(file).padStart(3, "0")}`;
+        files.push({ name, mode: "100644", digest: await put("chunk", raw), sizeBytes: raw.length });
+      }
+      commits.push(await putCommit(pusher, { tree: await putTree(files), parents: [] }));
+    }
+    return commits;
+  });
   const store = await openStore(storePath);
   const changes = heads.map((to, index) => ({
     name: refName("refs/heads/", `b${index}`),

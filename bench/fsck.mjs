@@ -61,26 +61,26 @@ async function make(storePath) {
   await store[Symbol.asyncDispose]();
 }
 
-function writeHistory({ put, putTree, putCommit }) {
+async function writeHistory({ put, putTree, putCommit }) {
   let head;
   for (let commit = 0; commit < COMMITS; commit += 1) {
     const folders = Array.from({ length: FOLDERS }, () => []);
     for (let file = 0; file < FILES; file += 1) {
       const raw = Buffer.from(`file ${file} of commit ${commit} `.padEnd(100, "."));
       const name = `f${String(file).padStart(3, "0")}`;
-      const digest = put("chunk", raw);
+      const digest = await put("chunk", raw);
       folders[file % FOLDERS].push({ name, mode: "100644", digest, sizeBytes: raw.length });
     }
-    const entries = folders.map((files, number) => {
+    const entries = [];
+    for (const [number, files] of folders.entries()) {
+      const name = `d${String(number).padStart(3, "0")}`;
       const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
-      return {
-        name: `d${String(number).padStart(3, "0")}`,
-        mode: "040000",
-        digest: putTree(files),
-        sizeBytes,
-      };
+      entries.push({ name, mode: "040000", digest: await putTree(files), sizeBytes });
+    }
+    head = await putCommit(commit, {
+      tree: await putTree(entries),
+      parents: head === undefined ? [] : [head],
     });
-    head = putCommit(commit, { tree: putTree(entries), parents: head === undefined ? [] : [head] });
   }
   return head;
 }

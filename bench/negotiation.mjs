@@ -26,17 +26,19 @@ async function make(storePath) {
   await store[Symbol.asyncDispose]();
 }
 
-function writeFiles({ put, putTree, putCommit }) {
-  const entries = Array.from({ length: FOLDERS }, (_, folder) => {
-    const files = Array.from({ length: FILES }, (_, file) => {
+async function writeFiles({ put, putTree, putCommit }) {
+  const entries = [];
+  for (let folder = 0; folder < FOLDERS; folder += 1) {
+    const files = [];
+    for (let file = 0; file < FILES; file += 1) {
       const raw = Buffer.from(`file ${file} of folder ${folder} `.padEnd(100, "."));
       const name = `f${String(file).padStart(4, "0")}`;
-      return { name, mode: "100644", digest: put("chunk", raw), sizeBytes: raw.length };
-    });
+      files.push({ name, mode: "100644", digest: await put("chunk", raw), sizeBytes: raw.length });
+    }
     const name = `d${String(folder).padStart(3, "0")}`;
-    return { name, mode: "040000", digest: putTree(files), sizeBytes: FILES * 100 };
-  });
-  return putCommit(0, { tree: putTree(entries), parents: [] });
+    entries.push({ name, mode: "040000", digest: await putTree(files), sizeBytes: FILES * 100 });
+  }
+  return putCommit(0, { tree: await putTree(entries), parents: [] });
 }
 
 /** One question for all digests, as a push asks it; in seconds. */

@@ -13,26 +13,26 @@ export const load = (path) => import(pathToFileURL(join(STORE, path)).href);
 
 export const WHO = { name: "Bench", email: "bench@example.org" };
 
-/** Writes packs while `write` runs, which gets `put(kind, bytes)` → digest; returns what `write` does. */
+/** Writes packs while `write` runs, which gets `put(kind, bytes)` → digest, one call at a time; returns what `write` does. */
 export async function writePacks(storePath, storeId, write) {
   const { PackWriter } = await load("pack/writer.js");
   const { packPath } = await load("pack/folder.js");
   let writer;
-  const finish = () => {
-    const pack = writer.finish();
+  const finish = async () => {
+    const pack = await writer.finish();
     mkdirSync(dirname(packPath(storePath, pack.name)), { recursive: true });
     renameSync(pack.path, packPath(storePath, pack.name));
     writer = undefined;
   };
-  const put = (kind, raw) => {
-    writer ??= new PackWriter(join(storePath, "new.pack"), storeId);
+  const put = async (kind, raw) => {
+    writer ??= await PackWriter.create(join(storePath, "new.pack"), storeId);
     const digest = createHash("sha256").update(raw).digest("hex");
-    writer.add({ kind, digest, rawBytes: raw.length }, { codec: 0, stored: raw });
-    if (writer.isFull()) finish();
+    await writer.add({ kind, digest, rawBytes: raw.length }, { codec: 0, stored: raw });
+    if (writer.isFull()) await finish();
     return digest;
   };
   const { encodeCommit, encodeTree } = await load("objects/objects.js");
-  const result = write({
+  const result = await write({
     put,
     putTree: (entries) => put("tree", encodeTree(entries)),
     /** Commit `number` of a line: one each second. */
@@ -42,6 +42,6 @@ export async function writePacks(storePath, storeId, write) {
       return put("commit", encodeCommit({ tree, parents, ...people, message: `commit ${number}`, meta: {} }));
     },
   });
-  if (writer !== undefined) finish();
+  if (writer !== undefined) await finish();
   return result;
 }

@@ -124,11 +124,11 @@ async function make(storePath) {
 }
 
 /** A line of commits that all have the same tree; their digests, the first one first. */
-function writeLine({ putTree, putCommit }) {
-  const tree = putTree([]);
+async function writeLine({ putTree, putCommit }) {
+  const tree = await putTree([]);
   const line = [];
   for (let index = 0; index < COMMITS; index += 1)
-    line.push(putCommit(index, { tree, parents: line.slice(-1) }));
+    line.push(await putCommit(index, { tree, parents: line.slice(-1) }));
   return line;
 }
 

@@ -52,12 +52,12 @@ function readPack(path: string): Digest[] {
 }
 
 test(`${ROUNDS} damaged packs give right records or none, and a check names each (FUZZ_SEED=${SEED})`, () =>
-  withFolder((folder) => {
+  withFolder(async (folder) => {
     const mutator = new Mutator(SEED);
-    const writer = new PackWriter(join(folder, "new"), STORE);
+    const writer = await PackWriter.create(join(folder, "new"), STORE);
     for (const raw of RAWS)
-      writer.add({ kind: "chunk", digest: hashBytes(raw), rawBytes: raw.length }, encodeBest(raw));
-    const { name } = writer.finish();
+      await writer.add({ kind: "chunk", digest: hashBytes(raw), rawBytes: raw.length }, encodeBest(raw));
+    const { name } = await writer.finish();
     const whole = readFileSync(join(folder, "new"));
     const known = new Set(RAWS.map((raw) => hashBytes(raw)));
     const path = join(folder, `${name}.pack`);
@@ -69,7 +69,6 @@ test(`${ROUNDS} damaged packs give right records or none, and a check names each
       const problems = verifyPackSync(path, { onBytes: () => undefined, parentOf: () => undefined });
       expect(problems.length > 0, `round ${round}: ${problems.length} problems`).toBe(!bytes.equals(whole));
     }
-    return Promise.resolve();
   }));
 
 async function readJournal(folder: string): Promise<JournalRecord[] | undefined> {

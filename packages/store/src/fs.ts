@@ -227,7 +227,7 @@ export class AppendFile implements AsyncDisposable {
 
 /** An open file that is written past the page cache, or not. */
 export interface DirectFile {
-  readonly fd: number;
+  readonly handle: FileHandle;
   readonly isDirect: boolean;
 }
 
@@ -237,48 +237,51 @@ function isInvalid(error: unknown): boolean {
 }
 
 /** Creates a file that is written past the page cache where the file system can do so. */
-export function createDirectFileSync(path: string, mode: number): DirectFile {
+export async function createDirectFile(path: string, mode: number): Promise<DirectFile> {
   if (constants.O_DIRECT !== undefined) {
     const direct = CREATE_FLAGS | constants.O_DIRECT;
     try {
-      return { fd: namedSync("create", path, () => fs.openSync(path, direct, mode)), isDirect: true };
+      return { handle: await named("create", path, () => open(path, direct, mode)), isDirect: true };
     } catch (error) {
       if (!isInvalid(error)) throw error;
       // Some file systems create the file before they refuse the flag.
-      removeFileSync(path);
+      await removeTree(path);
     }
   }
-  return { fd: createFileSync(path, mode), isDirect: false };
+  return { handle: await named("create", path, () => open(path, CREATE_FLAGS, mode)), isDirect: false };
 }
 
 /**
  * Writes a whole block, aligned in memory, offset and length. Where the device wants more alignment than that, the
  * file is opened again without O_DIRECT and the block written so.
  */
-export function writeDirectSync(
+export async function writeDirect(
   file: DirectFile,
   path: string,
   block: Uint8Array,
   position: number,
-): DirectFile {
+): Promise<DirectFile> {
   let done = 0;
   let current = file;
   while (done < block.length) {
     const start = done;
     try {
-      const { fd } = current;
-      done += namedSync("write", path, () =>
-        fs.writeSync(fd, block, start, block.length - start, position + start),
-      );
+      const { handle } = current;
+      const write = () => handle.write(block, start, block.length - start, position + start);
+      done += (await named("write", path, write)).bytesWritten;
     } catch (error) {
       if (!current.isDirect || !isInvalid(error)) throw error;
       const flags = constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0);
-      const fd = namedSync("open", path, () => fs.openSync(path, flags));
-      fs.closeSync(current.fd);
-      current = { fd, isDirect: false };
+      const handle = await named("open", path, () => open(path, flags));
+      await current.handle.close();
+      current = { handle, isDirect: false };
     }
   }
   return current;
+}
+
+export async function truncateFile({ handle }: DirectFile, path: string, sizeBytes: number): Promise<void> {
+  await named("set the size of", path, () => handle.truncate(sizeBytes));
 }
 
 export function createFileSync(path: string, mode = 0o600): number {

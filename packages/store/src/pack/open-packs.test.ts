@@ -28,8 +28,8 @@ function versions(count: number): Buffer[] {
 }
 
 /** One chunk for each version, all but the first stored against the one before. */
-function writeChain(raws: readonly Buffer[], name: string): ChunkPlace[] {
-  const writer = new PackWriter(join(folder, name), "00112233445566778899aabbccddeeff");
+async function writeChain(raws: readonly Buffer[], name: string): Promise<ChunkPlace[]> {
+  const writer = await PackWriter.create(join(folder, name), "00112233445566778899aabbccddeeff");
   const digests = raws.map((raw) => hashBytes(raw));
   for (const [index, raw] of raws.entries()) {
     const base = raws[index - 1]?.subarray(0, raw.length);
@@ -43,9 +43,9 @@ function writeChain(raws: readonly Buffer[], name: string): ChunkPlace[] {
       length: raw.length,
       parents: digests.slice(index - 1, index),
     };
-    writer.add(record, index === 0 ? encoded : { ...encoded, delta: prefix });
+    await writer.add(record, index === 0 ? encoded : { ...encoded, delta: prefix });
   }
-  const pack = writer.finish();
+  const pack = await writer.finish();
   const path = join(folder, `${pack.name}.pack`);
   renameSync(pack.path, path);
   const places: ChunkPlace[] = [];
@@ -67,9 +67,9 @@ function damage({ pack, span }: ChunkPlace): void {
   closeSync(fd);
 }
 
-test("a chain of differences is read, from its end and from its middle", () => {
+test("a chain of differences is read, from its end and from its middle", async () => {
   const raws = versions(4);
-  const places = writeChain(raws, "whole");
+  const places = await writeChain(raws, "whole");
   using packs = new OpenPacks();
   for (const index of [3, 0, 2, 1]) {
     const raw = packs.read(places[index] as ChunkPlace);
@@ -79,9 +79,9 @@ test("a chain of differences is read, from its end and from its middle", () => {
   expect(Buffer.compare(both, Buffer.concat(raws.slice(2)))).toBe(0);
 });
 
-test.each([0, 1, 2, 3])("of a chain of four, number %i is named when it is the damaged one", (bad) => {
+test.each([0, 1, 2, 3])("of a chain of four, number %i is named when it is the damaged one", async (bad) => {
   const raws = versions(4);
-  const places = writeChain(raws, `damaged ${bad}`);
+  const places = await writeChain(raws, `damaged ${bad}`);
   damage(places[bad] as ChunkPlace);
   const { digest } = (places[bad] as ChunkPlace).span;
   using packs = new OpenPacks();
@@ -95,28 +95,31 @@ test.each([0, 1, 2, 3])("of a chain of four, number %i is named when it is the d
   }
 });
 
-test("a parent that is asked for itself is verified", () => {
-  const places = writeChain(versions(2), "asked");
+test("a parent that is asked for itself is verified", async () => {
+  const places = await writeChain(versions(2), "asked");
   damage(places[0] as ChunkPlace);
   using packs = new OpenPacks();
   expect(() => packs.readAll([places[0] as ChunkPlace])).toThrow(/damaged/);
 });
 
 // proc(5): memory that is mapped nowhere cannot be read (EIO), as a bad place of a disk.
-test.runIf(process.platform === "linux")("on Linux, what the disk does not give is read elsewhere", () => {
-  const [raw] = versions(1);
-  const [whole] = writeChain(versions(1), "whole elsewhere");
-  if (raw === undefined || whole === undefined) throw new Error("nothing was written");
-  const bad = { pack: "/proc/self/mem", span: { ...whole.span, offset: 0 } };
-  const asked: string[] = [];
-  using packs = new OpenPacks({
-    elsewhere: (_, damaged) => {
-      asked.push(...damaged.map(({ digest, pack }) => `${digest} ${pack}`));
-      return [whole];
-    },
-  });
-  expect(Buffer.compare(packs.read(bad), raw)).toBe(0);
-  expect(asked).toEqual([`${whole.span.digest} /proc/self/mem`]);
-  using alone = new OpenPacks();
-  expect(() => alone.read(bad)).toThrow(expect.objectContaining({ code: "IO_FAILED" }));
-});
+test.runIf(process.platform === "linux")(
+  "on Linux, what the disk does not give is read elsewhere",
+  async () => {
+    const [raw] = versions(1);
+    const [whole] = await writeChain(versions(1), "whole elsewhere");
+    if (raw === undefined || whole === undefined) throw new Error("nothing was written");
+    const bad = { pack: "/proc/self/mem", span: { ...whole.span, offset: 0 } };
+    const asked: string[] = [];
+    using packs = new OpenPacks({
+      elsewhere: (_, damaged) => {
+        asked.push(...damaged.map(({ digest, pack }) => `${digest} ${pack}`));
+        return [whole];
+      },
+    });
+    expect(Buffer.compare(packs.read(bad), raw)).toBe(0);
+    expect(asked).toEqual([`${whole.span.digest} /proc/self/mem`]);
+    using alone = new OpenPacks();
+    expect(() => alone.read(bad)).toThrow(expect.objectContaining({ code: "IO_FAILED" }));
+  },
+);

@@ -29,19 +29,19 @@ const RAWS = [
   randomBytes(63),
 ];
 
-function writePack(file: string): string {
-  const writer = new PackWriter(join(folder, file), STORE);
+async function writePack(file: string): Promise<string> {
+  const writer = await PackWriter.create(join(folder, file), STORE);
   for (const raw of RAWS)
-    writer.add({ kind: "chunk", digest: hashBytes(raw), rawBytes: raw.length }, encodeBest(raw));
-  const pack = writer.finish();
+    await writer.add({ kind: "chunk", digest: hashBytes(raw), rawBytes: raw.length }, encodeBest(raw));
+  const pack = await writer.finish();
   const path = join(folder, `${pack.name}.pack`);
   renameSync(pack.path, path);
   chmodSync(path, 0o600);
   return path;
 }
 
-test("a pack gives back every record, by its footer and by a forward scan", () => {
-  const path = writePack("whole");
+test("a pack gives back every record, by its footer and by a forward scan", async () => {
+  const path = await writePack("whole");
   const fd = openPack(path);
   const contents = readContentsSync(fd);
   expect(contents.storeId).toBe(STORE);
@@ -62,12 +62,12 @@ test("a pack gives back every record, by its footer and by a forward scan", () =
   expect(verifyPackSync(path, { onBytes: () => undefined, parentOf: () => undefined })).toEqual([]);
 });
 
-test("two packs of the same records have two names", () => {
-  expect(writePack("one")).not.toBe(writePack("two"));
+test("two packs of the same records have two names", async () => {
+  expect(await writePack("one")).not.toBe(await writePack("two"));
 });
 
-test("a scan finds the records of a pack that lost its end", () => {
-  const path = writePack("cut");
+test("a scan finds the records of a pack that lost its end", async () => {
+  const path = await writePack("cut");
   const fd = openPack(path);
   const { footerOffset, rows } = readContentsSync(fd);
   truncateSync(path, footerOffset);
@@ -76,8 +76,8 @@ test("a scan finds the records of a pack that lost its end", () => {
   closeSync(fd);
 });
 
-test("verifyPackSync() sees any flipped bit in any region", () => {
-  const path = writePack("flip");
+test("verifyPackSync() sees any flipped bit in any region", async () => {
+  const path = await writePack("flip");
   const bytes = readFileSync(path);
   const positions = new Set([
     0,
@@ -108,8 +108,8 @@ test("verifyPackSync() sees any flipped bit in any region", () => {
   }
 });
 
-test("readRecordSync() names the object, the pack and the offset of the damage", () => {
-  const path = writePack("read");
+test("readRecordSync() names the object, the pack and the offset of the damage", async () => {
+  const path = await writePack("read");
   const fd = openPack(path);
   const [row] = readContentsSync(fd).rows;
   if (row === undefined) throw new Error("no row");

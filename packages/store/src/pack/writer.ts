@@ -1,10 +1,9 @@
-/** Writes one pack, record after record. Synchronous: it runs in a worker. */
+/** Writes one pack, record after record. For workers. */
 import { randomBytes } from "node:crypto";
-import { closeSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import type { Encoded } from "../codecs/codec.ts";
 import type { Digest } from "../objects/digest.ts";
-import { createDirectFileSync, removeFileSync } from "../fs.ts";
+import { removeFile } from "../fs.ts";
 import { BlockFile } from "./block-file.ts";
 import { type DeltaPrefix, encodeDeltaPrefix } from "./delta.ts";
 import {
@@ -46,42 +45,51 @@ export class PackWriter {
   readonly #header: Buffer;
   readonly #rows: RecordRow[] = [];
 
-  /** `block` is aligned memory that no other open pack uses. */
-  constructor(path: string, storeId: string, block?: Uint8Array) {
-    this.#header = encodePackHeader({ nonce: randomBytes(16), storeId });
-    this.#file = new BlockFile(path, createDirectFileSync(path, 0o600), block);
-    this.#file.append(this.#header);
+  private constructor(file: BlockFile, header: Buffer) {
+    this.#file = file;
+    this.#header = header;
+  }
+
+  /** Creates the file. `memory` is that of a `BlockFile`. */
+  static async create(path: string, storeId: string, memory?: Uint8Array): Promise<PackWriter> {
+    const header = encodePackHeader({ nonce: randomBytes(16), storeId });
+    const file = await BlockFile.create(path, memory);
+    await file.append(header);
+    return new PackWriter(file, header);
   }
 
   isFull(): boolean {
     return this.#file.position >= PACK_BYTES_TARGET || this.#rows.length >= PACK_RECORDS_MAX;
   }
 
-  /** Appends one record. */
-  add({ kind, digest, rawBytes }: NewRecord, { codec, stored: payload, delta }: EncodedRecord): void {
+  /** Appends one record. One call at a time; what was encoded must stay as it is until it is done. */
+  async add(
+    { kind, digest, rawBytes }: NewRecord,
+    { codec, stored: payload, delta }: EncodedRecord,
+  ): Promise<void> {
     const stored = delta === undefined ? payload : Buffer.concat([encodeDeltaPrefix(delta), payload]);
     const record = { digest, kind, codec, flags: 0, rawBytes, storedBytes: stored.length };
     const { bytes, headerCrc } = encodeRecordHeader(record, crc32(stored));
     const parents = delta === undefined ? {} : { parents: delta.parents, depth: delta.depth };
     this.#rows.push({ ...record, offset: this.#file.position, headerCrc, ...parents });
-    this.#file.append(bytes);
-    this.#file.append(stored);
-    this.#file.append(ZEROS.subarray(0, paddedBytes(stored.length) - stored.length));
+    await this.#file.append(bytes);
+    await this.#file.append(stored);
+    await this.#file.append(ZEROS.subarray(0, paddedBytes(stored.length) - stored.length));
   }
 
   /** Writes the footer and closes the file. */
-  finish(): WrittenPack {
+  async finish(): Promise<WrittenPack> {
     const footer = encodeFooter(this.#rows, this.#file.position);
-    this.#file.append(footer);
+    await this.#file.append(footer);
     const sizeBytes = this.#file.position;
-    closeSync(this.#file.finish());
+    await this.#file.finish();
     const name = packName(this.#header, footer.subarray(-TRAILER_BYTES));
     return { path: this.#file.path, name, sizeBytes, rows: this.#rows };
   }
 
   /** Closes and removes the file. */
-  abandon(): void {
-    this.#file.abandon();
-    removeFileSync(this.#file.path);
+  async abandon(): Promise<void> {
+    await this.#file.abandon();
+    await removeFile(this.#file.path);
   }
 }

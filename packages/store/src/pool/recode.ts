@@ -20,13 +20,16 @@ export interface Recoder {
   readonly elsewhere: FindElsewhere;
   /** Encodes with what is known about the chunk. */
   encode(raw: Uint8Array, hints: ChunkHints): EncodedRecord;
-  append(record: NewRecord, encoded: EncodedRecord): void;
+  append(record: NewRecord, encoded: EncodedRecord): Promise<void>;
   /** Throws CANCELED when the command was stopped. */
   onBytes(bytes: number): void;
 }
 
 /** Chunks of a stored file that stand alone, encoded against the file's parents where that is shorter. */
-export function recodeBlob({ blob, fileName, parents, wanted }: RecodeInput, recoder: Recoder): Recoded {
+export async function recodeBlob(
+  { blob, fileName, parents, wanted }: RecodeInput,
+  recoder: Recoder,
+): Promise<Recoded> {
   using packs = new OpenPacks({ elsewhere: recoder.elsewhere });
   using cuts = new FileCuts(new BlobSource(packs, blob), { fileName, parents });
   let tried = 0;
@@ -41,7 +44,7 @@ export function recodeBlob({ blob, fileName, parents, wanted }: RecodeInput, rec
     tried += 1;
     recoder.onBytes(rawBytes);
     if (encoded.delta === undefined || encoded.stored.length > storedBytes * (1 - SAVED_SHARE_MIN)) continue;
-    recoder.append({ kind: "chunk", digest, rawBytes }, encoded);
+    await recoder.append({ kind: "chunk", digest, rawBytes }, encoded);
     shorter += 1;
     savedBytes += storedBytes - encoded.stored.length;
   }
@@ -57,10 +60,10 @@ interface CopyInput {
 }
 
 /** Records as they are, or encoded anew, each decoded and verified first. Throws OBJECT_CORRUPT, PACK_CORRUPT. */
-export function copyRecords(
+export async function copyRecords(
   { pack, rows, parents, encode = false }: CopyInput,
   recoder: Pick<Recoder, "elsewhere" | "append" | "onBytes">,
-): void {
+): Promise<void> {
   using packs = new OpenPacks({ elsewhere: recoder.elsewhere });
   const fd = openPack(pack);
   try {
@@ -74,7 +77,7 @@ export function copyRecords(
       });
       const form = storedForm(bytes);
       assertRow(bytes, { kind, digest, rawBytes }, { form, places });
-      recoder.append({ kind, digest, rawBytes }, encode ? encodeBest(raw) : form);
+      await recoder.append({ kind, digest, rawBytes }, encode ? encodeBest(raw) : form);
       recoder.onBytes(rawBytes);
     }
   } finally {

@@ -9,7 +9,7 @@ import { type Digest, hashBytes } from "../objects/digest.ts";
 import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { encodeBest } from "../codecs/registry.ts";
 import type { WrittenPack } from "../pack/writer.ts";
-import { alignedMemory, BLOCK_BYTES } from "../pack/block-file.ts";
+import { alignedMemory, BLOCKS_BYTES } from "../pack/block-file.ts";
 import type { RecordKind } from "../pack/format.ts";
 import { type EncodedRecord, type NewRecord as PackRecord, PackWriter } from "../pack/writer.ts";
 import { askElsewhere } from "./ask-elsewhere.ts";
@@ -38,7 +38,7 @@ const send = (message: FromWorker, transfer: readonly (MessagePort | ArrayBuffer
 
 interface OpenPack {
   readonly writer: PackWriter;
-  readonly block: Uint8Array;
+  readonly memory: Uint8Array;
 }
 
 const sessions = new Map<string, Encoder>();
@@ -47,7 +47,7 @@ const hashes = new Map<string, Hash>();
 
 const open = new Map<string, OpenPack>();
 /** Memory of packs that are done, for the next ones. */
-const blocks: Uint8Array[] = [];
+const memories: Uint8Array[] = [];
 let packCount = 0;
 /** Packs that a worker's request filled; they go with its answer. Undefined while a task runs. */
 let filled: WrittenPack[] | undefined;
@@ -66,22 +66,22 @@ function forget(op: string): void {
   sessions.delete(op);
 }
 
-function seal(id: number, op: string): void {
+async function seal(id: number, op: string): Promise<void> {
   const pack = open.get(op);
   if (pack === undefined) return;
   open.delete(op);
-  blocks.push(pack.block);
-  const written = pack.writer.finish();
+  const written = await pack.writer.finish();
+  memories.push(pack.memory);
   if (filled === undefined) send({ kind: "pack", id, pack: written });
   else filled.push(written);
 }
 
-function drop(op: string): void {
+async function drop(op: string): Promise<void> {
   const pack = open.get(op);
   if (pack === undefined) return;
   open.delete(op);
-  blocks.push(pack.block);
-  pack.writer.abandon();
+  await pack.writer.abandon();
+  memories.push(pack.memory);
 }
 
 interface NewRecord {
@@ -92,27 +92,32 @@ interface NewRecord {
 }
 
 /** In its shortest form. */
-function store(id: number, session: SessionFolder, { kind, digest, raw, hints }: NewRecord): void {
+async function store(
+  id: number,
+  session: SessionFolder,
+  { kind, digest, raw, hints }: NewRecord,
+): Promise<void> {
   const encoded = hints === undefined ? encodeBest(raw) : encoderOf(session.op).encode(id, raw, hints);
-  append(id, session, { kind, digest, rawBytes: raw.length }, encoded);
+  await append(id, session, { kind, digest, rawBytes: raw.length }, encoded);
 }
 
 /** Appends to the session's pack; starts the next one when it is full. */
-function append(id: number, session: SessionFolder, record: PackRecord, encoded: EncodedRecord): void {
+async function append(
+  id: number,
+  session: SessionFolder,
+  record: PackRecord,
+  encoded: EncodedRecord,
+): Promise<void> {
   let pack = open.get(session.op);
   if (pack === undefined) {
     packCount += 1;
-    const block = blocks.pop() ?? alignedMemory(BLOCK_BYTES);
-    const writer = new PackWriter(
-      join(session.folder, `${threadId}-${packCount}.pack`),
-      session.storeId,
-      block,
-    );
-    pack = { writer, block };
+    const path = join(session.folder, `${threadId}-${packCount}.pack`);
+    const memory = memories.pop() ?? alignedMemory(BLOCKS_BYTES);
+    pack = { writer: await PackWriter.create(path, session.storeId, memory), memory };
     open.set(session.op, pack);
   }
-  pack.writer.add(record, encoded);
-  if (pack.writer.isFull()) seal(id, session.op);
+  await pack.writer.add(record, encoded);
+  if (pack.writer.isFull()) await seal(id, session.op);
 }
 
 /** The digest is undefined until the last part. */
@@ -136,7 +141,7 @@ async function storeNew(id: number, session: SessionFolder, records: readonly Ne
   const digests = records.map(({ digest }) => digest);
   const wanted = await ask(id, digests, first.kind);
   for (const [index, record] of records.entries()) {
-    if (wanted[index] === 1) store(id, session, record);
+    if (wanted[index] === 1) await store(id, session, record);
   }
 }
 
@@ -158,7 +163,7 @@ async function handle(request: StoreRequest): Promise<readonly Digest[]> {
   return records.map(({ digest }) => digest);
 }
 
-function runTask({ id, type, input, stop }: TaskMessage): TaskOutput<TaskType> {
+async function runTask({ id, type, input, stop }: TaskMessage): Promise<TaskOutput<TaskType>> {
   const recoder = (session: SessionFolder): Recoder => ({
     elsewhere: askElsewhere(id, send),
     encode: (raw, hints) => encoderOf(session.op).encode(id, raw, hints),
@@ -169,19 +174,19 @@ function runTask({ id, type, input, stop }: TaskMessage): TaskOutput<TaskType> {
   });
   if (type === "recode" && "blob" in input && "op" in input) return recodeBlob(input, recoder(input));
   if (type === "copy" && "rows" in input) {
-    copyRecords(input, recoder(input));
+    await copyRecords(input, recoder(input));
   } else if (type === "put" && "objects" in input) {
-    for (const object of input.objects) store(id, input, object);
+    for (const object of input.objects) await store(id, input, object);
   } else if (type === "hashPart" && "window" in input && "of" in input) {
     return hashPart(input);
   } else if (type === "forgetHash" && "of" in input) {
     hashes.delete(input.of);
   } else if (type === "seal" && "op" in input) {
     forget(input.op);
-    seal(id, input.op);
+    await seal(id, input.op);
   } else if (type === "drop" && "op" in input) {
     forget(input.op);
-    drop(input.op);
+    await drop(input.op);
   }
   return undefined;
 }
@@ -225,7 +230,7 @@ parent.on("message", (message: ToStorer) => {
     case "task":
       return enqueue(async () => {
         try {
-          const output = runTask(message.task);
+          const output = await runTask(message.task);
           send({ kind: "done", id: message.task.id, output }, memoryOf(output));
         } catch (error) {
           send({ kind: "failed", id: message.task.id, error: failure(error).toJSON() });

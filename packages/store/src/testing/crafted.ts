@@ -15,12 +15,12 @@ interface CraftedRecord {
 }
 
 /** A pack of records that nobody has checked. */
-export function craft(folder: string, records: readonly CraftedRecord[]): PackFile {
+export async function craft(folder: string, records: readonly CraftedRecord[]): Promise<PackFile> {
   const path = join(folder, `crafted-${randomBytes(4).toString("hex")}.pack`);
-  const writer = new PackWriter(path, "00".repeat(16));
+  const writer = await PackWriter.create(path, "00".repeat(16));
   for (const { kind, raw, digest = hashBytes(raw) } of records)
-    writer.add({ kind, digest, rawBytes: raw.length }, { codec: 0, stored: raw });
-  const { name, sizeBytes } = writer.finish();
+    await writer.add({ kind, digest, rawBytes: raw.length }, { codec: 0, stored: raw });
+  const { name, sizeBytes } = await writer.finish();
   return { path, name, sizeBytes, rows: [] };
 }
 
@@ -32,14 +32,17 @@ export function commitOf(tree: Uint8Array): Uint8Array {
 }
 
 /** A commit of one file, in a pack whose list says that other bytes are that file. */
-export function lyingPack(folder: string, blob: Digest): { pack: PackFile; list: Digest; commit: Digest } {
+export async function lyingPack(
+  folder: string,
+  blob: Digest,
+): Promise<{ pack: PackFile; list: Digest; commit: Digest }> {
   const chunk = randomBytes(1000);
   const part = { digest: hashBytes(chunk), sizeBytes: chunk.length };
   const sizeBytes = 2 * chunk.length;
   const list = encodeChunklist({ blob, sizeBytes, plan: 1, chunks: [part, part] });
   const tree = encodeTree([{ name: "m.bin", mode: "100644", digest: blob, sizeBytes }]);
   const commit = commitOf(tree);
-  const pack = craft(folder, [
+  const pack = await craft(folder, [
     { kind: "chunk", raw: chunk },
     { kind: "chunklist", raw: list },
     { kind: "tree", raw: tree },

@@ -145,7 +145,7 @@ test("a list that lies about a file that is here does not take its place, howeve
     const before = await server.index.findChunklist(hashBytes(bytes));
     for (const tree of trees) {
       const commit = commitOf(tree);
-      const pack = craft(folder, [
+      const pack = await craft(folder, [
         { kind: "chunk", raw: chunk },
         { kind: "chunklist", raw: list },
         { kind: "tree", raw: tree },
@@ -172,7 +172,7 @@ test("a list that lies about a file that is not here is refused before anybody c
     const { remote, server, folder } = served;
     await lyingList(served);
     const blob = hashBytes(Buffer.from("a file that somebody will push"));
-    const { pack, list, commit } = lyingPack(folder, blob);
+    const { pack, list, commit } = await lyingPack(folder, blob);
     await remote.receivePack(await incoming(pack), QUIET);
     expect(await errorOf(() => update(remote, [moving(commit, "absent", "x")]))).toMatchObject({
       code: "OBJECT_CORRUPT",
@@ -193,7 +193,7 @@ test("a chunk with another's digest proves no list, however long its pack lies t
     const list = encodeChunklist({ blob, sizeBytes: 2000, plan: 1, chunks: [part, part] });
     const tree = encodeTree([{ name: "m.bin", mode: "100644", digest: blob, sizeBytes: 2000 }]);
     const commit = commitOf(tree);
-    const pack = craft(folder, [
+    const pack = await craft(folder, [
       { kind: "chunk", raw, digest },
       { kind: "chunklist", raw: list },
       { kind: "tree", raw: tree },

@@ -145,7 +145,7 @@ test("a list of a remote that lies about a file is refused before anybody can fi
     const { b, remote, folder } = stores;
     const bytes = randomBytes(6 * 1024 * 1024);
     const blob = hashBytes(bytes);
-    const { pack, list, commit } = lyingPack(folder, blob);
+    const { pack, list, commit } = await lyingPack(folder, blob);
     const { rows } = await b.store.pool.run("contents", { pack: pack.path }, { signal: QUIET.signal });
     const named = rows.map((row) => ({
       ...row,
