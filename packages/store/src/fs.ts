@@ -319,7 +319,3 @@ export function changeModeSync(fd: number, path: string, mode: number): void {
 export function truncateSync(fd: number, path: string, sizeBytes: number): void {
   namedSync("set the size of", path, () => fs.ftruncateSync(fd, sizeBytes));
 }
-
-export function removeFileSync(path: string): void {
-  namedSync("remove", path, () => fs.rmSync(path, { force: true }));
-}

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { Encoded } from "../codecs/codec.ts";
 import type { Digest } from "../objects/digest.ts";
-import { removeFile } from "../fs.ts";
+import { removeTree } from "../fs.ts";
 import { BlockFile } from "./block-file.ts";
 import { type DeltaPrefix, encodeDeltaPrefix } from "./delta.ts";
 import {
@@ -90,6 +90,6 @@ export class PackWriter {
   /** Closes and removes the file. */
   async abandon(): Promise<void> {
     await this.#file.abandon();
-    await removeFile(this.#file.path);
+    await removeTree(this.#file.path);
   }
 }
