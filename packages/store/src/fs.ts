@@ -315,7 +315,3 @@ export function writePartsSync(
 export function changeModeSync(fd: number, path: string, mode: number): void {
   namedSync("change the mode of", path, () => fs.fchmodSync(fd, mode));
 }
-
-export function truncateSync(fd: number, path: string, sizeBytes: number): void {
-  namedSync("set the size of", path, () => fs.ftruncateSync(fd, sizeBytes));
-}
