@@ -1,29 +1,32 @@
 /**
  * Pushing to a server and cloning from it while either side is killed: the next run goes on, and every byte arrives.
  */
-import { randomFillSync } from "node:crypto";
+import { randomFillSync, randomInt } from "node:crypto";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { createSandbox, Sandbox, sha256 } from "../e2e/sandbox.ts";
 import { logIn, TeamServer } from "../e2e/team-server.ts";
+import { seeded } from "../proof/starts.ts";
 
 const SIZE_BYTES = 200 << 20;
 /** What is moved again beside the packs that were on their way: commits, trees and lists. */
 const SMALL_BYTES = 1 << 20;
 const PACK_BYTES = 65 << 20;
 const JOBS = 1;
+const SEED = Number(process.env.KILL_SEED ?? randomInt(2 ** 31));
+const KILLS = 4;
 
 interface Pushed {
   readonly sentBytes: number;
   readonly resumed: { readonly objects: number } | null;
 }
 
-/** Sizes of the packs below a folder; none when it is not there yet. */
-function packsIn(folder: string): number[] {
+/** Sizes of the packs below a folder, or of all that is there; none when it is not there yet. */
+function packsIn(folder: string, ending = ".pack"): number[] {
   try {
     const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
-    return names.filter((name) => name.endsWith(".pack")).map((name) => statSync(join(folder, name)).size);
+    return names.filter((name) => name.endsWith(ending)).map((name) => statSync(join(folder, name)).size);
   } catch (error) {
     // Also of a file that was there a moment ago.
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
@@ -136,4 +139,51 @@ test("a fetch goes on after the server was killed, and moves no ref before", asy
   expect(rest.receivedBytes).toBeLessThanOrEqual(SIZE_BYTES - arrived + SMALL_BYTES);
   await theirs.ok("checkout", "--detach", "origin/main");
   expect(sha256(readFileSync(theirs.path("model.bin")))).toBe(sha256(bytes));
+});
+
+/** Kills one end after the other at random moments, each when some more of `total` lies in `folders`. */
+async function killOften(
+  words: readonly string[],
+  { mine, server, folders, total }: { mine: Sandbox; server: TeamServer; folders: string[]; total: number },
+  random: () => number,
+): Promise<number> {
+  const there = (): number => sum(folders.flatMap((folder) => packsIn(folder, "")));
+  let killed = 0;
+  for (let round = 0; round < KILLS; round += 1) {
+    const left = Math.max(total - there(), 0);
+    const until = there() + random() * left;
+    const isOurs = random() < 0.5;
+    const kill = (): Promise<void> => (isOurs ? killDaemon(mine) : server.kill());
+    if (await killDuring({ sandbox: mine, words, isTime: () => there() >= until, kill })) killed += 1;
+    if (!isOurs) await server.run();
+  }
+  return killed;
+}
+
+test(`push and fetch end well after either end was killed at any moment (KILL_SEED=${SEED})`, async () => {
+  const random = seeded(SEED);
+  await using server = await TeamServer.start();
+  const { mine, bytes, token } = await createModel(server);
+  await using _ = mine;
+  const total = sum(packsIn(join(mine.home, "packs")));
+  const served = ["quarantine", "packs"].map((name) => join(server.sandbox.home, name));
+  const push = ["push", "--jobs", String(JOBS), "origin"];
+  expect(await killOften(push, { mine, server, folders: served, total }, random)).toBeGreaterThan(0);
+  const kept = sum(served.flatMap((folder) => packsIn(folder)));
+  const pushed = await mine.json<Pushed>(...push);
+  expect(pushed.sentBytes).toBeLessThanOrEqual(total - kept + JOBS * PACK_BYTES + SMALL_BYTES);
+  expect(await mine.ok("ls-remote", "-q")).toBe("refs/heads/main\n");
+
+  await using theirs = await createSandbox();
+  await logIn(theirs, server.url, token);
+  await theirs.ok("remote", "add", "origin", server.repository());
+  const taken = ["incoming", "packs"].map((name) => join(theirs.home, name));
+  const fetch = { mine: theirs, server, folders: taken, total };
+  expect(await killOften(["fetch", "origin"], fetch, random)).toBeGreaterThan(0);
+  const arrived = sum(packsIn(join(theirs.home, "packs")));
+  const fetched = await theirs.json<{ receivedBytes: number }>("fetch", "origin");
+  expect(fetched.receivedBytes).toBeLessThanOrEqual(SIZE_BYTES - arrived + SMALL_BYTES);
+  await theirs.ok("checkout", "--detach", "origin/main");
+  expect(sha256(readFileSync(theirs.path("model.bin")))).toBe(sha256(bytes));
+  for (const sandbox of [server.sandbox, theirs]) expect(await sandbox.ok("fsck", "--full", "-q")).toBe("");
 });

@@ -1,4 +1,7 @@
-/** The remotes of every repository of a store: `remotes.json`. It never holds a password or a key. */
+/**
+ * The remotes of every repository of a store: `remotes.json`. It never holds a password or a token; a link that was shared
+ * stands there whole, with the key that is part of it.
+ */
 import { join } from "node:path";
 import type { Call } from "./call.ts";
 import { isSmcError, SmcError } from "./errors.ts";
