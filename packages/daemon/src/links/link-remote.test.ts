@@ -196,3 +196,14 @@ test("a file of more bytes than the setting allows is refused", async () => {
     await expect(remote.refs(QUIET)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
   });
 });
+
+test("a link that was closed brings nothing any more, and does not keep the next one waiting", async () => {
+  await withLinked(async ({ server, store, fetch }) => {
+    const closed = openAt(server, server.links.web, store);
+    const [main] = await closed.refs(QUIET);
+    await closed[Symbol.asyncDispose]();
+    const digest = main?.digest as smc.Digest;
+    await expect(closed.missing([digest], QUIET)).rejects.toMatchObject({ code: "INTERNAL" });
+    expect((await fetch(server.links.web)).refs).toHaveLength(1);
+  });
+});

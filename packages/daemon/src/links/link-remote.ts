@@ -22,6 +22,7 @@ export class LinkRemote implements Remote {
   readonly #path: string;
   #root: Promise<Root> | undefined;
   #brought: Promise<BroughtBundle> | undefined;
+  #isClosed = false;
   /** Of whom this remote works for. */
   #signal: AbortSignal | undefined;
 
@@ -48,6 +49,8 @@ export class LinkRemote implements Remote {
 
   async #bring(call: Call): Promise<BroughtBundle> {
     const root = await this.#readRoot(call);
+    // Nobody would end it, and the next one of this link would wait for ever.
+    if (this.#isClosed) throw new SmcError("INTERNAL", "a link is used after it was closed");
     this.#brought ??= bringBundle(this.#way, { path: this.#path, root: root.digest }, call).catch(
       (error: unknown) => {
         this.#brought = undefined;
@@ -120,6 +123,7 @@ export class LinkRemote implements Remote {
 
   /** What was downloaded is in the store by now; for who was stopped it stays, to go on with. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     const brought = await this.#brought?.catch((error: unknown) => {
       if (isSmcError(error)) return undefined;
       throw error;

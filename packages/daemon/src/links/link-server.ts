@@ -65,13 +65,23 @@ export class LinkServer implements AsyncDisposable {
     const { pathname, searchParams } = new URL(request.url ?? "", this.origin);
     this.requests.push(`${request.method} ${pathname} ${request.headers.range ?? "all"}`);
     if (request.headers.authorization !== undefined) this.withToken.push(pathname);
-    if (pathname.startsWith("/api/v3/repos/team/model/releases/")) this.#github(pathname, request, response);
+    if (pathname === "/api/v3/rate_limit") this.#limits(request, response);
+    else if (pathname.startsWith("/api/v3/repos/team/model/releases/"))
+      this.#github(pathname, request, response);
     else if (pathname === "/uc" || pathname === "/download") this.#drive(searchParams, request, response);
     else if (pathname === "/scl/fi/abc123/model.car" && searchParams.get("rlkey") === "key123")
       redirect(response, searchParams.get("dl") === "1" ? "/cdn/model.car?signed=1" : "/preview");
     else if (/^\/(?:files|cdn)\/model\.car$/.test(pathname)) this.#give(request, response);
     else if (pathname === "/preview") response.writeHead(200, PAGE).end("<title>Dropbox</title>");
     else response.writeHead(404, PAGE).end("<title>Not found</title>");
+  }
+
+  /** GitHub tells everybody their limits, but who comes with a wrong token. */
+  #limits({ headers }: IncomingMessage, response: ServerResponse): void {
+    const isWrong = headers.authorization !== undefined && headers.authorization !== `Bearer ${this.token}`;
+    const json = { "content-type": "application/json; charset=utf-8" };
+    if (isWrong) response.writeHead(401, json).end('{"message":"Bad credentials"}');
+    else response.writeHead(200, { ...json, "x-oauth-scopes": "repo, read:org" }).end("{}");
   }
 
   #github(pathname: string, request: IncomingMessage, response: ServerResponse): void {
