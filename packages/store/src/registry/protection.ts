@@ -65,6 +65,24 @@ export function guardOf(store: Store): RefGuard {
   };
 }
 
+/**
+ * Of changes that a push is to make elsewhere: what people protect here is not lost there by our hand, also where nobody
+ * is who could refuse. Throws REF_PROTECTED.
+ */
+export async function assertKeptThere(
+  { store, name: repository }: { readonly store: Store; readonly name: string },
+  changes: readonly (Change & { readonly fastForward: boolean })[],
+): Promise<void> {
+  const lossy = changes.filter(({ name, from, fastForward }) => {
+    const isForward = fastForward && name.startsWith(BRANCHES);
+    return isNamed(name) && from !== "absent" && !isForward;
+  });
+  if (lossy.length === 0) return;
+  const patterns = await readPatterns(store, repository);
+  for (const change of lossy)
+    if (isMatched(change.name, patterns)) throw refused(change, "it is protected here", "smc ref unprotect");
+}
+
 async function keepsAnything(store: Store, repository: string): Promise<boolean> {
   for (const prefix of [REGISTRY_PREFIX, ARCHIVE_PREFIX, PROTECTED_PREFIX])
     if ((await store.refs.list(repository, prefix)).length > 0) return true;

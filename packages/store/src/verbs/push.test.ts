@@ -4,6 +4,7 @@ import { QUIET } from "../testing/testing.ts";
 import { owned, type TwoStores, withTwoStores } from "../testing/two-stores.ts";
 import { gc } from "./gc.ts";
 import { push, type PushOptions, type PushResult } from "./push.ts";
+import { ref } from "./ref.ts";
 import { repack } from "./repack.ts";
 import { reset } from "./reset.ts";
 import { tag } from "./tag.ts";
@@ -122,6 +123,29 @@ test("push() never moves a tag that is there, and takes it away when that is ask
       "refs/heads/main": second.digest,
       "refs/tags/v1": second.digest,
     });
+  });
+});
+
+test("push() does not rewind, replace or remove there what is protected here, forced or not", async () => {
+  await withTwoStores(async (stores) => {
+    const { a } = stores;
+    const first = await a.commit({ "a.txt": "1" });
+    await tag(a.repository, { name: "v1" }, QUIET);
+    await pushA(stores, { all: true, tags: true });
+    const second = await a.commit({ "a.txt": "2" });
+    for (const pattern of ["main", "refs/tags/v*"])
+      await ref(a.repository, { action: "protect", pattern }, QUIET);
+    await pushA(stores, { refs: ["main"] });
+    const there = { "refs/heads/main": second.digest, "refs/tags/v1": first.digest };
+    for (const words of [[`+${first.digest}:main`], [":main"], [":v1"], [`+${second.digest}:refs/tags/v1`]])
+      await expect(pushA(stores, { refs: words, force: true })).rejects.toMatchObject({
+        code: "REF_PROTECTED",
+        exit: 5,
+      });
+    expect(await namesOf(stores)).toEqual(there);
+    await ref(a.repository, { action: "unprotect", pattern: "main" }, QUIET);
+    await pushA(stores, { refs: [`+${first.digest}:main`] });
+    expect(await namesOf(stores)).toEqual({ ...there, "refs/heads/main": first.digest });
   });
 });
 

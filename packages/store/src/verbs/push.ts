@@ -5,6 +5,7 @@ import { formatIdentity } from "../history/log-entry.ts";
 import { parseRefName } from "../objects/names.ts";
 import { shortRefName } from "../refs/ref-find.ts";
 import { PRUNED_PREFIX, type RefChange } from "../refs/refs.ts";
+import { assertKeptThere } from "../registry/protection.ts";
 import type { OwnedRepository, Repository } from "../repository.ts";
 import { beginAttempt, endAttempt } from "../transfer/attempts.ts";
 import { collectNeeded } from "../transfer/needed.ts";
@@ -67,7 +68,8 @@ const JOBS = 4;
 const JOBS_MAX = 16;
 
 /**
- * Throws NOT_FAST_FORWARD, REF_CHANGED, PUSH_FORBIDDEN, REMOTE_UNREACHABLE, REMOTE_FAILED; no ref was moved there then.
+ * Throws NOT_FAST_FORWARD, REF_CHANGED, REF_PROTECTED, PUSH_FORBIDDEN, REMOTE_UNREACHABLE, REMOTE_FAILED; no ref was
+ * moved there then.
  */
 export function push(repository: OwnedRepository, options: PushOptions, call: Call): Promise<PushResult> {
   return pushAs(repository, { ...options, op: "push" }, call);
@@ -89,6 +91,7 @@ export async function pushAs(
   const targets = [...asked, ...along.filter(({ name }) => !asked.some((target) => target.name === name))];
   const lease = options.forceWithLease === true ? await readLease(repository, remoteName) : undefined;
   const changes = await planChanges(repository, { targets, there, lease }, call);
+  await assertKeptThere(repository, changes);
   const isDry = options.dryRun === true;
   const moved = await bring(repository, { ...options, jobs, changes, there, isDry }, call);
   if (!isDry) await track(repository, { remoteName, targets, op: options.op });
