@@ -13,7 +13,10 @@ export const load = (path) => import(pathToFileURL(join(STORE, path)).href);
 
 export const WHO = { name: "Bench", email: "bench@example.org" };
 
-/** Writes packs while `write` runs, which gets `put(kind, bytes)` → digest, one call at a time; returns what `write` does. */
+/**
+ * Writes packs while `write` runs, which gets `put(kind, bytes)` → digest, one call at a time; returns what `write`
+ * does.
+ */
 export async function writePacks(storePath, storeId, write) {
   const { PackWriter } = await load("pack/writer.js");
   const { packPath } = await load("pack/folder.js");

@@ -1,6 +1,6 @@
 /**
- * The remotes of every repository of a store: `remotes.json`. It never holds a password or a token; a link that was shared
- * stands there whole, with the key that is part of it.
+ * The remotes of every repository of a store: `remotes.json`. It never holds a password or a token; a link that was
+ * shared stands there whole, with the key that is part of it.
  */
 import { join } from "node:path";
 import type { Call } from "./call.ts";

@@ -66,8 +66,8 @@ export function guardOf(store: Store): RefGuard {
 }
 
 /**
- * Of changes that a push is to make elsewhere: what people protect here is not lost there by our hand, also where nobody
- * is who could refuse. Throws REF_PROTECTED.
+ * Of changes that a push is to make elsewhere: what people protect here is not lost there by our hand, also where
+ * nobody is who could refuse. Throws REF_PROTECTED.
  */
 export async function assertKeptThere(
   { store, name: repository }: { readonly store: Store; readonly name: string },
