@@ -49,7 +49,10 @@ export class Encoder implements Disposable {
     };
   }
 
-  /** Undefined when the parent cannot be read, for whatever reason: that costs space here, and fsck names it. */
+  /**
+   * Undefined when the parent cannot be read, for whatever reason: that costs space here, and fsck names it. It is
+   * hashed: by its CRC alone, one that was wrong before it was written would take its children with it.
+   */
   #read({ places, offset, length }: ParentRange): Uint8Array | undefined {
     try {
       return this.#packs.readAll(places).subarray(offset, offset + length);
