@@ -6,14 +6,24 @@ afterAll(() => box[Symbol.asyncDispose]());
 
 import { COMMANDS, type CommandName, loadCommand, TOPICS } from "@smc/cli";
 
+/** Of pages without examples. */
+const EXPECTED: Record<string, string> = { workflows: "smc switch -c", start: "Keep versions:\n" };
 const verbs = Object.keys(COMMANDS) as CommandName[];
 
 test("smc help lists every verb and topic in groups", async () => {
   const text = await box.ok("help");
   for (const verb of verbs) expect(text).toMatch(new RegExp(`^ {2}${verb} `, "m"));
   for (const topic of Object.keys(TOPICS)) expect(text).toMatch(new RegExp(`^ {2}${topic} `, "m"));
-  expect(await box.ok()).toBe(text);
   expect(await box.ok("-h")).toBe(text);
+});
+
+test("smc alone prints the verbs to begin with on one screen, and says where the others are", async () => {
+  const text = await box.ok();
+  expect(text.split("\n").length).toBeLessThan(48);
+  for (const verb of ["init", "commit", "checkout", "rollback", "push"])
+    expect(text).toMatch(new RegExp(`^ {2}${verb} `, "m"));
+  expect(text).toContain(`All ${verbs.length} verbs: smc help.`);
+  expect(await box.ok("help", "start")).toBe(text);
 });
 
 test("every verb has a page with usage, all its options and examples", async () => {
@@ -32,7 +42,7 @@ test("smc VERB -h is the page of the verb and runs nothing", async () => {
 });
 
 test.each(Object.keys(TOPICS))("smc help %s explains the topic", async (topic) => {
-  expect(await box.ok("help", topic)).toContain(topic === "workflows" ? "smc switch -c" : "Examples:\n");
+  expect(await box.ok("help", topic)).toContain(EXPECTED[topic] ?? "Examples:\n");
 });
 
 test("smc help --json and -q", async () => {

@@ -66,6 +66,29 @@ export function commandHelp(name: CommandName, command: Command): string[] {
   return lines;
 }
 
+/** What most people need of each part of their work. */
+const FIRST: readonly (readonly [string, readonly CommandName[]])[] = [
+  ["Begin", ["init", "clone"]],
+  ["Keep versions", ["add", "status", "commit", "tag", "log", "diff"]],
+  ["Go back", ["checkout", "restore"]],
+  ["Say what is live", ["versions", "compare", "promote", "champion", "rollback"]],
+  ["Train", ["train", "jobs"]],
+  ["Share", ["remote", "push", "pull"]],
+  ["When something is wrong", ["doctor", "verify", "fsck"]],
+];
+
+/** The page of `smc` alone. */
+export function startHelp(): string[] {
+  const lines = ["smc: git for model weights", "", "Usage:", "  smc <verb> [options] [arguments]"];
+  for (const [title, names] of FIRST) {
+    const rows = names.map((name) => [`  ${name}`.padEnd(14), COMMANDS[name].summary]);
+    lines.push("", `${title}:`, ...formatTable(rows));
+  }
+  lines.push("", `All ${Object.keys(COMMANDS).length} verbs: smc help. One of them: smc help commit.`);
+  lines.push("The usual ways to work: smc help workflows.");
+  return lines;
+}
+
 /** The page of `smc help`: verbs in groups, topics, global options. */
 export function overviewHelp(topics: readonly (readonly [string, string])[]): string[] {
   const lines = [

@@ -1,8 +1,10 @@
 /** Topics of `smc help`. Pure but for the environment that is given in. */
 import { show } from "@smc/store/show";
 import { formatTable } from "./format.ts";
+import { startHelp } from "./help-text.ts";
 
 export const TOPICS = {
+  start: "the verbs to begin with",
   workflows: "the usual ways to work",
   revisions: "how to name a commit, a file, a range",
   "exit-codes": "what each exit status means",
@@ -178,6 +180,8 @@ export function topicHelp(
   env: Readonly<Record<string, string | undefined>>,
 ): readonly string[] {
   switch (topic) {
+    case "start":
+      return startHelp();
     case "workflows":
       return WORKFLOWS;
     case "revisions":

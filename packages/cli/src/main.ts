@@ -82,7 +82,8 @@ async function plan(args: readonly string[]): Promise<Plan> {
     return {
       name,
       command: await loadCommand(name),
-      words: { options: {}, words: [], rest: undefined },
+      // Whoever says nothing wants to begin; whoever asks for help wants all of it.
+      words: { options: {}, words: globals.version || globals.help ? [] : ["start"], rest: undefined },
       globals,
     };
   }

@@ -22,6 +22,7 @@ export const command = defineCommand({
   positionals: [{ name: "verb", summary: "verb or topic; without it, the list of all" }],
   options: {},
   examples: [
+    ["smc", "the verbs to begin with"],
     ["smc help", "all verbs"],
     ["smc help commit", "one verb"],
     ["smc help revisions", "how to name commits"],
