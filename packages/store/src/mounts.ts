@@ -1,5 +1,8 @@
-/** Which kind of file system holds a path: /proc/mounts, where there is one. */
-import { readFile } from "node:fs/promises";
+/** Which kind of file system holds a path: /proc/mounts, and /etc/fstab for what should, where there are such files. */
+import { readFile, realpath } from "node:fs/promises";
+import { dirname } from "node:path";
+import { SmcError } from "./errors.ts";
+import { show } from "./show.ts";
 
 const MOUNTS_MAX = 10_000;
 
@@ -8,12 +11,12 @@ export interface Mount {
   readonly type: string;
 }
 
-/** Reads the text of /proc/mounts. */
+/** Reads the text of /proc/mounts or /etc/fstab: fstab(5). */
 export function parseMounts(text: string): Mount[] {
   const mounts: Mount[] = [];
   for (const line of text.split("\n").slice(0, MOUNTS_MAX)) {
-    const [, folder, type] = line.split(" ");
-    if (folder === undefined || type === undefined) continue;
+    const [device, folder, type] = line.trim().split(/[ \t]+/);
+    if (folder === undefined || type === undefined || device?.startsWith("#") === true) continue;
     const plain = folder.replace(/\\([0-7]{3})/g, (_, octal: string) =>
       String.fromCharCode(Number.parseInt(octal, 8)),
     );
@@ -34,9 +37,48 @@ export function findMount(mounts: readonly Mount[], path: string): Mount | undef
 }
 
 /** Undefined where there is no /proc/mounts. */
-export async function readMounts(): Promise<Mount[] | undefined> {
+export function readMounts(): Promise<Mount[] | undefined> {
+  return readTable("/proc/mounts");
+}
+
+/**
+ * Throws PATH_NOT_FOUND for a path in a folder on which /etc/fstab mounts something, while nothing is mounted there:
+ * what is written would lie on the disk below, and be out of sight as soon as it is mounted.
+ */
+export async function assertMounted(path: string): Promise<void> {
+  const [wanted, mounts] = [await readTable("/etc/fstab"), await readMounts()];
+  if (wanted === undefined || mounts === undefined) return;
+  const folder = unmounted(await realPart(path), { wanted, mounts });
+  if (folder === undefined) return;
+  throw new SmcError("PATH_NOT_FOUND", `nothing is mounted on '${show(folder)}'; nothing was written there`, {
+    hint: `mount ${show(folder)}`,
+    details: { path },
+  });
+}
+
+/** The folder of the path on which something is wanted and nothing is mounted. */
+export function unmounted(
+  path: string,
+  { wanted, mounts }: { wanted: readonly Mount[]; mounts: readonly Mount[] },
+): string | undefined {
+  const folder = findMount(wanted, path)?.folder;
+  return folder === undefined || mounts.some((mount) => mount.folder === folder) ? undefined : folder;
+}
+
+/** Without links, as far as it is there. */
+async function realPart(path: string): Promise<string> {
+  for (let part = path; ; part = dirname(part)) {
+    try {
+      return (await realpath(part)) + path.slice(part.length);
+    } catch (error) {
+      if (part === dirname(part)) throw error;
+    }
+  }
+}
+
+async function readTable(path: string): Promise<Mount[] | undefined> {
   try {
-    return parseMounts(await readFile("/proc/mounts", "latin1"));
+    return parseMounts(await readFile(path, "latin1"));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;

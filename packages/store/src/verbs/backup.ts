@@ -11,6 +11,7 @@ import { type ErrorJson, isSmcError, SmcError } from "../errors.ts";
 import { resolveCommit } from "../history/revision.ts";
 import { type FilesPlace, hideCopies, kindAt, pathOf } from "../layout/folders.ts";
 import { FileWork } from "../layout/note-files.ts";
+import { assertMounted } from "../mounts.ts";
 import { show } from "../show.ts";
 import { exclusively } from "../worktree/worktree.ts";
 
@@ -157,6 +158,7 @@ async function inPlaces(
     try {
       if (folder === backupsFolder(place) && (await hideCopies(place.models)) !== undefined)
         work.hasChanged = true;
+      await assertMounted(folder);
       written = await write(folder, { manifest, parts }, call);
       places.push({ path: written.path, sizeBytes: written.sizeBytes, error: null });
     } catch (error) {
