@@ -270,7 +270,10 @@ export async function writeDirect(
       const write = () => handle.write(block, start, block.length - start, position + start);
       done += (await named("write", path, write)).bytesWritten;
     } catch (error) {
-      if (!current.isDirect || !isInvalid(error)) throw error;
+      const isRefused = current.isDirect && isInvalid(error);
+      // The caller knows only the file that it came with, and closes that.
+      if (!isRefused && current !== file) await current.handle.close();
+      if (!isRefused) throw error;
       const flags = constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0);
       const handle = await named("open", path, () => open(path, flags));
       await current.handle.close();

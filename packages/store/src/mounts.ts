@@ -1,7 +1,7 @@
 /** Which kind of file system holds a path: /proc/mounts, and /etc/fstab for what should, where there are such files. */
 import { readFile, realpath } from "node:fs/promises";
 import { dirname } from "node:path";
-import { SmcError } from "./errors.ts";
+import { fromErrno, SmcError } from "./errors.ts";
 import { show } from "./show.ts";
 
 const MOUNTS_MAX = 10_000;
@@ -81,7 +81,7 @@ async function readTable(path: string): Promise<Mount[] | undefined> {
     return parseMounts(await readFile(path, "latin1"));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
+    throw fromErrno(error, `cannot read '${path}'`);
   }
 }
 

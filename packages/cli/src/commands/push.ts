@@ -8,7 +8,7 @@ export const command = defineCommand({
   description: [
     "Sends branches and tags, and what they need and the remote does not have, to a remote; then moves its refs,",
     "all or none. A branch moves forward only, unless a force option is given. A push that was interrupted sends",
-    "the rest when it is run again.",
+    "the rest when it is run again. What smc ref protects here is neither rewound nor removed there, forced or not.",
   ],
   positionals: [
     { name: "REMOTE", summary: "the remote (origin, or the only one)" },

@@ -13,6 +13,8 @@ function pushA({ a, remote }: TwoStores, options: Partial<PushOptions> = {}): Pr
   return push(owned(a), { remote, remoteName: "origin", ...options }, QUIET);
 }
 
+type Committed = Awaited<ReturnType<TwoStores["a"]["commit"]>>;
+
 async function namesOf({ remote }: TwoStores): Promise<Record<string, string>> {
   return Object.fromEntries((await remote.refs()).map(({ name, digest }) => [name, digest]));
 }
@@ -103,13 +105,19 @@ test("push() refuses to lose commits; --force and a lease that holds do it, a le
   });
 });
 
+/** The first commit and its tag v1 are on both sides, the second one only here. */
+async function tagged(stores: TwoStores): Promise<{ first: Committed; second: Committed }> {
+  const { a } = stores;
+  const first = await a.commit({ "a.txt": "1" });
+  await tag(a.repository, { name: "v1" }, QUIET);
+  await pushA(stores, { all: true, tags: true });
+  return { first, second: await a.commit({ "a.txt": "2" }) };
+}
+
 test("push() never moves a tag that is there, and takes it away when that is asked for", async () => {
   await withTwoStores(async (stores) => {
     const { a } = stores;
-    const first = await a.commit({ "a.txt": "1" });
-    await tag(a.repository, { name: "v1" }, QUIET);
-    await pushA(stores, { all: true, tags: true });
-    const second = await a.commit({ "a.txt": "2" });
+    const { first, second } = await tagged(stores);
     await tag(a.repository, { name: "v1", force: true }, QUIET);
     await expect(pushA(stores, { refs: ["main", "v1"] })).rejects.toMatchObject({
       code: "ALREADY_EXISTS",
@@ -129,10 +137,7 @@ test("push() never moves a tag that is there, and takes it away when that is ask
 test("push() does not rewind, replace or remove there what is protected here, forced or not", async () => {
   await withTwoStores(async (stores) => {
     const { a } = stores;
-    const first = await a.commit({ "a.txt": "1" });
-    await tag(a.repository, { name: "v1" }, QUIET);
-    await pushA(stores, { all: true, tags: true });
-    const second = await a.commit({ "a.txt": "2" });
+    const { first, second } = await tagged(stores);
     for (const pattern of ["main", "refs/tags/v*"])
       await ref(a.repository, { action: "protect", pattern }, QUIET);
     await pushA(stores, { refs: ["main"] });
