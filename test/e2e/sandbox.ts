@@ -130,6 +130,11 @@ export class Sandbox implements AsyncDisposable {
     return { code, message, exit: ran.code, stderr: ran.stderr };
   }
 
+  /** Process id of its daemon, which is started when none runs. */
+  async daemonPid(): Promise<number> {
+    return (await this.json<{ daemon: { pid: number } }>("daemon", "start")).daemon.pid;
+  }
+
   path(name: string): string {
     return join(this.work, name);
   }

@@ -29,8 +29,7 @@ async function card(box: Sandbox, job: string) {
 }
 
 async function killDaemon(box: Sandbox): Promise<void> {
-  const { daemon } = await box.json<{ daemon: { pid: number } }>("daemon", "status");
-  process.kill(daemon.pid, "SIGKILL");
+  process.kill(await box.daemonPid(), "SIGKILL");
 }
 
 /** Resolves when the process is gone. */

@@ -35,14 +35,14 @@ async function killDuring(
   words: readonly string[],
   isTime: () => boolean,
 ): Promise<boolean> {
-  const { daemon } = await sandbox.json<{ daemon: { pid: number } }>("daemon", "status");
+  const pid = await sandbox.daemonPid();
   const progress = { ended: false };
   const running = sandbox.smc(words).then((ran) => {
     progress.ended = true;
     return ran;
   });
   while (!progress.ended && !isTime()) await new Promise(setImmediate);
-  process.kill(daemon.pid, "SIGKILL");
+  process.kill(pid, "SIGKILL");
   const ran = await running;
   return ran.code !== 0;
 }

@@ -102,10 +102,6 @@ function trainerOf(id: string): number {
   return Number(found);
 }
 
-async function daemonPid(): Promise<number> {
-  return (await box.json<{ daemon: { pid: number } }>("daemon", "status")).daemon.pid;
-}
-
 test.each([
   ["the trainer", "failed", ({ id }: JobCard) => [trainerOf(id)]],
   ["the keeper", "lost", ({ folder }: JobCard) => [keeperOf(folder)]],
@@ -133,12 +129,12 @@ test(
   async () => {
     await train("alone");
     await midway("alone");
-    process.kill(await daemonPid(), "SIGKILL");
+    process.kill(await box.daemonPid(), "SIGKILL");
     expect(await endOf("alone")).toEqual(whole);
     expect((await card("alone")).attempt).toBe(1);
     await train("both");
     const { folder } = await midway("both");
-    const daemon = await daemonPid();
+    const daemon = await box.daemonPid();
     process.kill(keeperOf(folder), "SIGKILL");
     process.kill(daemon, "SIGKILL");
     expect((await box.smc(["jobs", "wait", "both"])).code).toBe(10);

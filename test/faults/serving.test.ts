@@ -55,9 +55,12 @@ async function killDuring({ sandbox, words, isTime, kill }: Race): Promise<boole
   return (await running).code !== 0;
 }
 
-async function killDaemon(sandbox: Sandbox): Promise<void> {
-  const { daemon } = await sandbox.json<{ daemon: { pid: number } }>("daemon", "status");
-  process.kill(daemon.pid, "SIGKILL");
+/** What kills the daemon of a sandbox, without a question that gives it time to end its work. */
+async function killerOf(sandbox: Sandbox): Promise<() => Promise<void>> {
+  const pid = await sandbox.daemonPid();
+  return async () => {
+    process.kill(pid, "SIGKILL");
+  };
 }
 
 async function createModel(server: TeamServer): Promise<{ mine: Sandbox; bytes: Buffer; token: string }> {
@@ -83,8 +86,8 @@ test("a push goes on after the server was killed, and after the pusher was", asy
   if (await killDuring({ sandbox: mine, words, isTime: isTime(1), kill: () => server.kill() })) killed += 1;
   await server.run();
   expect(await mine.ok("ls-remote")).toBe("");
-  if (await killDuring({ sandbox: mine, words, isTime: isTime(2), kill: () => killDaemon(mine) }))
-    killed += 1;
+  const kill = await killerOf(mine);
+  if (await killDuring({ sandbox: mine, words, isTime: isTime(2), kill })) killed += 1;
   expect(killed).toBe(2);
   const there = sum(packsIn(quarantine));
   expect(there).toBeGreaterThan(PACK_BYTES);
@@ -153,7 +156,7 @@ async function killOften(
     const left = Math.max(total - there(), 0);
     const until = there() + random() * left;
     const isOurs = random() < 0.5;
-    const kill = (): Promise<void> => (isOurs ? killDaemon(mine) : server.kill());
+    const kill = isOurs ? await killerOf(mine) : (): Promise<void> => server.kill();
     if (await killDuring({ sandbox: mine, words, isTime: () => there() >= until, kill })) killed += 1;
     if (!isOurs) await server.run();
   }
