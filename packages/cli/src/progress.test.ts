@@ -11,10 +11,21 @@ test("a plain view prints a line every ten per cent and nothing for what is done
     if (line !== undefined) lines.push(line);
   }
   expect(lines).toHaveLength(10);
-  expect(lines[0]).toBe("add: 10 % (10.0 MiB of 100.0 MiB)");
-  expect(lines[9]).toBe("add: 100 % (100.0 MiB of 100.0 MiB)");
+  expect(lines[0]).toBe("add: 10 % (10.0 MiB of 100.0 MiB, 10.0 MiB/s, 9s left)");
+  expect(lines[9]).toBe("add: 100 % (100.0 MiB of 100.0 MiB, 10.0 MiB/s)");
   const quick = createProgressView("plain", 80);
   expect(quick.next({ phase: "add", done: 1, total: 1, unit: "files" }, 0)).toBeUndefined();
+});
+
+test("a plain view tells no rate before it knows one, and begins anew with each phase", () => {
+  const view = createProgressView("plain", 80);
+  const at = (phase: string, done: number, ms: number): string | undefined =>
+    view.next({ phase, done, total: 10, unit: "files" }, ms);
+  expect(at("index", 0, 0)).toBeUndefined();
+  expect(at("index", 5, 1000)).toBe("index: 50 % (5 of 10 files, 5/s, 1s left)");
+  expect(at("send", 2, 5000)).toBe("send: 20 % (2 of 10 files)");
+  expect(at("send", 4, 5010)).toBe("send: 40 % (4 of 10 files)");
+  expect(at("send", 6, 7000)).toBe("send: 60 % (6 of 10 files, 2/s, 2s left)");
 });
 
 test("a fancy view redraws at most every 100 ms, tells rate and time left, and fits the terminal", () => {

@@ -59,15 +59,17 @@ function bar(percentDone: number, columns: number): string {
   return `▕${"█".repeat(full)}${" ".repeat(width - full)}▏ `;
 }
 
+/** Rate and time left, as far as they are known. */
+function speed({ done, total, unit }: Progress, rate: number | undefined): string[] {
+  if (rate === undefined) return [];
+  const each = unit === "bytes" ? `${formatSize(rate)}/s` : `${Math.round(rate)}/s`;
+  if (total === undefined || total <= done) return [each];
+  return [each, `${formatDuration((total - done) / rate)} left`];
+}
+
 function fancyLine(progress: Progress, rate: number | undefined, columns: number): string {
   const done = percent(progress);
-  const parts = [counts(progress)];
-  if (rate !== undefined) {
-    parts.push(progress.unit === "bytes" ? `${formatSize(rate)}/s` : `${Math.round(rate)}/s`);
-    if (progress.total !== undefined && progress.total > progress.done) {
-      parts.push(`${formatDuration((progress.total - progress.done) / rate)} left`);
-    }
-  }
+  const parts = [counts(progress), ...speed(progress, rate)];
   const head = `${progress.phase}  `;
   const tail = done === undefined ? parts.join("  ") : `${String(done).padStart(3)} %  ${parts.join("  ")}`;
   const free = columns - textWidth(head) - textWidth(tail) - BAR_FRAME_WIDTH;
@@ -88,24 +90,26 @@ export function createProgressView(style: ProgressStyle, columns: number): Progr
   let phase = "";
   let step = 0;
   let rate = new Rate();
-  const enter = (progress: Progress): void => {
+  const enter = (progress: Progress, nowMs: number): void => {
     if (progress.phase === phase) return;
     phase = progress.phase;
     step = 0;
     rate = new Rate();
+    rate.add(progress.done, nowMs);
   };
-  const plain = (progress: Progress): string | undefined => {
+  const plain = (progress: Progress, nowMs: number): string | undefined => {
     const reached = Math.floor((percent(progress) ?? 0) / STEP_PERCENT);
     if (reached <= step) return undefined;
     step = reached;
-    return `${progress.phase}: ${reached * STEP_PERCENT} % (${counts(progress)})`;
+    const amounts = [counts(progress), ...speed(progress, rate.add(progress.done, nowMs))];
+    return `${progress.phase}: ${reached * STEP_PERCENT} % (${amounts.join(", ")})`;
   };
   return {
     next: (progress, nowMs) => {
       startedMs ??= nowMs;
-      enter(progress);
+      enter(progress, nowMs);
       if (style === "none" || nowMs - startedMs < QUIET_MS) return undefined;
-      if (style === "plain") return plain(progress);
+      if (style === "plain") return plain(progress, nowMs);
       if (nowMs - drawnMs < REDRAW_MS) return undefined;
       drawnMs = nowMs;
       return fancyLine(progress, rate.add(progress.done, nowMs), columns);
