@@ -140,6 +140,25 @@ test.for(["create", "write", "sync"])("a %s that fails leaves no object and no t
   });
 });
 
+test("a folder that became read-only says so, not that a temporary cannot be removed", async () => {
+  await withBucket(async (bucket, folder) => {
+    mkdirSync(join(folder, ".tmp"));
+    const run = (): Promise<boolean> => bucket.create("a", { bytes: randomBytes(9) }, QUIET);
+    interceptCalls((name) => {
+      if (name === "create" || name === "remove")
+        throw Object.assign(new Error("EROFS"), { code: "EROFS", syscall: name });
+    });
+    try {
+      await expect(run()).rejects.toMatchObject({
+        code: "READ_ONLY",
+        message: expect.stringMatching(/^cannot create /),
+      });
+    } finally {
+      interceptCalls(undefined);
+    }
+  });
+});
+
 test("create() says false only when the object's name is durable", async () => {
   await withBucket(async (bucket) => {
     await bucket.create("a/b", { bytes: randomBytes(9) }, QUIET);

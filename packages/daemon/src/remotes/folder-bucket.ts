@@ -169,6 +169,7 @@ export class FolderBucket implements Bucket {
     await this.#sweep(folder, call);
     const temporary = join(folder, randomBytes(16).toString("hex"));
     const onSent = onSentOf(object.body);
+    let isDone = false;
     try {
       await using file = await AppendFile.create(temporary, { mode: 0o444 });
       let at = 0;
@@ -183,9 +184,12 @@ export class FolderBucket implements Bucket {
       await this.#find(object.key);
       const isOurs = await this.#link(temporary, object.path);
       await this.#syncAbove(object.path);
+      isDone = true;
       return isOurs;
     } finally {
-      await this.#forget(temporary);
+      const forgotten = this.#forget(temporary);
+      // What failed first is what is told; what stays behind is swept a day later.
+      await (isDone ? forgotten : forgotten.catch(() => undefined));
     }
   }
 

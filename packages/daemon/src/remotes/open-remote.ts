@@ -10,6 +10,7 @@ import { readCredential } from "./credentials.ts";
 import type { Credential } from "./http-connection.ts";
 import type { HttpUrl } from "./http-url.ts";
 import { assertOutsideHost } from "./outside-addresses.ts";
+import { isWriteRefused } from "./probe.ts";
 import { parseRemoteUrl } from "./remote-url.ts";
 
 interface Place {
@@ -48,7 +49,13 @@ export async function probeRemote(text: string, { store }: Place, call: Call): P
     return { ...assertReads(await askForToken({ origin, credential }, call), origin), exclusive: true };
   }
   await using bucket = await openAllowed(url, store);
-  return { readOnly: false, exclusive: await isExclusive(bucket, call) };
+  try {
+    return { readOnly: false, exclusive: await isExclusive(bucket, call) };
+  } catch (error) {
+    // A share mounted read-only, or keys that may only read: enough for who takes and never gives.
+    if (isWriteRefused(error)) return { readOnly: true, exclusive: true };
+    throw error;
+  }
 }
 
 async function openLink(link: LinkUrl, store: OwnedStore): Promise<Remote> {
