@@ -40,6 +40,7 @@ test("smc fsck --remote --full names a pack of the remote with a flipped byte an
   const ran = await box.smc(["fsck", "--remote", "origin", "--full"]);
   expect(ran.code).toBe(4);
   expect(ran.stdout).toMatch(/needed by origin refs\/heads\/main commit [0-9a-f]{12} \/weights\.bin/);
+  expect(ran.stderr).toContain("hint: a push does not mend it");
   const told = await box.smc(["fsck", "--remote", "origin", "--full", "--json"]);
   expect(told.stdout).toContain(basename(largest).slice(0, 64));
   writeFileSync(largest, whole);

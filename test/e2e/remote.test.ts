@@ -11,6 +11,12 @@ interface Remotes {
   readonly remotes: readonly { readonly name: string; readonly url: string; readonly kind: string }[];
 }
 
+test("smc clone of a place with nothing in it says so", async () => {
+  const ran = await two.b.smc(["clone", url, join(two.b.root, "empty")]);
+  expect(ran.code, ran.stderr).toBe(0);
+  expect(ran.stderr).toContain("hint: there is nothing yet; when you expected something, see whether");
+});
+
 test("smc remote lists, tests, renames, changes and removes", async () => {
   expect(await a.ok("remote")).toBe("origin\n");
   expect(await a.ok("remote", "-v")).toBe(`origin  ${url}\n`);
@@ -49,6 +55,15 @@ test.each([
 ] as const)("smc %j is refused", async (words, exit, code) => {
   expect(await a.refused(...words)).toMatchObject({ exit, code });
   expect(await a.ok("remote", "-q")).toBe("origin\n");
+});
+
+test("smc remote says where its words are told, and how a folder is written", async () => {
+  expect((await a.refused("remote", "add", "x")).stderr).toContain('hint: see "smc help remote"\n');
+  const { code, stderr } = await a.refused("remote", "add", "x", two.folder);
+  expect({ code, stderr }).toEqual({
+    code: "URL_INVALID",
+    stderr: expect.stringContaining("hint: write a folder as file:// and its whole path"),
+  });
 });
 
 test("smc remote add --no-test takes a folder that is not mounted yet", async () => {

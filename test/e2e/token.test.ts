@@ -19,6 +19,9 @@ test("smc token makes a token, tells it once, renews it and takes it away", asyn
   expect(listed).toMatch(/^ci +read +made \S+ +expires \S+\nlaptop +read,push +made \S+ +does not expire\n$/);
   expect(await box.ok("token", "list", "-q")).toBe("ci\nlaptop\n");
   expect(JSON.stringify(await box.json("token", "list"))).not.toMatch(TOKEN);
+  expect(await box.ok("token", "rotate", "ci", "--expires", "30d")).toMatch(
+    /^Renewed token 'ci' \(read; expires /,
+  );
   const renewed = (await box.ok("token", "rotate", "laptop", "-q")).trim();
   expect(renewed).toMatch(TOKEN);
   expect(renewed).not.toBe(secret);
@@ -39,6 +42,7 @@ test.each([
   [["token", "create", "a", "b"], 2, "USAGE"],
   [["token", "list", "a"], 2, "USAGE"],
   [["token", "rotate", "ci", "--scope", "admin"], 2, "USAGE"],
+  [["token", "revoke", "ci", "--expires", "90d"], 2, "USAGE"],
   [["token", "create", "x", "--scope", "root"], 2, "ARGUMENT_INVALID"],
   [["token", "create", "x", "--expires", "soon"], 2, "DATE_INVALID"],
   [["token", "create", "a b"], 2, "ARGUMENT_INVALID"],

@@ -1,5 +1,5 @@
 /** Words in, words out: finds the verb, loads its command, runs it, reports. */
-import { isSmcError, SmcError } from "@smc/store/errors";
+import { ERRORS, isSmcError, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import type { Command } from "./command.ts";
 import { COMMANDS, type CommandName, isCommandName, loadCommand } from "./commands/index.ts";
@@ -122,9 +122,19 @@ async function run(
 ): Promise<number> {
   const context = createContext({ globals, name, printer, signal });
   const mode = { out: printer, json: globals.json, quiet: globals.quiet };
-  const exit = await command.execute(context, words, mode);
+  const running = command.execute(context, words, mode);
+  const exit = await running.catch((error: unknown) => {
+    throw ofCommand(error, name);
+  });
   await printer.flush();
   return exit;
+}
+
+/** What a command says of its own words leads to its own page. */
+function ofCommand(error: unknown, name: string): unknown {
+  if (!isSmcError(error, "USAGE") || error.hint !== ERRORS.USAGE.hint) return error;
+  const { message, details } = error;
+  return new SmcError("USAGE", message, { hint: `see "smc help ${name}"`, details, cause: error });
 }
 
 /** Tells what went wrong and returns the exit status. */

@@ -78,7 +78,11 @@ export const ERRORS = {
   FORMAT_UNSUPPORTED: { exit: 5, http: 409, hint: "use a newer smc" },
   REMOTE_UNREACHABLE: { exit: 6, http: 502, hint: "run the command again; what was sent is not sent again" },
   REMOTE_FAILED: { exit: 6, http: 502, hint: "run the command again; what was sent is not sent again" },
-  REMOTE_INCOMPLETE: { exit: 6, http: 502, hint: "push again from a store that has it" },
+  REMOTE_INCOMPLETE: {
+    exit: 6,
+    http: 502,
+    hint: 'a push does not mend it: see "When a remote is damaged" in docs/guides/sharing.md',
+  },
   REMOTE_UNSUITABLE: { exit: 6, http: 502 },
   AUTH_FAILED: { exit: 7, http: 401 },
   SCOPE_MISSING: { exit: 7, http: 403, hint: "ask who runs the server for a token that may" },

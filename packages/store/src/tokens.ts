@@ -145,13 +145,27 @@ export async function createToken(
 }
 
 /**
- * Gives a token another text; the old one is worth nothing when this returns. Throws TOKEN_NOT_FOUND and as
- * `readTokens`.
+ * Gives a token another text, and another end when one is said; the old text is worth nothing when this returns. Throws
+ * TOKEN_NOT_FOUND, ARGUMENT_INVALID for one that would have expired already, and as `readTokens`.
  */
-export async function rotateToken(store: Pick<Store, "path">, name: string, call: Call): Promise<NewToken> {
+export async function rotateToken(
+  store: Pick<Store, "path">,
+  { name, expiresMs }: { readonly name: string; readonly expiresMs: number | undefined },
+  call: Call,
+): Promise<NewToken> {
   return changeTokens(store, call, (records) => {
     const secret = newSecret();
-    const record = { ...requireToken(records, name), sha256: hashSecret(secret).toString("hex") };
+    const known = requireToken(records, name);
+    const sha256 = hashSecret(secret).toString("hex");
+    const record = { ...known, sha256, expiresMs: expiresMs ?? known.expiresMs };
+    if (isExpired(record))
+      throw new SmcError(
+        "ARGUMENT_INVALID",
+        `a new token '${name}' would have expired; nothing was changed`,
+        {
+          hint: `say how long it is good for: "smc token rotate ${name} --expires 90d"`,
+        },
+      );
     const others = records.filter(({ id }) => id !== record.id);
     return { records: [...others, record], result: { record, secret } };
   });

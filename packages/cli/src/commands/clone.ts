@@ -46,7 +46,7 @@ export const command = defineCommand({
     out.line(`  Received   ${parts.join(", ")}`);
     out.line(`  Verified   ${formatCount(verifiedBlobs, "file")}  ok`);
     if (data.digest === null) {
-      out.hint("the remote is empty");
+      out.hint("there is nothing yet; when you expected something, see whether the address is right");
       return;
     }
     const where = data.branch === null ? "HEAD is detached" : `On branch ${show(data.branch)}`;

@@ -1,4 +1,4 @@
-import { SmcError } from "@smc/store/errors";
+import { ERRORS, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { defineCommand } from "../command.ts";
 import { formatCount, formatSize, shortDigest } from "../format.ts";
@@ -66,6 +66,7 @@ export const command = defineCommand({
     );
     if (data.ok) out.line(out.paint("green", "ok"));
     else out.line(`${formatCount(data.problems.length, "problem")} found`);
+    if (!data.ok && data.remote !== null) out.hint(ERRORS.REMOTE_INCOMPLETE.hint);
   },
   quiet: (data) => data.problems.map((problem) => problem.digest ?? problem.pack ?? ""),
   exitCode: (data) => (data.ok ? 0 : 4),

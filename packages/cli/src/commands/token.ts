@@ -11,7 +11,7 @@ export const command = defineCommand({
   usage: [
     "token create NAME [--scope SCOPES] [--expires TIME]",
     "token list",
-    "token rotate NAME",
+    "token rotate NAME [--expires TIME]",
     "token revoke NAME",
   ],
   description: [
@@ -26,13 +26,18 @@ export const command = defineCommand({
   ],
   options: {
     scope: { type: "string", value: "SCOPES", summary: `create: of ${SCOPES}, with commas (push)` },
-    expires: { type: "string", value: "TIME", summary: "create: after which it is worth nothing: 90d, 12h" },
+    expires: {
+      type: "string",
+      value: "TIME",
+      summary: "create, rotate: after which it is worth nothing: 90d, 12h",
+    },
   },
   examples: [
     ["smc token create laptop", "for a machine that fetches and pushes"],
     ["smc token create ci --scope read --expires 90d", "for one that only fetches"],
     ["smc token list", "which are there?"],
     ["smc token rotate laptop", "a new one, and the old one is dead"],
+    ["smc token rotate ci --expires 90d", "and it is good for as long again"],
     ["smc token revoke laptop", "nobody has it any more"],
   ],
   run: (context, { words, rest, options }) => {
@@ -46,8 +51,10 @@ export const command = defineCommand({
     if (more.length > 0 || (name === undefined) !== (action === "list"))
       throw new SmcError("USAGE", `it is "smc token ${action}${action === "list" ? "" : " NAME"}"`);
     const { scope, expires } = options;
-    if (action !== "create" && (scope !== undefined || expires !== undefined))
-      throw new SmcError("USAGE", '--scope and --expires go with "smc token create"');
+    if (action !== "create" && scope !== undefined)
+      throw new SmcError("USAGE", '--scope goes with "smc token create"');
+    if (action !== "create" && action !== "rotate" && expires !== undefined)
+      throw new SmcError("USAGE", '--expires goes with "smc token create" and "smc token rotate"');
     return context.call("token", {
       action,
       ...(name === undefined ? {} : { name }),

@@ -46,7 +46,10 @@ export function parseBucketUrl(text: string): BucketUrl {
   if (file !== undefined) return parseFile(file);
   const s3 = S3.exec(text);
   if (s3 !== null) return parseS3({ bucket: s3[1] ?? "", path: s3[2] ?? "", query: s3[3] ?? "" });
-  throw invalid("it is none of file:///folder, s3://bucket/prefix and https://host/repository");
+  throw invalid(
+    "it is none of file:///folder, s3://bucket/prefix and https://host/repository",
+    /^[./~]/.test(text) ? "write a folder as file:// and its whole path: file:///mnt/nas/model" : undefined,
+  );
 }
 
 /**

@@ -163,5 +163,8 @@ async function assertWhole(
 
 function incomplete({ file }: ReadBundle, what: string, digest: Digest): SmcError {
   const message = `'${show(file.path)}' needs what is neither in it nor in this store: ${what}; no ref was moved`;
-  return new SmcError("REMOTE_INCOMPLETE", message, { details: { missing: [digest] } });
+  return new SmcError("REMOTE_INCOMPLETE", message, {
+    hint: "make the bundle anew, from a store that is whole",
+    details: { missing: [digest] },
+  });
 }

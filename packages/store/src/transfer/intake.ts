@@ -5,7 +5,7 @@
  */
 import type { Call } from "../call.ts";
 import type { ChunklistPlace } from "../db/object-index.ts";
-import { isSmcError, SmcError } from "../errors.ts";
+import { ERRORS, isSmcError, SmcError } from "../errors.ts";
 import { removeFile } from "../fs.ts";
 import { inLanes } from "../lanes.ts";
 import type { Digest } from "../objects/digest.ts";
@@ -140,7 +140,11 @@ export class Intake implements AsyncDisposable {
     if (!isSmcError(error) || error.exit !== 4) return error;
     const message = `pack ${pack} of ${this.#remote.url} is damaged: ${error.message}; no ref was moved`;
     return new SmcError("OBJECT_CORRUPT", message, {
-      hint: "push again from a store that has it whole",
+      // Packs that can be given away were pushed here: then it is told to who pushed them.
+      hint:
+        this.#remote.movePack === undefined
+          ? ERRORS.REMOTE_INCOMPLETE.hint
+          : "push again from a store that has it whole",
       details: { pack },
       cause: error,
     });

@@ -83,6 +83,7 @@ function wrong({ pack }: RemoteRow, why: string): SmcError {
 
 function lacks(digest: Digest): SmcError {
   return new SmcError("REMOTE_INCOMPLETE", `the push lacks chunk ${digest}; no ref was moved`, {
+    hint: "push again from a store that has it",
     details: { missing: digest },
   });
 }

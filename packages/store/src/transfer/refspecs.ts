@@ -122,7 +122,7 @@ function findThere(text: string, there: readonly RemoteRef[]): RefName {
     throw new SmcError(
       "REVISION_NOT_FOUND",
       `the remote has no branch or tag '${show(text, 80)}'; nothing was changed`,
-      { hint: 'see what it has with "smc ls-remote"' },
+      { hint: 'see what it has with "smc ls-remote NAME"' },
     );
   if (other !== undefined)
     throw new SmcError(

@@ -94,7 +94,6 @@ async function findNeeded(
   const [problem] = (await walk(refs)).objects();
   if (problem !== undefined)
     throw new SmcError("REMOTE_INCOMPLETE", `${remote.url}: ${problem.message}; nothing was taken away`, {
-      hint: 'see "smc fsck --remote", and push again from a store that has it',
       details: { missing: [problem.digest] },
     });
   // Of what was named once, an earlier gc may have taken a part away.

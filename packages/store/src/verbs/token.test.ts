@@ -98,6 +98,25 @@ test("a token that expired is worth nothing and is listed as such", async () => 
   });
 });
 
+test("token() rotates what expired only when it is told for how long", async () => {
+  await withTokens(async (place) => {
+    await make(place, "ci", { expires: "0" });
+    const before = readFileSync(place.file);
+    const rotating = (expires?: string): Promise<TokenResult> =>
+      place.ask({ action: "rotate", name: "ci", ...(expires === undefined ? {} : { expires }) });
+    for (const expires of [undefined, "0"])
+      await expect(rotating(expires)).rejects.toMatchObject({
+        code: "ARGUMENT_INVALID",
+        hint: expect.stringContaining("smc token rotate ci --expires"),
+      });
+    expect(readFileSync(place.file)).toEqual(before);
+    const { secret, tokens } = await rotating("90d");
+    expect(tokens).toMatchObject([{ name: "ci", expired: false }]);
+    expect(await findToken(place, secret ?? "")).toMatchObject({ name: "ci" });
+    expect((await rotating()).tokens).toEqual(tokens);
+  });
+});
+
 test("tokens that are made at the same time are all there afterwards", async () => {
   await withTokens(async (place) => {
     const names = Array.from({ length: 20 }, (_, index) => `t${index}`);
@@ -125,6 +144,7 @@ test.each<[TokenOptions, string]>([
   [{ action: "revoke", name: "nobody" }, "TOKEN_NOT_FOUND"],
   [{ action: "revoke" }, "ARGUMENT_INVALID"],
   [{ action: "rotate", name: "taken", scopes: ["admin"] }, "ARGUMENT_INVALID"],
+  [{ action: "revoke", name: "taken", expires: "90d" }, "ARGUMENT_INVALID"],
   [{ action: "list", name: "taken" }, "ARGUMENT_INVALID"],
 ])("token(%j) is refused with %s, and nothing changes", async (options, code) => {
   await withTokens(async (place) => {

@@ -22,7 +22,7 @@ export interface TokenOptions {
   readonly name?: string;
   /** For `create`: "read", "push", "admin", "jobs"; `push` comes with `read`, `admin` with both. Default: push. */
   readonly scopes?: readonly string[];
-  /** For `create`: "90d". It does not expire when left out. */
+  /** "90d". When left out a token that is created does not expire, and one that is rotated expires when it did. */
   readonly expires?: string;
 }
 
@@ -63,8 +63,10 @@ export async function token(
   call: Call,
 ): Promise<TokenResult> {
   const { action, name, scopes, expires } = options;
-  if (action !== "create" && (scopes !== undefined || expires !== undefined))
-    throw new SmcError("ARGUMENT_INVALID", "scopes and expiry are said when a token is created");
+  if (action !== "create" && scopes !== undefined)
+    throw new SmcError("ARGUMENT_INVALID", "scopes are said when a token is created");
+  if (action !== "create" && action !== "rotate" && expires !== undefined)
+    throw new SmcError("ARGUMENT_INVALID", "when it expires is said when a token is created or rotated");
   if (action === "list") {
     if (name !== undefined) throw new SmcError("ARGUMENT_INVALID", "list takes no name");
     return { action, tokens: (await readTokens(store)).map(rowOf), secret: null };
@@ -74,10 +76,10 @@ export async function token(
     return { action, tokens: [rowOf(await revokeToken(store, name, call))], secret: null };
   const made =
     action === "rotate"
-      ? await rotateToken(store, name, call)
+      ? await rotateToken(store, { name, expiresMs: expiryOf(expires) }, call)
       : await createToken(
           store,
-          { name, scopes: parseScopes(scopes ?? ["push"]), expiresMs: expiryOf(expires) },
+          { name, scopes: parseScopes(scopes ?? ["push"]), expiresMs: expiryOf(expires) ?? null },
           call,
         );
   return { action, tokens: [rowOf(made.record)], secret: made.secret };
@@ -94,8 +96,8 @@ function parseScopes(words: readonly string[]): readonly TokenScope[] {
   return [...new Set(asked.flatMap((scope) => INCLUDED[scope]))];
 }
 
-function expiryOf(expires: string | undefined): number | null {
-  if (expires === undefined) return null;
+function expiryOf(expires: string | undefined): number | undefined {
+  if (expires === undefined) return undefined;
   const expiresMs = nowMs() + parseSpan(expires);
   if (Number.isSafeInteger(expiresMs) && !Number.isNaN(new Date(expiresMs).getTime())) return expiresMs;
   throw new SmcError("DATE_INVALID", `'${show(expires, 40)}' from now is no date`);
