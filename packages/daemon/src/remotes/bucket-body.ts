@@ -63,20 +63,22 @@ export async function* bytePieces(bytes: Uint8Array, call: Call): AsyncGenerator
   }
 }
 
-/** Bytes of a regular file from `from` to before `to`, or to its end; a link is not followed. */
+/** Bytes of a regular file from `from` to before `to`, or to where it ended when it was opened; no link is followed. */
 export async function* filePieces(
   path: string,
   call: Call,
-  { from, to }: { from: number; to: number } = { from: 0, to: Number.MAX_SAFE_INTEGER },
+  { from, to }: { from: number; to: number | undefined } = { from: 0, to: undefined },
 ): AsyncGenerator<Buffer> {
   try {
     // A pipe in the place of the file must not keep us waiting for its writer.
     const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
     await using file = await open(path, flags);
-    if (!(await file.stat()).isFile()) throw new SmcError("UNSAFE_PATH", `'${show(path)}' is not a file`);
-    for (let at = from; at < to;) {
+    const stats = await file.stat();
+    if (!stats.isFile()) throw new SmcError("UNSAFE_PATH", `'${show(path)}' is not a file`);
+    const end = to ?? stats.size;
+    for (let at = from; at < end;) {
       throwIfStopped(call);
-      const buffer = Buffer.allocUnsafe(Math.min(PIECE_BYTES, to - at));
+      const buffer = Buffer.allocUnsafe(Math.min(PIECE_BYTES, end - at));
       const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
       if (bytesRead === 0) return;
       at += bytesRead;

@@ -1,8 +1,9 @@
 /** Cleaning up a bucket beside those who push: what any ref needs stays, whoever comes when. */
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import * as smc from "@smc/store";
 import { type Call, type Digest, openStore, type OwnedRepository, parseRefName } from "@smc/store";
+import { interceptCalls } from "@smc/store/fs";
 import { commitSeries, QUIET, type Version, withFolder, withStore } from "@smc/store/testing";
 import { expect, test } from "vitest";
 import { openRemote } from "./open-remote.ts";
@@ -213,6 +214,25 @@ test("nothing goes when anything that a ref needs is missing", async () => {
     await expect(clean(place)).rejects.toMatchObject({ code: "REMOTE_INCOMPLETE" });
     expect(filesOf(bucket, "packs")).toEqual(before);
     void mine;
+  });
+});
+
+test("somebody who tidies up what is kept here of a bucket keeps nobody from using it", async () => {
+  await withPlace(2, async (place) => {
+    await mirror(place, { main: at(place.versions, 0).commit });
+    let taken = 0;
+    interceptCalls((what, path) => {
+      if (what !== "rename" || !path.endsWith(".tmp") || !path.includes("/cache/")) return;
+      rmSync(path);
+      taken += 1;
+    });
+    try {
+      await mirror(place, { main: at(place.versions, 1).commit });
+    } finally {
+      interceptCalls(undefined);
+    }
+    expect(taken).toBeGreaterThan(0);
+    await expectWhole(place, place.versions.slice(1));
   });
 });
 
