@@ -2,9 +2,11 @@
  * Downloads a file over HTTP(S): bounded in time and size, taken up again where it broke off, redirects looked at
  * first.
  */
+import { statfs } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Response } from "got";
 import { type Call, parseWebUrl, shownUrl, type WebFile } from "@smc/store";
-import { isSmcError, SmcError } from "@smc/store/errors";
+import { fromErrno, isSmcError, SmcError } from "@smc/store/errors";
 import { show } from "@smc/store/show";
 import { attempt } from "../remotes/attempt.ts";
 import { AnswerError, type HttpTrouble, troubleOfRequest } from "../remotes/http-trouble.ts";
@@ -36,7 +38,10 @@ interface Trip {
   readonly refusesPages: boolean;
 }
 
-/** Throws REMOTE_UNREACHABLE, REMOTE_FAILED, LIMIT_EXCEEDED, URL_INVALID, CANCELED, and what the part throws. */
+/**
+ * Throws REMOTE_UNREACHABLE, REMOTE_FAILED, LIMIT_EXCEEDED, URL_INVALID, CANCELED, DISK_FULL before the first byte when
+ * the server tells a size for which there is no room, and what the part throws.
+ */
 export async function download(file: WebFile, call: Call, options: DownloadOptions = {}): Promise<void> {
   const limits = { ...LIMITS, ...options.limits };
   const { privateHosts = NO_HOSTS, caPem, headers = {} } = options;
@@ -77,6 +82,7 @@ async function readOnce(trip: Trip, call: Call): Promise<void> {
   try {
     const total = await start(trip, response);
     if (total === part.sizeBytes && response.statusCode === 416) return;
+    if (total !== undefined && file.untilBytes === undefined) await assertRoom(file, total);
     const pieces: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]();
     for (;;) {
       const next = await attempt({ call, idleMs: route.limits.idleMs }, () => pieces.next());
@@ -122,6 +128,27 @@ function limited(file: WebFile, total: number | undefined): number | undefined {
   if (!Number.isSafeInteger(total) || total < 0) throw refused("it tells no size that can be", undefined);
   if (total > file.bytesMax) throw tooLarge(file, undefined);
   return total;
+}
+
+/** Nobody waits for an hour to be told that the disk is full. Throws DISK_FULL. */
+async function assertRoom({ url, part }: WebFile, total: number): Promise<void> {
+  const folder = dirname(part.path);
+  const freeBytes = await freeBytesOf(folder);
+  const neededBytes = total - part.sizeBytes;
+  if (neededBytes <= freeBytes) return;
+  const shown = show(shownUrl(parseWebUrl(url)), 500);
+  const more = part.sizeBytes === 0 ? "" : " more";
+  const why = `takes ${neededBytes}${more} bytes, and '${show(folder)}' has room for ${freeBytes}`;
+  throw new SmcError("DISK_FULL", `${shown} ${why}; none of them were downloaded`);
+}
+
+async function freeBytesOf(folder: string): Promise<number> {
+  try {
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize;
+  } catch (error) {
+    throw fromErrno(error, `cannot ask how much room there is in '${show(folder)}'`);
+  }
 }
 
 /** A tag that is the same only for the same bytes. */

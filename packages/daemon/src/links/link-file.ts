@@ -95,6 +95,8 @@ async function bringOnce(
   };
   try {
     await fill(way, { part }, call);
+    // Also for who is killed from here on.
+    await part.save();
     file = await BundleFile.open(part.path, { shownAs: show(way.link.url, 300) });
     const packs = await readPacks(file, root, call);
     const end: BroughtBundle["end"] = async ({ keep }) => {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as smc from "@smc/store";
 import type { Call, OwnedStore } from "@smc/store";
@@ -194,6 +194,40 @@ test("a file of more bytes than the setting allows is refused", async () => {
     const way = { link, settings, limits: QUICK, metadataHosts: NO_HOSTS, privateHosts: NO_HOSTS };
     await using remote = new LinkRemote(way, store);
     await expect(remote.refs(QUIET)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+  });
+});
+
+test("a bundle for which the disk has no room is refused before it comes", async () => {
+  await withLinked(async ({ server, store }) => {
+    const link = parseLinkUrl(server.links.web);
+    const settings = { ...server.settings, bytesMax: Number.MAX_SAFE_INTEGER };
+    const way = { link, settings, limits: QUICK, metadataHosts: NO_HOSTS, privateHosts: NO_HOSTS };
+    server.claimedBytes = Number.MAX_SAFE_INTEGER;
+    await using remote = new LinkRemote(way, store);
+    const [main] = await remote.refs(QUIET);
+    const digest = main?.digest as smc.Digest;
+    await expect(remote.missing([digest], QUIET)).rejects.toMatchObject({
+      code: "DISK_FULL",
+      message: expect.stringContaining("has room for"),
+    });
+    expect(leftIn(store)).toEqual([]);
+  });
+});
+
+test("a bundle that came and could not be taken over is not downloaded again", async () => {
+  await withLinked(async ({ server, store, whole, fetch }) => {
+    const url = server.links.web;
+    const incoming = join(store.path, "incoming");
+    rmSync(incoming, { recursive: true });
+    writeFileSync(incoming, "in the way");
+    await expect(fetch(url)).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
+    expect(leftIn(store)).toHaveLength(2);
+    rmSync(incoming);
+    server.requests.length = 0;
+    expect((await fetch(url)).refs).toHaveLength(1);
+    const path = "GET /files/model.car";
+    expect(server.requests).toEqual([`${path} all`, `${path} bytes=${whole.length}-`]);
+    expect(leftIn(store)).toEqual([]);
   });
 });
 

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { ByteRange, Call, Digest, OwnedStore, Remote, RemoteRef, RemoteRow } from "@smc/store";
 import { assertTakesPushes, parseRefName, PRUNED_PREFIX } from "@smc/store";
-import { isSmcError, SmcError } from "@smc/store/errors";
+import { isDamage, isSmcError, SmcError } from "@smc/store/errors";
 import { throwIfStopped } from "../remotes/stopped.ts";
 import { type BroughtBundle, bringBundle, readBundleRoot } from "./link-file.ts";
 import type { LinkWay } from "./link-way.ts";
@@ -25,6 +25,8 @@ export class LinkRemote implements Remote {
   #isClosed = false;
   /** Of whom this remote works for. */
   #signal: AbortSignal | undefined;
+  /** What was downloaded is good, and still wanted. */
+  #isWantedAgain = false;
 
   constructor(way: LinkWay, store: Pick<OwnedStore, "path">) {
     this.#way = way;
@@ -121,13 +123,17 @@ export class LinkRemote implements Remote {
     assertTakesPushes(this);
   }
 
-  /** What was downloaded is in the store by now; for who was stopped it stays, to go on with. */
+  failed(error: unknown): void {
+    this.#isWantedAgain = !isDamage(error);
+  }
+
+  /** What was downloaded is in the store by now; for who was stopped or failed it stays, to go on with. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     const brought = await this.#brought?.catch((error: unknown) => {
       if (isSmcError(error)) return undefined;
       throw error;
     });
-    await brought?.end({ keep: this.#signal?.aborted === true });
+    await brought?.end({ keep: this.#isWantedAgain || this.#signal?.aborted === true });
   }
 }

@@ -13,6 +13,8 @@ export class LinkServer implements AsyncDisposable {
   assets = ["notes.txt", "model.car"];
   etag: string | undefined = '"one"';
   takesRanges = true;
+  /** How many bytes an answer with the whole file says to have; as many as it has when undefined. */
+  claimedBytes: number | undefined;
   /** The next answers with the file break off after so many bytes of it. */
   readonly breaks: number[] = [];
   /** GitHub shows the release to who has this token. */
@@ -130,7 +132,8 @@ export class LinkServer implements AsyncDisposable {
       return void response.writeHead(416, { ...etag, "content-range": `bytes */${file.length}` }).end();
     const body = file.subarray(from);
     const range = { "content-range": `bytes ${from}-${file.length - 1}/${file.length}` };
-    const head = { ...etag, "content-type": "application/octet-stream", "content-length": body.length };
+    const length = from > 0 ? body.length : (this.claimedBytes ?? body.length);
+    const head = { ...etag, "content-type": "application/octet-stream", "content-length": length };
     response.writeHead(from > 0 ? 206 : 200, from > 0 ? { ...head, ...range } : head);
     const breaksAt = this.breaks.shift();
     if (breaksAt === undefined) response.end(body);

@@ -77,6 +77,8 @@ export interface Remote extends AsyncDisposable {
    * read. Only for who holds packs on the file system of the store.
    */
   movePack?(pack: Digest, path: string, call: Call): Promise<boolean>;
+  /** Hears that what it was asked for could not be taken over, and why: the same may be asked for again soon. */
+  failed?(error: unknown): void;
   /** Begins to take away what nothing needs. Only where nobody else cleans up: a server does that itself. */
   beginSweep?(options: { readonly spanMs: number }, call: Call): Promise<RemoteSweep>;
 }

@@ -44,6 +44,19 @@ export async function fetchAs(
   options: FetchOptions & { readonly op: string },
   call: Call,
 ): Promise<FetchResult> {
+  try {
+    return await takeOver(repository, options, call);
+  } catch (error) {
+    options.remote.failed?.(error);
+    throw error;
+  }
+}
+
+async function takeOver(
+  repository: OwnedRepository,
+  options: FetchOptions & { readonly op: string },
+  call: Call,
+): Promise<FetchResult> {
   const { remote, remoteName } = options;
   const { store, name: own } = repository;
   const there = await remote.refs(call);
