@@ -67,6 +67,7 @@ test("ask 11 smc log --metric tells changes and the best, --spark draws them", a
     /0\.7 +\+0\.2 +best +[0-9a-f]{9} two\n +0\.5 +[0-9a-f]{9} \(tag: v1\.0\.0\) one\nacc {2}0\.5 ▁█ 0\.7\n$/,
   );
   expect(await box.ok("log", "--metric", "acc", "--spark")).toBe("acc  0.5 ▁█ 0.7\n");
+  expect(await box.refused("log", "--spark")).toMatchObject({ code: "USAGE", exit: 2 });
 });
 
 test("smc log --graph draws branches", async () => {

@@ -1,10 +1,29 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
 import { afterAll, expect, test } from "vitest";
 import { createSandbox } from "./sandbox.ts";
 
 const box = await createSandbox();
 afterAll(() => box[Symbol.asyncDispose]());
+
+test("S4.7 smc setup before smc init: copies of models are not committed all the same", async () => {
+  mkdirSync(box.path("../later"));
+  const later = { in: "later" };
+  expect((await box.smc(["setup"], later)).stdout).toContain("Hid copies from smc in ");
+  box.write("../later/data/models/backups/m_1.0.0_20260101.pt", "weights");
+  // Without a repository only a file or a backup can be meant.
+  for (const words of [
+    ["activate", "nope.pt"],
+    ["restore", "nope.pt", "there.pt"],
+  ])
+    expect(await box.smc(words, later)).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/there is no (file|backup) 'nope\.pt'/),
+    });
+  await box.smc(["init", "-q"], later);
+  await box.smc(["add", "-A"], later);
+  expect((await box.smc(["ls-files", "-q"], later)).stdout).toBe("data/models/.smcignore\n");
+});
 
 test("S4.7 S4.8 smc setup makes the five folders and says so; a second run changes nothing", async () => {
   const text = await box.ok("setup");

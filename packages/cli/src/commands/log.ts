@@ -1,5 +1,6 @@
-import { show } from "@smc/store/show";
 import type { LogRow } from "@smc/store";
+import { SmcError } from "@smc/store/errors";
+import { show } from "@smc/store/show";
 import { commitLines, decorationText, valuesText } from "../commit-text.ts";
 import { defineCommand } from "../command.ts";
 import { formatAgo, formatNumber, formatSize, pad, shortDigest, textWidth } from "../format.ts";
@@ -127,8 +128,10 @@ export const command = defineCommand({
     ["smc log --all --type train", "what jobs made"],
     ["smc log v1.0.0..main -- weights/", "what changed weights since the release"],
   ],
-  run: (context, { words, rest, options }) =>
-    context.call("log", {
+  run: (context, { words, rest, options }) => {
+    if (options.spark && options.metric === undefined)
+      throw new SmcError("USAGE", "--spark goes with --metric NAME");
+    return context.call("log", {
       ...(words.length === 0 ? {} : { revisions: [...words] }),
       ...(rest === undefined ? {} : { paths: [...rest] }),
       ...(options["max-count"] === undefined ? {} : { limit: options["max-count"] }),
@@ -142,7 +145,8 @@ export const command = defineCommand({
       firstParent: options["first-parent"],
       graph: options.graph,
       sizes: options.oneline,
-    }),
+    });
+  },
   print: (data, out, { options }) => {
     if (options.metric !== undefined) {
       if (options.spark) printSpark(data, options.metric, out);

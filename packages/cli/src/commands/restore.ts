@@ -74,7 +74,8 @@ async function firstOf(
       return await asBackup();
     } catch (second) {
       const isNone = isSmcError(second, "PATH_NOT_FOUND") || isSmcError(second, "FILE_MALFORMED");
-      throw isNone ? error : second;
+      // Outside of a worktree only a backup can be meant.
+      throw isNone && isSmcError(error, "PATH_NOT_FOUND") ? error : second;
     }
   }
 }

@@ -53,11 +53,11 @@ async function isTaken(path: string): Promise<boolean> {
 
 /** The user's own name for a backup; a tar file ends with `.tar`. Throws PATH_INVALID. */
 export function ownName(name: string, kind: "file" | "tar"): string {
-  assertPath(name, { allowNonportable: true });
   if (name.includes("/") || name.startsWith(".") || name.endsWith(".json"))
     throw new SmcError("PATH_INVALID", `'${show(name, 80)}' is no name for a backup; nothing was written`, {
       hint: "a name has no '/', does not start with '.' and does not end with .json; folders go with --to",
     });
+  assertPath(name, { allowNonportable: true });
   return kind === "tar" && !name.endsWith(".tar") ? `${name}.tar` : name;
 }
 

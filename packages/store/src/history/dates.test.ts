@@ -85,6 +85,7 @@ test.each([
 test.each(["", "soon", "-1 days", "1.5h", "1 month", "h", "1000000000000s"])(
   "parseSpan() refuses '%s'",
   (text) => {
-    expect(() => parseSpan(text)).toThrow(expect.objectContaining({ code: "DATE_INVALID" }));
+    const refused = { code: "DATE_INVALID", hint: "write it as '30 days', '12h' or '0'" };
+    expect(() => parseSpan(text)).toThrow(expect.objectContaining(refused));
   },
 );

@@ -169,6 +169,9 @@ export function parseSpan(text: string): number {
   if (text.trim() === "0") return 0;
   const [, count = "", unit = ""] = SPAN.exec(text.trim().toLowerCase()) ?? [];
   const name = SPAN_UNITS.find((each) => each.startsWith(unit.slice(0, 1)));
-  if (count === "" || name === undefined) throw invalid(text, "use '30 days', '12h' or '0'");
+  if (count === "" || name === undefined)
+    throw new SmcError("DATE_INVALID", `'${show(text, 80)}' is no span of time`, {
+      hint: "write it as '30 days', '12h' or '0'",
+    });
   return Number(count) * (UNIT_MS[name] ?? 0);
 }

@@ -8,8 +8,10 @@ import { show } from "../show.ts";
  * records.
  */
 export function assertFileName(name: string): void {
-  assertPath(name, { allowNonportable: true });
-  if (!name.includes("/") && !name.startsWith(".") && !name.endsWith(".json")) return;
+  if (!name.includes("/") && !name.startsWith(".") && !name.endsWith(".json")) {
+    assertPath(name, { allowNonportable: true });
+    return;
+  }
   throw new SmcError("PATH_INVALID", `'${show(name, 80)}' is no name for a model file; nothing was changed`, {
     hint: "a name has no '/', does not start with '.' and does not end with .json",
   });

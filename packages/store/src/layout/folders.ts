@@ -15,7 +15,8 @@ export const MODEL_FOLDERS: readonly string[] = ["trained", "cloud", "backups", 
 const COPIES: readonly string[] = MODEL_FOLDERS.filter((name) => name !== "trained");
 
 /**
- * Keeps copies out of versions, also where nobody ran `smc setup`: answers with the `.smcignore` that was written now.
+ * Keeps copies out of versions, also where nobody ran `smc setup`, and where `smc init` comes later: answers with the
+ * `.smcignore` that was written now.
  * Throws DISK_FULL, PERMISSION_DENIED.
  */
 export async function hideCopies(models: string): Promise<string | undefined> {

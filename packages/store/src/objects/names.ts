@@ -159,14 +159,18 @@ export function assertRepositoryName(name: string): void {
 
 /** Throws MESSAGE_INVALID: nothing but white space, more than 1 MiB, NUL, not UTF-8. */
 export function assertMessage(message: string, options: { allowEmpty?: boolean } = {}): void {
-  const fail = (why: string): never => {
-    throw new SmcError("MESSAGE_INVALID", `the message ${why}`);
-  };
-  if (options.allowEmpty !== true && message.trim() === "") fail("is empty");
-  if (Buffer.byteLength(message) > MESSAGE_BYTES_MAX) fail(`is longer than ${MESSAGE_BYTES_MAX} bytes`);
+  const fault = messageFault(message, options);
+  if (fault !== undefined) throw new SmcError("MESSAGE_INVALID", `the message ${fault}`);
+}
+
+/** Why a text can be no message, or undefined. */
+export function messageFault(message: string, options: { allowEmpty?: boolean } = {}): string | undefined {
+  if (options.allowEmpty !== true && message.trim() === "") return "is empty";
+  if (Buffer.byteLength(message) > MESSAGE_BYTES_MAX) return `is longer than ${MESSAGE_BYTES_MAX} bytes`;
   const nul = message.indexOf("\0");
-  if (nul >= 0) fail(`has a NUL character at ${nul}`);
-  if (!message.isWellFormed() || message.includes("\ufffd")) fail("is not valid UTF-8");
+  if (nul >= 0) return `has a NUL character at ${nul}`;
+  if (!message.isWellFormed() || message.includes("\ufffd")) return "is not valid UTF-8";
+  return undefined;
 }
 
 /** Throws IDENTITY_INVALID: empty parts, angle brackets, control characters, an address without `@`. */

@@ -57,6 +57,8 @@ export interface ForeignEntry {
   readonly status: string | undefined;
   readonly reason: string | undefined;
   readonly metrics: Readonly<Record<string, number>>;
+  /** Names of metrics that were not read: they are no finite numbers, or too many. */
+  readonly leftOut: readonly string[];
 }
 
 export interface ForeignRegistry {
@@ -124,11 +126,13 @@ function foreign(key: string | undefined, value: unknown): ForeignEntry | undefi
       (metric): metric is [string, number] => typeof metric[1] === "number" && Number.isFinite(metric[1]),
     )
     .slice(0, METRICS_MAX);
+  const taken = new Set(numbers.map(([name]) => name));
   return {
     version,
     status: textOf(fields, "status")?.toLowerCase(),
     reason: textOf(fields, "reason", "archive_reason", "archived_reason"),
     metrics: Object.fromEntries(numbers),
+    leftOut: metrics.map(([name]) => name).filter((name) => !taken.has(name)),
   };
 }
 

@@ -52,7 +52,10 @@ test("activate() leaves other active files alone when there are several, or a na
     expect(await run(bench, "b.pt")).toMatchObject({ old: null });
     expect(readdirSync(active)).toEqual(["a.pt", "b.pt", "other.pt"]);
     expect(await codeOf(() => run(bench, "b.pt", { as: "../up.pt" }))).toBe("PATH_INVALID");
-    expect(await codeOf(() => run(bench, "nope.pt"))).toBe("REVISION_NOT_FOUND");
+    await expect(run(bench, "nope.pt")).rejects.toMatchObject({
+      code: "REVISION_NOT_FOUND",
+      message: expect.stringContaining("neither a file nor a version 'nope.pt'"),
+    });
   });
 });
 

@@ -5,12 +5,13 @@ import { backupsFolder } from "../backup/find-backup.ts";
 import { ownName } from "../backup/names.ts";
 import { digestOf } from "../backup/restore-backup.ts";
 import type { Call } from "../call.ts";
-import { SmcError } from "../errors.ts";
+import { isSmcError, SmcError } from "../errors.ts";
 import { readCommit } from "../history/graph.ts";
 import { resolveRevision } from "../history/revision.ts";
 import { activateFile } from "../layout/activate-file.ts";
 import { type FilesPlace, hideCopies, kindAt, listFiles, pathOf } from "../layout/folders.ts";
 import { FileWork, noteFiles } from "../layout/note-files.ts";
+import type { OwnedRepository } from "../repository.ts";
 import { show } from "../show.ts";
 import { flattenTree } from "../trees/tree-read.ts";
 import { exclusively } from "../worktree/worktree.ts";
@@ -130,9 +131,9 @@ async function sourceOf(place: FilesPlace, target: string, call: Call): Promise<
 }
 
 async function sourceOfRevision(place: FilesPlace, target: string, call: Call): Promise<Source> {
-  const repository = await place.openRepository();
+  const repository = await repositoryOf(place, target);
   const { objects } = repository.store;
-  const found = await resolveRevision(repository, target, call);
+  const found = await resolveTarget(repository, target, call);
   const source = (name: string, digest: typeof found.digest): Source => ({
     from: target,
     name,
@@ -154,4 +155,32 @@ async function sourceOfRevision(place: FilesPlace, target: string, call: Call): 
       { hint: `name one: smc activate ${show(target, 80)}:PATH` },
     );
   return source(basename(only[0]), only[1].digest);
+}
+
+/** Throws PATH_NOT_FOUND where there is no repository: then only a file was meant. */
+async function repositoryOf(place: FilesPlace, target: string): Promise<OwnedRepository> {
+  try {
+    return await place.openRepository();
+  } catch (error) {
+    if (!isSmcError(error, "WORKTREE_NOT_FOUND")) throw error;
+    throw new SmcError("PATH_NOT_FOUND", `there is no file '${show(target, 200)}'; nothing was activated`, {
+      hint: 'see what there is with "smc list"',
+    });
+  }
+}
+
+async function resolveTarget(
+  repository: OwnedRepository,
+  target: string,
+  call: Call,
+): ReturnType<typeof resolveRevision> {
+  try {
+    return await resolveRevision(repository, target, call);
+  } catch (error) {
+    // What is no plain name was meant as a revision.
+    if (!isSmcError(error, "REVISION_NOT_FOUND") || /[:~^@{]/.test(target)) throw error;
+    const what = `there is neither a file nor a version '${show(target, 200)}'; nothing was activated`;
+    const { hint = 'see what there is with "smc list"', details } = error;
+    throw new SmcError(error.code, what, { hint, details });
+  }
 }

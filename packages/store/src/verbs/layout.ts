@@ -23,7 +23,7 @@ import type { OwnedRepository, Repository } from "../repository.ts";
 import { show } from "../show.ts";
 import { ignoreIn } from "../worktree/ignore-in.ts";
 import { reasonOf } from "../worktree/state.ts";
-import { exclusively } from "../worktree/worktree.ts";
+import { exclusively, findRoot } from "../worktree/worktree.ts";
 
 const ROLES = ["champion", "challenger"] as const;
 const ARCHIVE = "archive";
@@ -181,7 +181,8 @@ async function carryOut(
 ): Promise<void> {
   await createFolder(folder, { mode: FOLDER_MODE });
   for (const place of [folder, join(folder, ARCHIVE)]) await removeLeftovers(place, call);
-  await ignoreIn(folder, { names: [...ROLES, ARCHIVE], why: "copies of versions" });
+  if ((await findRoot(folder)) !== undefined)
+    await ignoreIn(folder, { names: [...ROLES, ARCHIVE], why: "copies of versions" });
   for (const { row, folder: target, wanted } of steps) {
     if (row.action === "removed") await removeVersion(target, call);
     else if (row.action === "written" && wanted !== undefined)

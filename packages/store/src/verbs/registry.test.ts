@@ -90,6 +90,26 @@ test("registry() imports reasons and metrics of a file, twice as once, and says 
   });
 });
 
+test("registry() tells of what cannot be taken over from an entry, and takes the rest", async () => {
+  await withRegistry(async (_, ask, folder) => {
+    const file = join(folder, "model_registry.json");
+    const metrics = { azi: "50.66 %", huge: null, mag: 98.36 };
+    const entries = [
+      { version: "1.0.0", status: "archived", reason: "a\0b", metrics },
+      { version: "1.0.1", metrics: { mag: 97.63 } },
+    ];
+    await writeFile(file, JSON.stringify({ all_versions: entries }));
+    expect((await ask({ action: "import", file })).imported).toEqual({
+      archived: [],
+      noted: ["v1.0.0", "v1.0.1"],
+      skipped: [
+        { version: "1.0.0", why: "no finite number, or too many: azi, huge" },
+        { version: "1.0.0", why: "its reason for the archive has a NUL character at 1" },
+      ],
+    });
+  });
+});
+
 test.each([
   ["{", /not JSON/],
   ["[]", /not an object/],

@@ -3,7 +3,7 @@ import { nowMs } from "../clock.ts";
 import type { Call } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { formatMoment, momentAt } from "../history/dates.ts";
-import { assertMessage } from "../objects/names.ts";
+import { messageFault } from "../objects/names.ts";
 import { writeArchive } from "../registry/archive-refs.ts";
 import { addNote } from "../registry/notes.ts";
 import {
@@ -20,6 +20,9 @@ import type { Repository } from "../repository.ts";
 import { show } from "../show.ts";
 import { findPath } from "../trees/tree-find.ts";
 import { reasonOf } from "../worktree/state.ts";
+
+/** Names that are told of those that were left out. */
+const SHOWN_MAX = 5;
 
 export interface RegistryOptions {
   readonly action: "summary" | "export" | "import";
@@ -124,6 +127,7 @@ async function take(repository: Repository, file: string, call: Call): Promise<R
       await addNote(repository, { commit: row.commit, kind: "evaluation", text, metrics }, call);
       noted.push(row.version);
     }
+    if (entry.leftOut.length > 0) skipped.push({ version: entry.version, why: leftOutText(entry.leftOut) });
     const why = entry.status === "archived" ? await archive(repository, row, entry) : undefined;
     if (why !== undefined) skipped.push({ version: entry.version, why });
     else if (entry.status === "archived" && row.archived === null) archived.push(row.version);
@@ -134,6 +138,12 @@ async function take(repository: Repository, file: string, call: Call): Promise<R
     skipped.push({ version: foreign.champion, why });
   }
   return { archived, noted, skipped };
+}
+
+function leftOutText(names: readonly string[]): string {
+  const shown = names.slice(0, SHOWN_MAX).map((name) => show(name, 80));
+  const more = names.length > shown.length ? ` and ${names.length - shown.length} more` : "";
+  return `no finite number, or too many: ${shown.join(", ")}${more}`;
 }
 
 function findRow(rows: readonly VersionRow[], version: string): VersionRow | undefined {
@@ -151,7 +161,8 @@ async function archive(
   if (row.archived !== null) return undefined;
   if (row.status === "champion" || row.status === "challenger") return `it is the ${row.status} here`;
   if (reason === "") return "the file gives no reason for the archive";
-  assertMessage(reason);
+  const fault = messageFault(reason);
+  if (fault !== undefined) return `its reason for the archive ${fault}`;
   const { version, commit } = row;
   const change = await writeArchive(repository, { version, commit, reason, actor: repository.actor });
   const text = `registry import: archived ${show(version, 200)}: ${reason}`;

@@ -28,10 +28,7 @@ export interface SetupResult {
   readonly gitignore: string | null;
   /** True when the block was written now. */
   readonly gitignoreChanged: boolean;
-  /**
-   * The `.smcignore` that was written now, so that no copy is committed; null where there is one, and outside of a
-   * worktree.
-   */
+  /** The `.smcignore` that was written now, so that no copy is committed; null where there is one. */
   readonly smcignore: string | null;
   /** What became of the default models; empty without `withDefaults`. */
   readonly pulled: readonly PulledModel[];
