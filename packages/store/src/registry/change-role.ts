@@ -64,10 +64,10 @@ export async function planMove(
   const roles = await listRoles(repository);
   const from = roles.get(role);
   const isLive = role === CHAMPION;
-  const holdsAnother =
-    from !== undefined && [...roles].some(([other, commit]) => other !== role && commit === from);
   const archived = await listArchived(repository, call);
-  const leaves = from !== undefined && from !== to && isLive && !holdsAnother;
+  // Also one that is in a role of the user's: that may go on to another version, and then nothing would keep this one.
+  const leaves = from !== undefined && from !== to && isLive;
+  const comesBack = isLive || role === CHALLENGER;
   const isArchived = archived.some(({ commit }) => commit === from);
   return {
     role,
@@ -77,7 +77,7 @@ export async function planMove(
       leaves && !isArchived
         ? await archiveRef(repository, { version: names.nameOf(from), commit: from })
         : null,
-    unarchives: archived.flatMap(({ commit, ref }) => (commit === to ? [ref] : [])),
+    unarchives: archived.flatMap(({ commit, ref }) => (comesBack && commit === to ? [ref] : [])),
     dropsChallenger: isLive && roles.get(CHALLENGER) === to,
   };
 }

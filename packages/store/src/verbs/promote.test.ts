@@ -56,7 +56,7 @@ test("promote() brings an archived version back, and names a version without a t
     expect(await run("v1.0.0")).toMatchObject({ moved: false });
   }));
 
-test("promote() to another role archives nothing, and a version in another role stays", () =>
+test("promote() to another role changes nothing of the archive, and a champion that leaves is archived whatever its roles", () =>
   withRegistry(async ({ promote: run, state, history }) => {
     await run("v1.0.0");
     await run("v1.0.0", { to: "edge" });
@@ -66,7 +66,9 @@ test("promote() to another role archives nothing, and a version in another role 
     await run("v1.0.1");
     expect((await state()).archived).toEqual(["v1.0.0"]);
     await run("v1.0.2");
-    expect((await state()).archived).toEqual(["v1.0.0"]);
+    expect((await state()).archived).toEqual(["v1.0.0", "v1.0.1"]);
+    expect(await run("v1.0.0", { to: "edge2" })).toMatchObject({ moved: true, unarchives: [] });
+    expect((await state()).archived).toEqual(["v1.0.0", "v1.0.1"]);
     expect(await history.store.refs.read("demo", parseRefName("refs/registry/edge"))).toBeDefined();
     await expect(run("v1.0.2", { to: "a..b" })).rejects.toMatchObject({ code: "REF_NAME_INVALID" });
   }));
