@@ -1,5 +1,6 @@
 /** The curve of a job as a drawing. */
 import { readFileSync } from "node:fs";
+import type { JobsResult } from "@smc/store";
 import { PNG } from "pngjs";
 import { afterAll, expect, test } from "vitest";
 import { createSandbox } from "./sandbox.ts";
@@ -55,5 +56,26 @@ test(
     );
     expect(blue.length).toBeGreaterThan(500);
     expect(dark(data, { width, from: 8, to: 26 })).toBeGreaterThan(50);
+  },
+);
+
+test(
+  "S1.8 jobs epochs prints a curve of more epochs than one answer holds, whole",
+  { timeout: SLOW_MS },
+  async () => {
+    const all = 10_003;
+    const program = `
+      const line = (epoch) => JSON.stringify({ epoch, metrics: { loss: 1 / epoch, ...(epoch === ${all} && { last: 1 }) } });
+      const lines = Array.from({ length: ${all} }, (_, at) => line(at + 1));
+      require("node:fs").writeFileSync(process.env.SMC_OUTPUT + "/model", "m");
+      process.stdout.write(lines.join("\n") + "\n");`;
+    await box.ok("train", "--name", "long", "-q", "--", NODE, "-e", program);
+    const rows = (await box.ok("jobs", "epochs", "long", "--csv")).trim().split("\n");
+    expect(rows).toHaveLength(all + 1);
+    expect(rows.slice(0, 3)).toEqual(["epoch,loss,last", "1,1,", "2,0.5,"]);
+    expect(rows.at(-1)).toBe(`${all},${1 / all},1`);
+    const { points, nextAfter } = await box.json<JobsResult>("jobs", "epochs", "long");
+    expect(points?.map(({ epoch }) => epoch)).toEqual(Array.from({ length: all }, (_, at) => at + 1));
+    expect(nextAfter).toBeNull();
   },
 );

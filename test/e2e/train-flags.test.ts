@@ -108,9 +108,14 @@ test(
     for (const [word, value, code] of [
       ["--lr", "1", "USAGE"],
       ["--epochs", "abc", "ARGUMENT_INVALID"],
+      ["--epochs", "4", "ARGUMENT_INVALID"],
     ] as const)
       expect(await box.refused("train", "--resume", "more", word, value)).toMatchObject({ code, exit: 2 });
     expect(await box.refused("train", "--resume", "nobody")).toMatchObject({ code: "JOB_NOT_FOUND" });
+    // It has its model: the same one would be committed again.
+    const done = await box.refused("jobs", "retry", "--resume", "more");
+    expect(done.message).toContain("has learned 4 epochs already; nothing was changed");
+    expect((await box.json<JobsResult>("jobs", "show", "more")).jobs[0]).toMatchObject({ attempt: 2 });
   },
 );
 

@@ -177,12 +177,13 @@ function bestText({ metric, value }: { metric: string; value: number }): string 
   return `${show(metric, WORD_SHOWN)} ${formatNumber(value)}`;
 }
 
-/** RFC 4180, a row for each epoch; a metric that an epoch lacks is an empty cell. */
-export function csvLines(points: readonly Point[]): string[] {
-  const names = [...new Set(points.flatMap(({ metrics }) => Object.keys(metrics)))];
+/** RFC 4180. */
+export function csvHead(names: readonly string[]): string {
   const cell = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const rows = points.map(({ epoch, metrics }) =>
-    [epoch, ...names.map((name) => metrics[name] ?? "")].join(","),
-  );
-  return [["epoch", ...names.map(cell)].join(","), ...rows];
+  return ["epoch", ...names.map(cell)].join(",");
+}
+
+/** A metric that the epoch lacks is an empty cell. */
+export function csvRow({ epoch, metrics }: Point, names: readonly string[]): string {
+  return [epoch, ...names.map((name) => metrics[name] ?? "")].join(",");
 }

@@ -97,6 +97,7 @@ export const jobsApi = {
     ),
     job: optional(text),
     repository: optional(text),
+    after: optional(offset),
     since: optional(
       fields({
         transitions: count,

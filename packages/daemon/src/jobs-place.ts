@@ -16,6 +16,7 @@ import {
   type TrainPlace,
   type JobsResult,
   readHistoryEnds,
+  stateOfJob,
 } from "@smc/store";
 import { isSmcError, SmcError } from "@smc/store/errors";
 import type { Input } from "./api.ts";
@@ -94,10 +95,14 @@ export async function backboneIn(
 /** A job that is resumed may get more epochs and more patience: both are settings of the engine `tfjs`. */
 export async function jobsIn(context: Context, input: Input<"jobs">, call: Call): Promise<JobsResult> {
   const { epochs, patience, ...options } = input;
-  if (epochs === undefined && patience === undefined) return onJobs(jobs)(context, options, call);
+  const isPlain = epochs === undefined && patience === undefined;
+  if (isPlain && (options.action !== "retry" || options.resume !== true))
+    return onJobs(jobs)(context, options, call);
   const record = findJob({ queue: context.jobs }, options.job ?? "");
+  if (isPlain && record.spec.engine !== "tfjs") return onJobs(jobs)(context, options, call);
   const spec = await extended(record, input, call);
-  if (epochs !== undefined) await assertNotLearned(context, record, epochs);
+  await assertNotLearned(context, record, spec);
+  if (isPlain) return onJobs(jobs)(context, options, call);
   const settings = { spec, params: flattenSettings(JSON.parse(spec)) };
   return onJobs(jobs)(context, { ...options, settings }, call);
 }
@@ -126,9 +131,12 @@ async function extended(
   return checkTraining(changed, call.signal);
 }
 
-async function assertNotLearned({ store }: Context, record: JobRecord, epochs: number): Promise<void> {
+/** Of a job that has given its model, an end with the same one is refused: whoever asks for it expects more. */
+async function assertNotLearned({ store }: Context, record: JobRecord, spec: string): Promise<void> {
+  const { epochs } = JSON.parse(spec) as { readonly epochs: number };
   const last = (await readHistoryEnds(jobPlaces(store.path, record).history)).last?.epoch ?? 0;
-  if (epochs >= last) return;
+  const isWhole = stateOfJob(record) === "finished" && record.commit !== null;
+  if (isWhole ? epochs > last : epochs >= last) return;
   const { id } = record;
   throw new SmcError(
     "ARGUMENT_INVALID",

@@ -22,6 +22,14 @@ const SPEC = {
   plateau: { patience: 1 },
   earlyStop: { patience: 5 },
 };
+/** Learns nothing to speak of. */
+const QUIET = {
+  ...SPEC,
+  backbone: { name: "mlp", layers: 1 },
+  lr: 1e-12,
+  schedule: {},
+  plateau: undefined,
+};
 const EPOCHS = [1, 2, 3, 4, 5];
 let whole: { digest: string | undefined; history: unknown };
 
@@ -202,19 +210,12 @@ test("a run is not continued with other settings or data, nor silently begun ane
 test("an early stop is lengthened by more patience, and not measured otherwise", async () => {
   await withScene(async (scene) => {
     await scene.write("bars.npz", bars(48, 8));
-    const still = {
-      ...SPEC,
-      lr: 1e-12,
-      schedule: {},
-      plateau: undefined,
-      earlyStop: { patience: 1, minDelta: 0.01 },
-    };
-    const { result } = await trainIn(scene, { ...still, backbone: { name: "mlp", layers: 1 } });
+    const again = { ...QUIET, earlyStop: { patience: 1, minDelta: 0.01 } };
+    const { result } = await trainIn(scene, again);
     expect(result).toMatchObject({ status: "finished", epochs: 2, modelEpoch: 1 });
-    const again = { ...still, backbone: { name: "mlp", layers: 1 } };
     expect((await trainIn(scene, again, { resume: true })).result).toMatchObject({
       epochs: 2,
-      reason: result.reason,
+      reason: `${result.reason}; nothing was learned since: it needs more epochs or patience`,
     });
     const patient = { ...again, earlyStop: { patience: 3, minDelta: 0.01 } };
     const longer = await trainIn(scene, patient, { resume: true });
@@ -223,6 +224,31 @@ test("an early stop is lengthened by more patience, and not measured otherwise",
     const other = { ...again, earlyStop: { patience: 3, minDelta: 0.01, metric: "val_acc" } };
     const { message } = await refusal(() => trainIn(scene, other, { resume: true }));
     expect(message).toContain('earlyStop.metric was "val_loss" and is now "val_acc"');
+  });
+});
+
+test("a run that stopped early learns on when it is to have more epochs, and only then", async () => {
+  await withScene(async (scene) => {
+    await scene.write("bars.npz", bars(48, 8));
+    const still = { ...QUIET, epochs: 6, earlyStop: { patience: 2, minDelta: 0.01 } };
+    const first = await trainIn(scene, still);
+    expect(first.result).toMatchObject({ epochs: 3, modelEpoch: 1 });
+    for (const [epochs, learned] of [
+      [6, []],
+      [9, [4, 5]],
+      [9, []],
+      [6, []],
+      [10, [6, 7]],
+      [8, []],
+    ] as const) {
+      const { result, events } = await trainIn(scene, { ...still, epochs }, { resume: true });
+      expect(epochsOf(events)).toEqual(learned);
+      expect(result).toMatchObject({ status: "finished", modelEpoch: 1, modelDigest: first.result.modelDigest });
+      expect(result.reason).toMatch(/^early stopping at epoch \d: val_loss has not improved since epoch 1/);
+      const texts = events.flatMap((event) => (event.type === "message" ? [event.text] : []));
+      const anew = learned.length > 0 ? 1 : 0;
+      expect(texts.filter((text) => text.includes("its patience begins anew"))).toHaveLength(anew);
+    }
   });
 });
 

@@ -24,6 +24,8 @@ export interface RunState {
   /** Of the early stop's metric; nothing is counted where there is no early stop. */
   progress: Progress;
   plateau: PlateauState;
+  /** How many epochs the run that saved it was to have; absent in checkpoints of before. */
+  epochs?: number;
 }
 
 export const NO_SUMS = { loss: 0, hits: 0, samples: 0, seconds: 0, lr: 0 } as const;

@@ -173,20 +173,35 @@ class Run {
     Object.assign(state, snapshot.state);
     this.savedStep = state.step;
     this.best = snapshot.best ?? (state.progress.bestEpoch === state.epoch ? snapshot.weights : undefined);
+    this.extend();
     if (spec.schedule.name !== "cosine" || state.epoch === 0) return;
     const text = `the cosine of the learning rate ends at epoch ${spec.epochs}, also of a run that is extended`;
+    this.context.onEvent({ type: "message", level: "info", text });
+  }
+
+  /** Who asks a run that stopped early for more epochs wants them: its patience begins anew. */
+  private extend(): void {
+    const { spec, state } = this.session;
+    const { epoch, progress, epochs } = state;
+    if (epochs === undefined || spec.epochs <= epochs) return;
+    if (earlyStopReason(progress, { earlyStop: spec.earlyStop, epoch }) === undefined) return;
+    state.progress = { ...progress, waited: 0 };
+    const text = `it had stopped early at epoch ${epoch}; it is to have more epochs, so its patience begins anew`;
     this.context.onEvent({ type: "message", level: "info", text });
   }
 
   /** Learns until the last epoch, or until something ends it; then the newest state is in a checkpoint. */
   async toTheEnd(): Promise<RunEnd> {
     const { spec, state } = this.session;
+    const begun = state.epoch;
     while (state.epoch < spec.epochs) {
       const stop = earlyStopReason(state.progress, { earlyStop: spec.earlyStop, epoch: state.epoch });
       if (stop !== undefined) {
         const text = `the patience is ${spec.earlyStop?.patience}; a larger one waits longer`;
         this.context.onEvent({ type: "message", level: "info", text });
-        return this.ended({ status: "finished", reason: stop });
+        const isOver = state.epoch === begun;
+        const reason = isOver ? `${stop}; nothing was learned since: it needs more epochs or patience` : stop;
+        return this.ended({ status: "finished", reason });
       }
       const learned = await learnEpoch(this.session);
       if (learned.end !== "whole") return this.ended(endOf(learned));
@@ -244,6 +259,7 @@ class Run {
 
   private async save(): Promise<void> {
     const { spec, state, model, onEvent } = this.session;
+    state.epochs = spec.epochs;
     const isBest = state.batch === 0 && state.progress.bestEpoch === state.epoch;
     const best = isBest ? undefined : this.best;
     const snapshot = { state, weights: model.weights(), slots: model.slotValues(), best };

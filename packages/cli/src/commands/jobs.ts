@@ -6,14 +6,13 @@ import { layerTable } from "../backbone-text.ts";
 import { defineCommand, Streamed } from "../command.ts";
 import { followJob, type FollowOptions } from "../follow-job.ts";
 import { shortDigest } from "../format.ts";
+import { printEpochs } from "../job-epochs.ts";
 import {
   checkpointTable,
   comparisonTable,
-  csvLines,
   exitOf,
   jobTable,
   leavingLines,
-  pointLine,
   printJob,
 } from "../job-text.ts";
 import type { Output } from "../output.ts";
@@ -140,6 +139,8 @@ export const command = defineCommand({
       if (options[name] && action !== of) throw new SmcError("USAGE", `--${name} goes with "smc jobs ${of}"`);
     if (options.metric !== undefined && action !== "compare" && action !== "plot")
       throw new SmcError("USAGE", '--metric goes with "smc jobs compare" and "smc jobs plot"');
+    if (action === "epochs" && job !== undefined)
+      return printEpochs(context, { job, csv: options.csv }, mode);
     const shows = SHOWS[action];
     const data = await context.call("jobs", {
       action: shows === undefined ? (action as "list") : "show",
@@ -163,7 +164,7 @@ export const command = defineCommand({
   },
   print: (data, out, { options }) => {
     const [job] = data.jobs;
-    const { action, points, checkpoints } = data;
+    const { action, checkpoints } = data;
     if (action === "list") {
       if (data.jobs.length > 0) for (const line of jobTable(data.jobs, out, Date.now())) out.line(line);
       else out.hint('there are no jobs; make one with "smc train"');
@@ -178,17 +179,14 @@ export const command = defineCommand({
       if (data.panels.length === 0) out.hint("there is no epoch yet");
       else if (pictures.length > 0) for (const path of pictures) out.line(show(path));
       else for (const panel of data.panels) for (const line of plotText(panel, out.columns)) out.line(line);
-    } else if (action === "epochs")
-      for (const line of options.csv ? csvLines(points ?? []) : (points ?? []).map(pointLine)) out.line(line);
-    else if (checkpoints !== null) {
+    } else if (checkpoints !== null) {
       for (const line of checkpointTable(checkpoints)) out.line(line);
     } else if (data.leavings !== null && job !== undefined) {
       for (const line of leavingLines(job, data.leavings, options["dry-run"])) out.line(line);
     } else if (job !== undefined) out.line(doneText(action, job));
   },
-  quiet: ({ action, jobs, points, checkpoints }) => {
+  quiet: ({ jobs, checkpoints }) => {
     if (checkpoints !== null) return checkpoints.map(({ path }) => path);
-    if (action === "epochs") return (points ?? []).map(({ epoch }) => String(epoch));
     return jobs.map(({ id }) => id);
   },
 });

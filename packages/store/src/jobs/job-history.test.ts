@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { withFolder } from "../testing/folder.ts";
 import { bestEpoch } from "./best-epoch.ts";
-import { readCurves, readHistory, readHistoryEnds, readHistoryTail, readOutline } from "./job-history.ts";
+import { readCurves, readHistory, readHistoryEnds, readHistoryPage, readHistoryTail, readOutline } from "./job-history.ts";
 
 test("readHistoryEnds() gives the last and the best epoch that readHistory() gives, also of epochs told again", async () => {
   await withFolder(async (folder) => {
@@ -40,6 +40,13 @@ test("readHistoryTail() and readCurves() give parts of what readHistory() gives,
     expect(all).toHaveLength(1499);
     for (const count of [1, 7, 600, 5000])
       expect(await readHistoryTail(path, count)).toEqual(all.slice(-count));
+    const page = async (after: number, count: number): Promise<unknown> =>
+      await readHistoryPage(path, { after, count });
+    expect(await page(-1, 5000)).toEqual({ points: all, hasMore: false });
+    expect(await page(-1, 7)).toEqual({ points: all.slice(0, 7), hasMore: true });
+    expect(await page(7, 1000)).toEqual({ points: all.slice(7, 1007), hasMore: true });
+    expect(await page(1499 - 3, 3)).toEqual({ points: all.slice(-3), hasMore: false });
+    expect(await page(1499, 3)).toEqual({ points: [], hasMore: false });
     expect(await readOutline(path)).toEqual({ names: ["loss", "acc", "lr"], firstEpoch: 1, lastEpoch: 1499 });
     const curves = await readCurves(path, ["acc", "lr"]);
     const points = (name: string): unknown =>
@@ -49,7 +56,7 @@ test("readHistoryTail() and readCurves() give parts of what readHistory() gives,
   });
 });
 
-test("readHistoryTail() holds fewer epochs where they are long", async () => {
+test("readHistoryTail() and readHistoryPage() hold fewer epochs where they are long", async () => {
   await withFolder(async (folder) => {
     const path = join(folder, "history.jsonl");
     const metrics = Object.fromEntries(Array.from({ length: 1000 }, (_, at) => [`metric-number-${at}`, at]));
@@ -59,5 +66,15 @@ test("readHistoryTail() holds fewer epochs where they are long", async () => {
     expect(tail.at(-1)?.epoch).toBe(1199);
     expect(tail.length).toBeLessThan(900);
     expect(JSON.stringify(tail).length).toBeGreaterThan(15_000_000);
+    let [after, pages] = [-1, 0];
+    const epochs: number[] = [];
+    for (let hasMore = true; hasMore; pages += 1) {
+      const page = await readHistoryPage(path, { after, count: 10_000 });
+      expect(JSON.stringify(page.points).length).toBeLessThan(17_000_000);
+      epochs.push(...page.points.map(({ epoch }) => epoch));
+      [after, hasMore] = [epochs.at(-1) ?? after, page.hasMore];
+    }
+    expect(pages).toBe(2);
+    expect(epochs).toEqual(lines.map((_, at) => at));
   });
 });

@@ -76,37 +76,72 @@ export async function* readPoints(path: string): AsyncGenerator<EpochPoint> {
   }
 }
 
-/** Bytes of the lines that `readHistoryTail` holds. */
-const TAIL_BYTES_MAX = 16 * 1024 * 1024;
+/** Bytes of the lines that a part of a curve holds. */
+const PART_BYTES_MAX = 16 * 1024 * 1024;
 /** Of all points together. */
 const CURVES_MAX = 1000;
+
+/** Which epochs of a curve are read. */
+interface Part {
+  readonly count: number;
+  isAsked(epoch: number): boolean;
+  /** Of what is held, in the order of the epochs, what stays. */
+  fit(sorted: readonly EpochPoint[]): EpochPoint[];
+}
+
+async function readPart(path: string, { count, isAsked, fit }: Part): Promise<EpochPoint[]> {
+  const held = new Map<number, EpochPoint>();
+  const fitting = (): EpochPoint[] => fit([...held.values()].sort((a, b) => a.epoch - b.epoch));
+  let told = 0;
+  for await (const point of readPoints(path)) {
+    if (!isAsked(point.epoch)) continue;
+    held.set(point.epoch, point);
+    told += Object.keys(point.metrics).length + 1;
+    if (held.size < 2 * count && told < PART_BYTES_MAX / 16) continue;
+    const kept = fitting();
+    held.clear();
+    for (const each of kept) held.set(each.epoch, each);
+    told = 0;
+  }
+  return fitting();
+}
+
+/** The last ones, so many of them, and fewer where they are long. */
+function lastThatFit(points: readonly EpochPoint[], count: number): EpochPoint[] {
+  const last = points.slice(-count);
+  let bytes = 0;
+  const from = last.findLastIndex((point) => {
+    bytes += JSON.stringify(point).length;
+    return bytes > PART_BYTES_MAX;
+  });
+  return last.slice(from + 1);
+}
 
 /**
  * The newest epochs, as `readHistory` gives them, without holding all that come before: so many of them, and fewer
  * where they are long.
  */
 export async function readHistoryTail(path: string, count: number): Promise<EpochPoint[]> {
-  const held = new Map<number, EpochPoint>();
-  const newest = (): EpochPoint[] => {
-    const points = [...held.values()].sort((a, b) => a.epoch - b.epoch).slice(-count);
-    let bytes = 0;
-    const from = points.findLastIndex((point) => {
-      bytes += JSON.stringify(point).length;
-      return bytes > TAIL_BYTES_MAX;
-    });
-    return points.slice(from + 1);
-  };
-  let told = 0;
-  for await (const point of readPoints(path)) {
-    held.set(point.epoch, point);
-    told += Object.keys(point.metrics).length + 1;
-    if (held.size < 2 * count && told < TAIL_BYTES_MAX / 16) continue;
-    const kept = newest();
-    held.clear();
-    for (const each of kept) held.set(each.epoch, each);
-    told = 0;
-  }
-  return newest();
+  return readPart(path, { count, isAsked: () => true, fit: (sorted) => lastThatFit(sorted, count) });
+}
+
+/** The first so many epochs after one, fewer where they are long, and whether others come after them. */
+export async function readHistoryPage(
+  path: string,
+  { after, count }: { after: number; count: number },
+): Promise<{ readonly points: EpochPoint[]; readonly hasMore: boolean }> {
+  // What was left out once does not come back: one before it may have been left out, too.
+  let to = Number.POSITIVE_INFINITY;
+  const points = await readPart(path, {
+    count,
+    isAsked: (epoch) => epoch > after && epoch <= to,
+    fit: (sorted) => {
+      const first = lastThatFit(sorted.toReversed(), count).toReversed();
+      if (first.length < sorted.length) to = first.at(-1)?.epoch ?? to;
+      return first;
+    },
+  });
+  return { points, hasMore: Number.isFinite(to) };
 }
 
 /** What a curve has, without holding it. */

@@ -2,14 +2,20 @@
 import { type Call, throwIfCanceled } from "../call.ts";
 import { nowMs } from "../clock.ts";
 import { SmcError } from "../errors.ts";
-import { type BestEpoch, bestEpoch, bestSince } from "../jobs/best-epoch.ts";
+import { type BestEpoch, bestSince } from "../jobs/best-epoch.ts";
 import { commitLater } from "../jobs/commit-later.ts";
 import { bestRow, compareGroup, findGroup, type GroupComparison } from "../jobs/compare-group.ts";
 import type { CurvePanel } from "../jobs/curve-panels.ts";
 import { cardOf, findJob, type JobCard } from "../jobs/job-card.ts";
 import { type JobLeavings, leavingsOf } from "../jobs/job-leavings.ts";
 import { jobPlaces } from "../jobs/job-folder.ts";
-import { readHistory, readHistoryEnds, readHistoryFrom, readHistoryTail } from "../jobs/job-history.ts";
+import {
+  readHistoryEnds,
+  readHistoryFrom,
+  readHistoryPage,
+  readHistoryTail,
+  readOutline,
+} from "../jobs/job-history.ts";
 import { type LogPart, logTail, READ_BYTES_MAX, readLog } from "../jobs/job-log.ts";
 import type { JobsPlace } from "../jobs/job-queue.ts";
 import { type EpochPoint, hasEnded, type JobRecord, stateOfJob, type JobSpec } from "../jobs/job-record.ts";
@@ -26,6 +32,8 @@ const WAIT_MS_MAX = 10_000;
 const LOOK_MS = 100;
 /** Of a curve, beside the record of its job. */
 const POINTS_SHOWN = 1000;
+/** Epochs of one answer. */
+const PAGE_POINTS_MAX = 10_000;
 
 export interface JobsOptions {
   readonly action:
@@ -48,6 +56,8 @@ export interface JobsOptions {
   readonly job?: string;
   /** For `list`: those of this repository only. */
   readonly repository?: string;
+  /** For `epochs`: only those after this one. */
+  readonly after?: number;
   /** For `follow`: what the caller has seen. */
   readonly since?: FollowPosition;
   /** For `follow`: returns after so long when there is nothing new; at most 10 s. */
@@ -104,8 +114,12 @@ export interface Followed {
 export interface JobsResult {
   readonly action: JobsOptions["action"];
   readonly jobs: readonly JobCard[];
-  /** For `epochs`; for `show` the newest 1,000. */
+  /** For `epochs` the first 10,000 after `after`; for `show` the newest 1,000. */
   readonly points: readonly EpochPoint[] | null;
+  /** For `epochs`: names of all metrics of the curve, where `after` was not given. */
+  readonly names: readonly string[] | null;
+  /** For `epochs`: what `after` asks for the next ones; null when these were the last. */
+  readonly nextAfter: number | null;
   readonly best: BestEpoch | null;
   readonly followed: Followed | null;
   /** For `show`: what its program said last of where it is. */
@@ -120,6 +134,8 @@ export interface JobsResult {
 
 const NOTHING = {
   points: null,
+  names: null,
+  nextAfter: null,
   best: null,
   followed: null,
   progress: null,
@@ -162,10 +178,8 @@ export async function jobs(place: JobsPlace, options: JobsOptions, call: Call): 
       const { best = null } = await readHistoryEnds(places.history);
       return made(record, { points, best, progress: (await readProgress(places.progress)) ?? null });
     }
-    case "epochs": {
-      const points = await readHistory(jobPlaces(store.path, record).history);
-      return made(record, { points, best: bestEpoch(points) ?? null });
-    }
+    case "epochs":
+      return made(record, await epochsAfter(jobPlaces(store.path, record).history, options.after));
     case "checkpoints":
       return made(record, { checkpoints: await listCheckpoints(store, record, call) });
     case "plot": {
@@ -189,6 +203,15 @@ export async function jobs(place: JobsPlace, options: JobsOptions, call: Call): 
     case "rm":
       return made(record, { leavings: await remove(place, record, { options, call }) });
   }
+}
+
+/** A page of the curve; beside the first what is to be known of all of it. */
+async function epochsAfter(path: string, after: number | undefined): Promise<Partial<JobsResult>> {
+  const { points, hasMore } = await readHistoryPage(path, { after: after ?? -1, count: PAGE_POINTS_MAX });
+  const page = { points, nextAfter: hasMore ? (points.at(-1)?.epoch ?? null) : null };
+  if (after !== undefined) return page;
+  const [{ names }, { best = null }] = [await readOutline(path), await readHistoryEnds(path)];
+  return { ...page, names, best };
 }
 
 async function remove(
