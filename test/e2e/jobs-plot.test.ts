@@ -48,6 +48,8 @@ test(
       exit: 2,
     });
     expect(readFileSync(box.path("curve.svg"), "utf8")).toBe(svg);
+    await box.ok("jobs", "plot", "done", "--svg", "curve.svg", "--force");
+    expect(readFileSync(box.path("curve.svg"), "utf8").match(/<polyline/g)).toHaveLength(2);
     expect(await box.ok("jobs", "plot", "done", "--png", "curve.png")).toBe("curve.png\n");
     const { width, height, data } = PNG.sync.read(readFileSync(box.path("curve.png")));
     expect([width, height]).toEqual([800, 340]);
@@ -66,9 +68,8 @@ test(
     const all = 10_003;
     const program = `
       const line = (epoch) => JSON.stringify({ epoch, metrics: { loss: 1 / epoch, ...(epoch === ${all} && { last: 1 }) } });
-      const lines = Array.from({ length: ${all} }, (_, at) => line(at + 1));
       require("node:fs").writeFileSync(process.env.SMC_OUTPUT + "/model", "m");
-      process.stdout.write(lines.join("\n") + "\n");`;
+      for (let epoch = 1; epoch <= ${all}; epoch += 1) console.log(line(epoch));`;
     await box.ok("train", "--name", "long", "-q", "--", NODE, "-e", program);
     const rows = (await box.ok("jobs", "epochs", "long", "--csv")).trim().split("\n");
     expect(rows).toHaveLength(all + 1);

@@ -84,7 +84,7 @@ test(
   async () => {
     const before = (await box.json<JobsResult>("jobs")).jobs.length;
     const startedMs = performance.now();
-    const refused = await box.refused(...OWN, "--data", "nowhere", "--batch", "0", "--lr", "abc");
+    const refused = await box.refused(...OWN, "--data", "../nowhere.csv", "--batch", "0", "--lr", "abc");
     const tookMs = performance.now() - startedMs;
     expect(refused).toMatchObject({ code: "CONFIG_INVALID", exit: 2 });
     for (const field of ["data: ", "batch: ", "lr: "]) expect(refused.message).toContain(field);

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import type { JobsResult } from "@smc/store";
+import type { JobsResult, TrainResult } from "@smc/store";
 import { createSandbox, sha256 } from "./sandbox.ts";
 
 const box = await createSandbox();
@@ -221,5 +221,23 @@ test(
     expect(sha256(await box.ok("cat", "challenger:runs/best.pt"))).toBe(sha256("best"));
     // A second job of that name goes on the branch of the first.
     expect(await box.ok("cat", "challenger~1:model.bin")).toContain("trained of");
+  },
+);
+
+test(
+  "smc train warns of what was edited and not committed, which its job does not see",
+  { timeout: SLOW_MS },
+  async () => {
+    const words = ["train", "-d", "--json", "--name", "stale", "--", "true"];
+    box.write("data.csv", "1,2\n3,4\n");
+    const ran = await box.smc(words);
+    expect(ran.code).toBe(0);
+    expect((JSON.parse(ran.stdout) as TrainResult).unseen).toEqual(["data.csv"]);
+    const told = 'the job works on HEAD and does not see what was not committed: data.csv; see "smc status"';
+    expect(ran.stderr).toContain(told);
+    const other = await box.smc(["train", "-d", "--json", "--name", "stale", input, "--", "true"]);
+    expect(other.code).toBe(0);
+    expect(other.stderr).not.toContain("does not see");
+    box.write("data.csv", "1,2\n");
   },
 );

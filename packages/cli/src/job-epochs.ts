@@ -21,8 +21,12 @@ export async function printEpochs(
     else for (const point of points) out.line(csv ? csvRow(point, names ?? []) : pointLine(point));
     await out.flush();
     if (page.nextAfter === null) break;
-    const [{ id = job } = {}] = first.jobs;
-    page = await context.call("jobs", { action: "epochs", job: id, after: page.nextAfter });
+    // What remains the same when another job takes the name.
+    page = await context.call("jobs", {
+      action: "epochs",
+      job: first.jobs[0]?.id ?? job,
+      after: page.nextAfter,
+    });
   }
   return json ? { ...first, points: whole, nextAfter: null } : new Streamed(0);
 }

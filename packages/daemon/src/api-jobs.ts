@@ -117,6 +117,7 @@ export const jobsApi = {
     metric: optional(text),
     svg: optional(text),
     png: optional(text),
+    force: optional(flag),
     apply: optional(flag),
     dryRun: optional(flag),
   }),

@@ -2,6 +2,7 @@
  * For `data`, `eval` and `export`: their verbs with the trainer that reads; and for `train`: what its words for data
  * and backbone name.
  */
+import { isAbsolute, posix } from "node:path";
 import {
   type Call,
   cat,
@@ -64,10 +65,13 @@ export async function missingData(
 ): Promise<CheckedSettings["faults"]> {
   const { "data.path": path, "data.kind": kind } = named;
   if (typeof path !== "string" || kind === "digits") return [];
+  const field = settings["data"] === undefined ? "data.path" : "data";
+  if (isAbsolute(path) || posix.normalize(path).split("/")[0] === "..")
+    return [{ field, message: `'${show(path, 200)}' leads out of the version; name it from its root on` }];
   const isThere = await mayBeInVersion(await openRepository(context), { revision, path }, call);
   if (isThere) return [];
   const message = `'${show(path, 200)}' is not in ${show(revision, 80)}; add and commit it first`;
-  return [{ field: settings["data"] === undefined ? "data.path" : "data", message }];
+  return [{ field, message }];
 }
 
 const EXTRACTOR = /^onnx:(?:(.+):)?([^:]+)$/s;

@@ -243,7 +243,11 @@ test("a run that stopped early learns on when it is to have more epochs, and onl
     ] as const) {
       const { result, events } = await trainIn(scene, { ...still, epochs }, { resume: true });
       expect(epochsOf(events)).toEqual(learned);
-      expect(result).toMatchObject({ status: "finished", modelEpoch: 1, modelDigest: first.result.modelDigest });
+      expect(result).toMatchObject({
+        status: "finished",
+        modelEpoch: 1,
+        modelDigest: first.result.modelDigest,
+      });
       expect(result.reason).toMatch(/^early stopping at epoch \d: val_loss has not improved since epoch 1/);
       const texts = events.flatMap((event) => (event.type === "message" ? [event.text] : []));
       const anew = learned.length > 0 ? 1 : 0;

@@ -7,14 +7,7 @@ import { defineCommand, Streamed } from "../command.ts";
 import { followJob, type FollowOptions } from "../follow-job.ts";
 import { shortDigest } from "../format.ts";
 import { printEpochs } from "../job-epochs.ts";
-import {
-  checkpointTable,
-  comparisonTable,
-  exitOf,
-  jobTable,
-  leavingLines,
-  printJob,
-} from "../job-text.ts";
+import { checkpointTable, comparisonTable, exitOf, jobTable, leavingLines, printJob } from "../job-text.ts";
 import type { Output } from "../output.ts";
 import { plotText } from "../plot-text.ts";
 import { parsePriority } from "./train.ts";
@@ -60,7 +53,7 @@ export const command = defineCommand({
     "jobs epochs JOB [--csv]",
     "jobs stop|pause|resume|cancel JOB",
     "jobs rm JOB [-n]",
-    "jobs plot JOB [--metric NAME,...] [--svg FILE] [--png FILE]",
+    "jobs plot JOB [--metric NAME,...] [--svg FILE] [--png FILE] [--force]",
     "jobs commit JOB",
     "jobs compare GROUP [--metric NAME] [--apply]",
     "jobs retry JOB [--resume [--epochs N] [--patience N]]",
@@ -87,6 +80,7 @@ export const command = defineCommand({
     },
     svg: { type: "string", value: "FILE", summary: "plot: make this picture in place of characters" },
     png: { type: "string", value: "FILE", summary: "plot: the same as PNG" },
+    force: { type: "boolean", summary: "plot: replace a picture that is there" },
     apply: { type: "boolean", summary: "compare: the best one becomes the challenger" },
     "dry-run": { type: "boolean", short: "n", summary: "rm: tell what would go, remove nothing" },
     layers: { type: "boolean", summary: "show: also the layers of its network" },
@@ -133,6 +127,7 @@ export const command = defineCommand({
       ["patience", "retry"],
       ["svg", "plot"],
       ["png", "plot"],
+      ["force", "plot"],
       ["apply", "compare"],
       ["dry-run", "rm"],
     ] as const)
@@ -151,6 +146,7 @@ export const command = defineCommand({
       ...(options.metric === undefined ? {} : { metric: options.metric }),
       ...(options.svg === undefined ? {} : { svg: resolve(context.folder, options.svg) }),
       ...(options.png === undefined ? {} : { png: resolve(context.folder, options.png) }),
+      ...(options.force ? { force: true } : {}),
       ...(options.apply ? { apply: true } : {}),
       ...(options["dry-run"] ? { dryRun: true } : {}),
       ...(options.patience === undefined ? {} : { patience: options.patience }),

@@ -10,6 +10,7 @@ import { followJob } from "../follow-job.ts";
 import { inheritedVariables, namedVariables } from "../job-variables.ts";
 import { followGroup } from "../follow-group.ts";
 import { exitOf, jobTable } from "../job-text.ts";
+import type { Output } from "../output.ts";
 import { parsePairs, parseScalars } from "../pairs.ts";
 import { resumeJob } from "../resume-job.ts";
 import { SETTING_OPTIONS, settingsOf } from "../train-settings.ts";
@@ -17,6 +18,8 @@ import { SETTING_OPTIONS, settingsOf } from "../train-settings.ts";
 const PRIORITY_MAX = 1000;
 const KEPT_MAX = 1000;
 const LINE_SHOWN = 1000;
+/** Of the files that a job does not see. */
+const UNSEEN_SHOWN = 5;
 
 export const command = defineCommand({
   usage: [
@@ -137,6 +140,7 @@ export const command = defineCommand({
     };
     const data = await submit(context, input, options["print-config"]);
     const { job, group } = data;
+    if (job !== null) warnOfUnseen(data, mode.out);
     if (job === null || options.detach) return data;
     if (group !== null) return new Streamed(await followGroup(context, data, mode));
     mode.out.hint(`job ${job.id} goes on without this command; see "smc jobs watch ${job.id}"`);
@@ -174,6 +178,16 @@ function outputOf(
 ): Pick<VerbInput<"train">, "output" | "preview"> {
   if (count !== undefined) return { preview: { count, output: resolve(context.folder, output ?? ".") } };
   return output === undefined ? {} : { output };
+}
+
+/** What was edited and not committed is the usual reason why nothing came out otherwise. */
+function warnOfUnseen({ unseen }: TrainResult, out: Output): void {
+  if (unseen.length === 0) return;
+  const more = unseen.length > UNSEEN_SHOWN ? ", …" : "";
+  const names = unseen.slice(0, UNSEEN_SHOWN).map((path) => show(path, 80));
+  out.warn(
+    `the job works on HEAD and does not see what was not committed: ${names.join(", ")}${more}; see "smc status"`,
+  );
 }
 
 /** Asks about a configuration that is another one than the last of the name. */

@@ -3,7 +3,14 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { withFolder } from "../testing/folder.ts";
 import { bestEpoch } from "./best-epoch.ts";
-import { readCurves, readHistory, readHistoryEnds, readHistoryPage, readHistoryTail, readOutline } from "./job-history.ts";
+import {
+  readCurves,
+  readHistory,
+  readHistoryEnds,
+  readHistoryPage,
+  readHistoryTail,
+  readOutline,
+} from "./job-history.ts";
 
 test("readHistoryEnds() gives the last and the best epoch that readHistory() gives, also of epochs told again", async () => {
   await withFolder(async (folder) => {
@@ -40,8 +47,7 @@ test("readHistoryTail() and readCurves() give parts of what readHistory() gives,
     expect(all).toHaveLength(1499);
     for (const count of [1, 7, 600, 5000])
       expect(await readHistoryTail(path, count)).toEqual(all.slice(-count));
-    const page = async (after: number, count: number): Promise<unknown> =>
-      await readHistoryPage(path, { after, count });
+    const page = (after: number, count: number): Promise<unknown> => readHistoryPage(path, { after, count });
     expect(await page(-1, 5000)).toEqual({ points: all, hasMore: false });
     expect(await page(-1, 7)).toEqual({ points: all.slice(0, 7), hasMore: true });
     expect(await page(7, 1000)).toEqual({ points: all.slice(7, 1007), hasMore: true });

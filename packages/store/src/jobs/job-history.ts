@@ -84,9 +84,9 @@ const CURVES_MAX = 1000;
 /** Which epochs of a curve are read. */
 interface Part {
   readonly count: number;
-  isAsked(epoch: number): boolean;
+  readonly isAsked: (epoch: number) => boolean;
   /** Of what is held, in the order of the epochs, what stays. */
-  fit(sorted: readonly EpochPoint[]): EpochPoint[];
+  readonly fit: (sorted: readonly EpochPoint[]) => EpochPoint[];
 }
 
 async function readPart(path: string, { count, isAsked, fit }: Part): Promise<EpochPoint[]> {

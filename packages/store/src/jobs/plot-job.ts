@@ -17,16 +17,18 @@ export interface PlotOptions {
   /** Absolute paths of pictures to make. */
   readonly svg: string | undefined;
   readonly png: string | undefined;
+  /** Replaces pictures that are there. */
+  readonly force: boolean;
 }
 
 /**
- * Throws ARGUMENT_INVALID for a metric that no epoch has, WOULD_OVERWRITE for a picture that is there: what is written
- * before it stays.
+ * Throws ARGUMENT_INVALID for a metric that no epoch has, WOULD_OVERWRITE for a picture that is there, unless `force`:
+ * what is written before it stays.
  */
 export async function plotJob(
   { pool }: Pick<OwnedStore, "pool">,
   record: JobRecord,
-  { historyPath, metric, svg, png }: PlotOptions,
+  { historyPath, metric, svg, png, force }: PlotOptions,
   call: Call,
 ): Promise<readonly CurvePanel[]> {
   const pictures = [svg, png].filter((path) => path !== undefined);
@@ -45,12 +47,12 @@ export async function plotJob(
   const panels = planned.map((panel) => drawnPanel(panel, curves, outline));
   if (pictures.length === 0 || panels.length === 0) return panels;
   const drawn = curveSvg(`job ${titleOfJob(record)}`, panels);
-  if (svg !== undefined) await writePicture(svg, Buffer.from(drawn));
+  if (svg !== undefined) await writePicture(svg, Buffer.from(drawn), force);
   if (png !== undefined)
-    await writePicture(png, await pool.run("drawPng", { svg: drawn }, { signal: call.signal }));
+    await writePicture(png, await pool.run("drawPng", { svg: drawn }, { signal: call.signal }), force);
   return panels;
 }
 
-async function writePicture(path: string, bytes: Uint8Array): Promise<void> {
-  await writeNewFile(path, { force: false }, (file) => file.write(bytes, 0));
+async function writePicture(path: string, bytes: Uint8Array, force: boolean): Promise<void> {
+  await writeNewFile(path, { force }, (file) => file.write(bytes, 0));
 }

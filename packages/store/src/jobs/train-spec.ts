@@ -43,6 +43,7 @@ export function checkSpec(
   const faults = [
     ...faultsOf("engine", ENGINES.includes(engine) ? [] : [`must be one of ${ENGINES.join(", ")}`]),
     ...faultsOf("timeout", typeof timeoutMs === "string" ? [timeoutMs] : []),
+    ...faultsOf("timeout", timeoutMs === 0 ? ["leaves it no time"] : []),
     ...faultsOf("grace", typeof graceMs === "string" ? [graceMs] : []),
     ...faultsOf("argv", argvFaults(options)),
     ...environmentFaults(options.environment ?? {}),

@@ -78,6 +78,8 @@ export interface JobsOptions {
   readonly metric?: string;
   /** For `plot`: absolute paths of pictures to make. */
   readonly svg?: string;
+  /** For `plot`: replaces pictures that are there. */
+  readonly force?: boolean;
   /** For `rm`: only tells what would go. */
   readonly dryRun?: boolean;
   readonly png?: string;
@@ -184,8 +186,9 @@ export async function jobs(place: JobsPlace, options: JobsOptions, call: Call): 
       return made(record, { checkpoints: await listCheckpoints(store, record, call) });
     case "plot": {
       const historyPath = jobPlaces(store.path, record).history;
-      const { metric, svg, png } = options;
-      return made(record, { panels: await plotJob(store, record, { historyPath, metric, svg, png }, call) });
+      const { metric, svg, png, force = false } = options;
+      const wanted = { historyPath, metric, svg, png, force };
+      return made(record, { panels: await plotJob(store, record, wanted, call) });
     }
     case "stop":
     case "cancel":

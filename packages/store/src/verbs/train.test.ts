@@ -31,6 +31,7 @@ test.each([
   ["100,000 words", { argv: Array.from({ length: 100_000 }, () => "x") }],
   ["a word that no kernel takes", { argv: ["a", "x".repeat(200_000)] }],
   ["a negative time", { argv: ["a"], timeout: "-1s" }],
+  ["no time at all", { argv: ["a"], timeout: "0s" }],
   ["a time of another age", { argv: ["a"], timeout: "400 days" }],
   ["a variable that loads code", { argv: ["a"], environment: { NODE_OPTIONS: "--require x" } }],
   ["a variable of our own", { argv: ["a"], environment: { SMC_JOB_ID: "x" } }],

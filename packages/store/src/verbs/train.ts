@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Call } from "../call.ts";
 import { nowMs } from "../clock.ts";
-import { SmcError } from "../errors.ts";
+import { isSmcError, SmcError } from "../errors.ts";
 import { resolveCommit } from "../history/revision.ts";
 import { type ConfigFault, type ConfigFile, readConfigFile } from "../jobs/config-file.ts";
 import { configText } from "../jobs/config-text.ts";
@@ -22,12 +22,13 @@ import {
   mergeConfig,
 } from "../jobs/train-config.ts";
 import { type PreviewedBatch, type PreviewWish, previewBatch } from "../jobs/preview-batch.ts";
-import { readTrainFile } from "../jobs/train-file.ts";
+import { readTrainFile, TRAIN_FILE } from "../jobs/train-file.ts";
 import type { TrainOptions } from "../jobs/train-options.ts";
 import { checkSpec } from "../jobs/train-spec.ts";
 import type { Digest } from "../objects/digest.ts";
 import type { Repository } from "../repository.ts";
 import { show } from "../show.ts";
+import { status } from "./status.ts";
 
 export type { TrainOptions } from "../jobs/train-options.ts";
 
@@ -46,8 +47,13 @@ export interface TrainResult {
   readonly changes: readonly TrainingChange[];
   /** Null where none was asked for. */
   readonly previewed: PreviewedBatch | null;
+  /** Of a job on HEAD: tracked files that are not as HEAD has them, which the job does not see; 1,000 at most. */
+  readonly unseen: readonly string[];
 }
 
+/** What a job works on where nothing is said. */
+const HEAD = "HEAD";
+const UNSEEN_MAX = 1000;
 const ID_BYTES = 4;
 const VALUE_SHOWN = 200;
 const CHANGES_SHOWN = 50;
@@ -70,7 +76,7 @@ export async function train(place: TrainPlace, options: TrainOptions, call: Call
   const merged = mergeConfig(options, file);
   const { variants, faults } = variantsOf(merged);
   const specs = await checkAll(place, { merged, variants, file, faults });
-  const input = await resolveCommit(repository, merged.options.revision ?? "HEAD", call);
+  const input = await resolveCommit(repository, merged.options.revision ?? HEAD, call);
   const records = recordsOf({ repository, merged, variants, specs, input });
   const [record] = records;
   if (record === undefined) throw new SmcError("INTERNAL", "there is no job to be made");
@@ -88,6 +94,7 @@ export async function train(place: TrainPlace, options: TrainOptions, call: Call
     previous: previous?.id ?? null,
     changes,
     previewed: null,
+    unseen: (merged.options.revision ?? HEAD) === HEAD ? await unseenChanges(repository, call) : [],
   };
   const { answer, preview } = options;
   if (preview !== undefined)
@@ -110,6 +117,21 @@ export async function train(place: TrainPlace, options: TrainOptions, call: Call
   if (changes.length > 0) await note(repository, changesText(record, changes));
   const jobs = records.map((each) => cardOf(place.store.path, each));
   return { job: jobs[0] ?? null, ...told, jobs, group: record.group?.id ?? null };
+}
+
+/** None where nobody can tell: a job needs no worktree that is in order. */
+async function unseenChanges(repository: Repository, call: Call): Promise<string[]> {
+  if (repository.worktree === undefined) return [];
+  try {
+    const { staged, modified, deleted } = await status(repository, {}, call);
+    const paths = new Set([...staged.map(({ path }) => path), ...modified, ...deleted]);
+    // This one was read from the worktree.
+    paths.delete(TRAIN_FILE);
+    return [...paths].sort().slice(0, UNSEEN_MAX);
+  } catch (error) {
+    if (!isSmcError(error) || error.code === "CANCELED") throw error;
+    return [];
+  }
 }
 
 /** Throws USAGE for a program, of which nobody knows what it sees. */
@@ -198,7 +220,7 @@ function actorOf({ actor }: Repository): string {
 function headOf({ options, origins }: MergedConfig): TrainingEntry[] {
   const values = [
     ["name", options.name ?? null],
-    ["revision", options.revision ?? "HEAD"],
+    ["revision", options.revision ?? HEAD],
     ["priority", options.priority ?? 0],
   ] as const;
   return values.map(([key, value]) => ({ key, value, ...(origins[key] ?? { origin: "default" }) }));
@@ -215,7 +237,7 @@ interface Checking {
 /** The spec of each variant; what is wrong with several of them is told once. */
 async function checkAll(place: TrainPlace, { merged, variants, file, faults }: Checking): Promise<JobSpec[]> {
   const isOwn = merged.options.engine === "tfjs";
-  const { revision = "HEAD" } = merged.options;
+  const { revision = HEAD } = merged.options;
   const all = variants.map(({ settings }) => settings);
   const own = isOwn ? await place.checkSettings(all, revision) : [];
   const checked = variants.map(({ options }, at) =>
