@@ -25,8 +25,8 @@ import { closeInherited } from "./inherited.ts";
 import { killMarked, signalGroup, signalTree } from "./kill-tree.ts";
 import { ProgramOutput } from "./program-output.ts";
 
-/** What a program that has ended left in its pipes comes within this time. */
-const DRAIN_MS = 2_000;
+/** When nothing comes for so long from the pipes of a program that has ended, there is nothing left. */
+const QUIET_MS = 2_000;
 
 /** On a full disk the end is written as soon as there is room; after so long the job is lost. */
 const ROOM_MS_MAX = 3_600_000;
@@ -186,12 +186,7 @@ async function runProgram(record: JobRecord, places: JobPlaces, ending: Ending):
   ending.done();
   signalGroup(child.pid ?? 0, "SIGKILL");
   killMarked(record.id);
-  const late = setTimeout(() => {
-    stdout.destroy();
-    stderr.destroy();
-  }, DRAIN_MS);
-  await taken;
-  clearTimeout(late);
+  await output.drain([stdout, stderr], { taken, quietMs: QUIET_MS });
   await checkpoints?.done();
   if (output.lostBytes > 0) await output.note(`${output.lostBytes} bytes of the log could not be written`);
   const pausedMs = Math.round(ending.pausedMs);

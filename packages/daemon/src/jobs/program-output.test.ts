@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import { expect, test } from "vitest";
 import { readHistory } from "@smc/store";
 import { JobLog } from "@smc/store/jobs";
@@ -52,4 +52,17 @@ test("half a line that a kill or a full disk left does not take the next one wit
       [1, 3],
       [2, 2],
     ]);
+  }));
+
+test("drain() loses nothing of what a program left, however slowly it is written, and does not wait for who keeps it open", () =>
+  withOutput("", async (output, path) => {
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const epochs = Array.from({ length: 3000 }, (_, at) => at + 1);
+    // Each line is a write of its own: together they take longer than a program is waited for here.
+    for (const some of [epochs.slice(0, 1000), epochs.slice(1000, 2000), epochs.slice(2000)])
+      stdout.write(some.map((epoch) => line(epoch, 1)).join(""));
+    const taken = Promise.all([output.take(stdout, true), output.take(stderr, false)]);
+    await output.drain([stdout, stderr], { taken, quietMs: 4 });
+    expect((await readHistory(path)).map(({ epoch }) => epoch)).toEqual(epochs);
+    expect([stdout.destroyed, stderr.destroyed]).toEqual([true, true]);
   }));

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isSmcError } from "@smc/store/errors";
 import { openLog } from "@smc/store/fs";
 import {
@@ -13,6 +14,11 @@ import {
   POINTS_MAX,
   readPoints,
 } from "@smc/store/jobs";
+
+/** After so many looks without anything new: one may come before what waits in a pipe was seen. */
+const QUIET_LOOKS = 4;
+/** More than pipes hold: it comes from something that outlived the program. */
+const LEFT_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Both streams of a program, into one log; the program waits while a write is under way. */
 export class ProgramOutput implements AsyncDisposable {
@@ -26,6 +32,9 @@ export class ProgramOutput implements AsyncDisposable {
   #isCut: boolean;
   /** Told of each point after it was written. */
   onPoint: (point: EpochPoint) => void = () => undefined;
+  #takenBytes = 0;
+  /** Pieces that are being written. */
+  #taking = 0;
   /** What could not be written: the program goes on all the same. */
   lostBytes = 0;
 
@@ -54,6 +63,7 @@ export class ProgramOutput implements AsyncDisposable {
     let isTooLong = false;
     try {
       for await (const chunk of stream as AsyncIterable<Buffer>) {
+        using _ = this.#takes(chunk);
         await this.#write(chunk);
         if (!hasMetrics) continue;
         const lines = (line + decoder.write(chunk)).split("\n");
@@ -70,6 +80,40 @@ export class ProgramOutput implements AsyncDisposable {
       // Destroyed, because something outlived the program and kept its output open.
       if ((error as NodeJS.ErrnoException).code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
     }
+  }
+
+  #takes(chunk: Buffer): Disposable {
+    this.#takenBytes += chunk.length;
+    this.#taking += 1;
+    return {
+      [Symbol.dispose]: () => {
+        this.#taking -= 1;
+      },
+    };
+  }
+
+  /**
+   * Waits until a program that has ended has nothing left in its streams, however long that takes to write, and
+   * destroys those in which nothing comes for so long: something that outlived it keeps them open.
+   */
+  async drain(
+    streams: readonly Readable[],
+    { taken, quietMs }: { taken: Promise<unknown>; quietMs: number },
+  ): Promise<void> {
+    let isEnded = false;
+    const ended = taken.then(() => {
+      isEnded = true;
+    });
+    const bytesMax = this.#takenBytes + LEFT_BYTES_MAX;
+    let seenBytes = this.#takenBytes;
+    for (let quiet = 0; quiet < QUIET_LOOKS && this.#takenBytes <= bytesMax;) {
+      await Promise.race([ended, sleep(quietMs / QUIET_LOOKS, undefined, { ref: false })]);
+      if (isEnded) return;
+      quiet = this.#taking > 0 || this.#takenBytes > seenBytes ? 0 : quiet + 1;
+      seenBytes = this.#takenBytes;
+    }
+    for (const stream of streams) stream.destroy();
+    await ended;
   }
 
   /** A line of our own in the log. */

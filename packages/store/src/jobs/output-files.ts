@@ -16,7 +16,10 @@ export interface OutputFiles {
   readonly checkpoints: readonly Found[];
 }
 
-/** Throws PATH_NOT_FOUND without the folder, FILE_UNSUPPORTED for a file in its place, and for what cannot be stored; PATH_INVALID, … */
+/**
+ * Throws PATH_NOT_FOUND without the folder, FILE_UNSUPPORTED for a file in its place and for what cannot be stored,
+ * PATH_INVALID, …
+ */
 export async function readOutput(
   { record, places, leaveOut }: { record: JobRecord; places: JobPlaces; leaveOut: string },
   call: Call,
