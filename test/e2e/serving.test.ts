@@ -118,7 +118,11 @@ test("SIGHUP has a server read its certificate and settings anew, and it goes on
 test("a protected branch is not rewritten, and a token that was revoked opens nothing", async () => {
   await ada.ok("reset", "--hard", "HEAD~1");
   await ada.commit("another two", { "note.txt": "other" });
-  expect(await ada.refused("push", "--force")).toMatchObject({ exit: 5, code: "PUSH_FORBIDDEN" });
+  expect(await ada.refused("push", "--force")).toMatchObject({
+    exit: 5,
+    code: "PUSH_FORBIDDEN",
+    stderr: expect.stringContaining("hint: push to another name, or ask who runs the server"),
+  });
   await host.ok("config", "set", "serve.protectedBranches", "release/*");
   await ada.ok("push", "--force");
   await host.ok("token", "revoke", "bob");

@@ -26,6 +26,9 @@ test("a plain view tells no rate before it knows one, and begins anew with each 
   expect(at("send", 2, 5000)).toBe("send: 20 % (2 of 10 files)");
   expect(at("send", 4, 5010)).toBe("send: 40 % (4 of 10 files)");
   expect(at("send", 6, 7000)).toBe("send: 60 % (6 of 10 files, 2/s, 2s left)");
+  view.next({ phase: "slow", done: 0, total: 900, unit: "bytes" }, 8000);
+  const slow = view.next({ phase: "slow", done: 700, total: 900, unit: "bytes" }, 8700 + 41);
+  expect(slow).toBe("slow: 70 % (700 B of 900 B, 945 B/s, 0s left)");
 });
 
 test("a fancy view redraws at most every 100 ms, tells rate and time left, and fits the terminal", () => {

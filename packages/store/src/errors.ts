@@ -73,7 +73,7 @@ export const ERRORS = {
   UNSAFE_OWNER: { exit: 5, http: 403 },
   LIMIT_EXCEEDED: { exit: 5, http: 409 },
   REF_PROTECTED: { exit: 5, http: 403 },
-  PUSH_FORBIDDEN: { exit: 5, http: 403 },
+  PUSH_FORBIDDEN: { exit: 5, http: 403, hint: "push to another name, or ask who runs the server" },
   QUOTA_EXCEEDED: { exit: 5, http: 507, hint: "ask who runs the server for more space" },
   FORMAT_UNSUPPORTED: { exit: 5, http: 409, hint: "use a newer smc" },
   REMOTE_UNREACHABLE: { exit: 6, http: 502, hint: "run the command again; what was sent is not sent again" },

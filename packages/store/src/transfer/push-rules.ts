@@ -106,7 +106,6 @@ async function losesCommits(
 function forbidden({ name, to }: PushedRef, why: string): SmcError {
   const what = to === "absent" ? "be removed" : "be set";
   return new SmcError("PUSH_FORBIDDEN", `'${show(name)}' may not ${what}: ${why}; no ref was moved`, {
-    hint: "push to another name, or ask who runs the server",
     details: { ref: name },
   });
 }

@@ -78,7 +78,9 @@ async function currentBranch(repository: Repository, force: boolean): Promise<Pu
       hint: "for instance: smc push origin HEAD:main",
     });
   if (digest === undefined)
-    throw new SmcError("REVISION_NOT_FOUND", `branch '${shortRefName(ref)}' has no commit yet`);
+    throw new SmcError("REVISION_NOT_FOUND", `branch '${shortRefName(ref)}' has no commit yet`, {
+      hint: 'make one with "smc add" and "smc commit"',
+    });
   return { name: ref, to: digest, force };
 }
 
