@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { once } from "node:events";
-import { chmodSync, existsSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, readFileSync, statSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -133,6 +133,22 @@ test("smc hook runs a program without a shell, with the event on stdin and nothi
   expect(readFileSync(`${out}.fd`, "utf8")).toContain("/dev/null");
   expect(readFileSync(`${out}.fd`, "utf8")).not.toContain(box.home);
   expect(readFileSync(`${out}.env`, "utf8")).not.toContain("SMC_");
+  await box.ok("hook", "rm", (await list())[0]?.id ?? "");
+});
+
+test("a hook goes on being told when how far it has come cannot be written for a while", async () => {
+  const out = box.path("told");
+  const kept = join(box.home, "hooks.json");
+  // The first time it takes away what the daemon would write to.
+  const first = `cp "$2" "$2.saved"; echo "{" > "$2"; cat > "$1.1"`;
+  box.write("break.sh", `#!/bin/sh\nif [ -e "$1.1" ]; then cat > "$1.2"; else ${first}; fi\n`);
+  chmodSync(box.path("break.sh"), 0o755);
+  await box.ok("hook", "add", "ref.updated", "--exec", "./break.sh", "--", out, kept);
+  await box.ok("tag", "v8");
+  await until(async () => existsSync(`${out}.1`));
+  await box.ok("tag", "v9");
+  await until(async () => existsSync(`${out}.2`));
+  copyFileSync(`${kept}.saved`, kept);
   await box.ok("hook", "rm", (await list())[0]?.id ?? "");
 });
 

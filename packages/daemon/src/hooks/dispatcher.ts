@@ -98,7 +98,7 @@ export class HookDispatcher {
     for await (const record of journal.follow(progress.afterSeq + 1, following)) {
       const event = eventsOf(record, storeId).find((each) => each.event === progress.hook.event);
       if (event !== undefined) await this.#tell(progress, event, call);
-      await progress.reached(record.seq, event !== undefined, call);
+      await this.#reached(progress, { seq: record.seq, isTold: event !== undefined }, call);
     }
     await progress.save({ ...call, signal: new AbortController().signal });
   }
@@ -111,6 +111,20 @@ export class HookDispatcher {
     const fields = { hook: progress.hook.id, event: event.id, attempts, message };
     if (ok) this.#logger.debug(fields, "a hook was told");
     else this.#logger.error(fields, "a hook was not told; the event is given up");
+  }
+
+  /** What cannot be noted, for a full disk say, is noted with the next event; until then it may be told twice. */
+  async #reached(
+    progress: Progress,
+    { seq, isTold }: { readonly seq: number; readonly isTold: boolean },
+    call: Call,
+  ): Promise<void> {
+    try {
+      await progress.reached(seq, isTold, call);
+    } catch (error) {
+      if (!isSmcError(error) || error.code === "CANCELED") throw error;
+      this.#logger.warn({ err: error, hook: progress.hook.id }, "how far a hook has come cannot be noted");
+    }
   }
 
   /** Settings that are broken allow nothing. */
