@@ -17,3 +17,16 @@ test("S4.20 smc tag --bump and smc changelog: Markdown from notes and commits", 
   expect(await box.ok("changelog", "v1.0.0")).toMatch(/^v1\.0\.0 \([-0-9]+\)\n {2}azi 50\.66\n {2}one \(/);
   expect(await box.refused("changelog", "v9")).toMatchObject({ exit: 3, code: "REVISION_NOT_FOUND" });
 });
+
+test("S4.20 smc changelog of a model file: when it came, and its notes", async () => {
+  box.write("my_model.pt", "weights");
+  await box.ok("note", "my_model.pt", "-m", "for nights");
+  await box.ok("note", "my_model.pt", "-m", "fewer misses");
+  expect(await box.ok("changelog", "my_model.pt", "--md")).toMatch(
+    /^# Changelog\n\n## my_model\.pt \(\d{4}-\d\d-\d\d\)\n\n- Note: for nights\n- Note: fewer misses\n$/,
+  );
+  expect(await box.refused("changelog", "my_model.pt", "--since", "v1.0.0")).toMatchObject({
+    exit: 2,
+    code: "ARGUMENT_INVALID",
+  });
+});

@@ -19,7 +19,7 @@ export const versionsApi = {
     weights: numbers,
     revisions: optional(texts),
   }),
-  changelog: verb("Tells what each version brought", "repository", {
+  changelog: verb("Tells what each version brought, or what is noted about a file", "store", {
     revision: optional(text),
     since: optional(text),
   }),

@@ -127,7 +127,7 @@ export const handlers = {
   versions: onRepository(store.versions),
   compare: onRepository(store.compare),
   rank: onRepository(store.rank),
-  changelog: onRepository(store.changelog),
+  changelog: onFiles(store.changelogHere),
   note: onFiles(store.noteHere),
   meta: onRepository(store.meta),
   registry: onRepository(store.registry),

@@ -6,12 +6,13 @@ import { formatNumber, shortDigest } from "../format.ts";
 type Section = ChangelogResult["sections"][number];
 
 export const command = defineCommand({
-  usage: ["changelog [REV] [--since REV] [--md]"],
+  usage: ["changelog [REV] [--since REV] [--md]", "changelog FILE [--md]"],
   description: [
     "Tells what each version brought: its commits, its metrics against the version before, its notes, why it was",
-    "archived. What came after the last version stands first.",
+    "archived. What came after the last version stands first. A word that is no revision may be a file, found as by",
+    "smc show: then it tells when the file came here, and its notes.",
   ],
-  positionals: [{ name: "REV", summary: "up to here (HEAD)", completes: "refs" }],
+  positionals: [{ name: "REV", summary: "up to here (HEAD), or a file", completes: "refs" }],
   options: {
     since: { type: "string", value: "REV", summary: "only what came after it" },
     md: { type: "boolean", summary: "as Markdown" },
@@ -19,6 +20,7 @@ export const command = defineCommand({
   examples: [
     ["smc changelog", "all versions up to HEAD"],
     ["smc changelog v1.1.0 --since v1.0.0 --md", "for the notes of a release"],
+    ["smc changelog my_model.pt --md", "of a model file that is in no version"],
   ],
   run: (context, { words: [revision], options: { since } }) =>
     context.call("changelog", {

@@ -61,7 +61,7 @@ export async function readCard(path: string, call: Call): Promise<FileCard> {
 
 const NO_RECORD = { ...NO_ORIGIN, sizeBytes: 0, sha256: "", md5: "", notes: [] };
 
-async function modifiedAt(path: string): Promise<string> {
+export async function modifiedAt(path: string): Promise<string> {
   try {
     return (await stat(path)).mtime.toISOString();
   } catch (error) {

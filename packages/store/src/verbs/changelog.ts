@@ -1,9 +1,13 @@
-/** `smc changelog`: what each version brought, from commits, metrics, notes and the archive. */
+/** `smc changelog`: what each version brought, from commits, metrics, notes and the archive; of a file, its notes. */
+import { basename } from "node:path";
 import { type Call, createPacer } from "../call.ts";
 import { SmcError } from "../errors.ts";
 import { walk } from "../history/graph.ts";
 import { formatIdentity, subjectOf } from "../history/log-entry.ts";
 import { resolveCommit } from "../history/revision.ts";
+import { modifiedAt, noCommit, readFileNotes, revisionOrFile } from "../layout/file-card.ts";
+import { readRecord } from "../layout/file-record.ts";
+import type { FilesPlace } from "../layout/folders.ts";
 import type { Digest } from "../objects/digest.ts";
 import { compareMetrics } from "../registry/compare-values.ts";
 import { readFacts } from "../registry/facts.ts";
@@ -14,7 +18,7 @@ import type { Repository } from "../repository.ts";
 const COMMITS_MAX = 100_000;
 
 export interface ChangelogOptions {
-  /** Up to here; HEAD when left out. */
+  /** Up to here; HEAD when left out. What is no revision may be a file. */
   readonly revision?: string;
   /** Only what is not in this one: versions and commits since. */
   readonly since?: string;
@@ -35,7 +39,7 @@ export interface ChangelogMetric {
 }
 
 export interface ChangelogSection {
-  /** Null for what came after the last version. */
+  /** Null for what came after the last version; of a file its name. */
   readonly version: string | null;
   readonly date: string | null;
   readonly status: VersionRow["status"] | null;
@@ -96,6 +100,42 @@ export async function changelog(
       commits: rest,
     });
   return { sections: sections.toReversed() };
+}
+
+/**
+ * As `changelog`, else one section about a file of people: when it came here, and its notes. Throws as `changelog`, and
+ * ARGUMENT_INVALID for `since` with a file.
+ */
+export async function changelogHere(
+  place: FilesPlace,
+  options: ChangelogOptions,
+  call: Call,
+): Promise<ChangelogResult> {
+  const { revision, since } = options;
+  return revisionOrFile(place, {
+    word: revision,
+    asRevision: (repository) => changelog(repository, options, call),
+    asFile: async (path) => {
+      if (since !== undefined) throw noCommit(revision ?? "", "--since");
+      return { sections: [await sectionOfFile(path)] };
+    },
+  });
+}
+
+async function sectionOfFile(path: string): Promise<ChangelogSection> {
+  const record = await readRecord(path);
+  const notes = await readFileNotes(path);
+  return {
+    version: basename(path),
+    date: record?.uploaded ?? record?.downloaded ?? (await modifiedAt(path)),
+    status: null,
+    archived: null,
+    metrics: [],
+    notes: [...(record?.description ?? "").split("\n"), ...notes.map(({ text }) => text)].filter(
+      (text) => text.trim() !== "",
+    ),
+    commits: [],
+  };
 }
 
 /** What nobody has taken yet, of what leads to the commit, in the order of the walk: newest first. */
