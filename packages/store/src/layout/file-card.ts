@@ -61,6 +61,7 @@ export async function readCard(path: string, call: Call): Promise<FileCard> {
 
 const NO_RECORD = { ...NO_ORIGIN, sizeBytes: 0, sha256: "", md5: "", notes: [] };
 
+/** ISO 8601, UTC: when the file was changed last. Throws PATH_NOT_FOUND. */
 export async function modifiedAt(path: string): Promise<string> {
   try {
     return (await stat(path)).mtime.toISOString();
