@@ -185,6 +185,36 @@ test("smc import folder makes versions of dated files", async () => {
   expect(await box.ok("cat", "yolo:yolo.pt")).toBe("two");
 });
 
+test("smc import folder tells what it could not use of a metadata.json, and takes the rest", async () => {
+  for (const [role, text] of [
+    ["champion", '{"created": "yesterday", "performance": {"azi": 50.5, "mag": "high"}}'],
+    ["challenger", "azi: 51"],
+  ] as const) {
+    const folder = join(box.root, "roles", role);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "model.pt"), role);
+    writeFileSync(join(folder, "metadata.json"), text);
+  }
+  const { leftOut, versions } = await box.json<{ leftOut: unknown[]; versions: { commit: string }[] }>(
+    "import",
+    "folder",
+    "../roles",
+    "--branch",
+    "roles",
+  );
+  expect(leftOut).toEqual(
+    expect.arrayContaining([
+      { what: "what challenger/metadata.json says", why: "it is no JSON object" },
+      { what: "champion/metadata.json: performance.mag", why: expect.stringContaining("no number") },
+      { what: "champion/metadata.json: yesterday", why: "it is no date from 1970 on" },
+    ]),
+  );
+  const shown = await Promise.all(
+    versions.map(({ commit }) => box.json<{ commit: { metrics?: object } }>("show", commit)),
+  );
+  expect(shown.map(({ commit }) => commit.metrics)).toContainEqual({ azi: 50.5 });
+});
+
 test.each([
   [["import", "svn", ".."], 2, "USAGE"],
   [["import", "folder"], 2, "USAGE"],

@@ -23,6 +23,8 @@ import type { ForeignFile, ForeignHistory, ForeignVersion, LeftOut } from "./for
 
 const LEFT_OUT_MAX = 1000;
 
+type Leave = (what: string, why: string) => void;
+
 interface Known {
   readonly version: ForeignVersion;
   readonly files: readonly ForeignFile[];
@@ -35,7 +37,7 @@ export function folderHistory(
 ): ForeignHistory {
   const known = new Map<string, Known>();
   const left: LeftOut[] = [];
-  const leave = (what: string, why: string): void => {
+  const leave: Leave = (what, why) => {
     if (left.length < LEFT_OUT_MAX) left.push({ what, why });
   };
   return {
@@ -48,7 +50,8 @@ export function folderHistory(
         throw new SmcError("PATH_NOT_FOUND", `'${show(folder)}' holds no model files; nothing was imported`);
       for (const path of rest) leave(path, "it is of no version");
       const digests = await digestsOf(repository, { folder, versions }, call);
-      const described = await Promise.all(versions.map((version) => describe(folder, version)));
+      const described: Described[] = [];
+      for (const version of versions) described.push(await describe(folder, version, leave));
       for (const one of inOrder(described)) {
         const made = makeVersion(one, { actor: repository.actor, folder, digests });
         known.set(made.version.id, made);
@@ -79,10 +82,14 @@ interface Described extends FolderVersion {
 }
 
 /** With what its metadata.json says; the file wins over the name for the version of a role. */
-async function describe(folder: string, one: FolderVersion): Promise<Described> {
+async function describe(folder: string, one: FolderVersion, leave: Leave): Promise<Described> {
   if (one.metadata === undefined) return { ...one, meta: {}, description: undefined };
   const values = await readValues(join(folder, one.metadata));
-  if (values === undefined) return { ...one, meta: {}, description: undefined };
+  if (values === undefined) {
+    leave(`what ${one.metadata} says`, "it is no JSON object");
+    return { ...one, meta: {}, description: undefined };
+  }
+  for (const key of values.unused) leave(`${one.metadata}: ${key}`, "it is no number, or one value too many");
   const named = textIn(values.document, "version", "model_version");
   const version = one.version ?? (named === undefined ? undefined : (readStem(named).version ?? named));
   const date = textIn(
@@ -95,7 +102,9 @@ async function describe(folder: string, one: FolderVersion): Promise<Described> 
     "training_date",
   );
   const ms = date === undefined ? Number.NaN : Date.parse(date);
-  const dateMs = one.dateMs ?? (Number.isNaN(ms) || ms < 0 ? undefined : ms);
+  const isDate = !Number.isNaN(ms) && ms >= 0;
+  if (date !== undefined && !isDate) leave(`${one.metadata}: ${date}`, "it is no date from 1970 on");
+  const dateMs = one.dateMs ?? (isDate ? ms : undefined);
   const description = textIn(values.document, "description", "notes");
   return { ...one, version, dateMs, meta: values.meta, description };
 }

@@ -15,6 +15,8 @@ const PARAMS = ["training", "training_config", "params", "parameters", "hyperpar
 export interface FolderMetadata {
   readonly meta: CommitMeta;
   readonly document: Readonly<Record<string, unknown>>;
+  /** Names of metrics that are no numbers, and what came after so many values: not taken over. */
+  readonly unused: readonly string[];
 }
 
 class NotMetadata extends Error {}
@@ -32,28 +34,34 @@ export async function readValues(path: string): Promise<FolderMetadata | undefin
     const flat = readNested(text, true, (why) => {
       throw new NotMetadata(why);
     });
-    return { meta: metaOf([...flat]), document: JSON.parse(text) as FolderMetadata["document"] };
+    return { ...metaOf([...flat]), document: JSON.parse(text) as FolderMetadata["document"] };
   } catch (error) {
     if (error instanceof NotMetadata) return undefined;
     throw error;
   }
 }
 
-function metaOf(values: readonly (readonly [string, string | number | boolean | null])[]): CommitMeta {
+function metaOf(
+  values: readonly (readonly [string, string | number | boolean | null])[],
+): Pick<FolderMetadata, "meta" | "unused"> {
+  const unused = values.slice(VALUES_MAX).map(([key]) => key);
   const metrics: Record<string, number> = {};
   const params: Record<string, string | number | boolean | null> = {};
   const others: Record<string, MetaMap[string]> = {};
   for (const [key, value] of values.slice(0, VALUES_MAX)) {
     const [, section = "", name = ""] = /^([^.]+)\.(.+)$/s.exec(key) ?? [];
-    if (METRICS.includes(section) && typeof value === "number") metrics[name] = value;
-    else if (PARAMS.includes(section)) params[name] = value;
+    if (METRICS.includes(section)) {
+      if (typeof value === "number") metrics[name] = value;
+      else unused.push(key);
+    } else if (PARAMS.includes(section)) params[name] = value;
     else if (section === "data" || section === "data_info") others[`data.${name}`] = value;
   }
-  return {
+  const meta = {
     ...others,
     ...(Object.keys(metrics).length === 0 ? {} : { metrics }),
     ...(Object.keys(params).length === 0 ? {} : { params }),
   };
+  return { meta, unused };
 }
 
 /** The first of these fields that is text with something in it. */
