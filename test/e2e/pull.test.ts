@@ -24,7 +24,8 @@ test("smc pull overwrites no local change", async () => {
   writeFileSync(two.clonePath("a.txt"), "mine");
   const ran = await two.ranInClone("pull", "--json");
   expect(ran.code).toBe(5);
-  expect(JSON.parse(ran.stdout)).toMatchObject({ error: { code: "WOULD_OVERWRITE" } });
+  const hint: unknown = expect.stringContaining("smc checkout");
+  expect(JSON.parse(ran.stdout)).toMatchObject({ error: { code: "WOULD_OVERWRITE", hint } });
   expect(readFileSync(two.clonePath("a.txt"), "utf8")).toBe("mine");
   await two.inClone("restore", "a.txt");
   await two.inClone("pull");

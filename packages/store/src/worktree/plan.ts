@@ -94,6 +94,7 @@ export function wouldOverwrite(conflicts: readonly string[]): SmcError {
     "WOULD_OVERWRITE",
     `${files} would be overwritten: ${list}${more}; nothing was changed`,
     {
+      hint: 'commit the files or move them away; "smc checkout" and "smc switch" also take --force',
       details: { paths, count: all.length },
     },
   );
