@@ -65,6 +65,10 @@ export const command = defineCommand({
         `bundle: '${show(word, 80)}' is not one of ${ACTIONS.join(", ")}`,
       );
     if (file === undefined) throw new SmcError("USAGE", `it is "smc bundle ${action} FILE"`);
+    if (file === "-")
+      throw new SmcError("USAGE", "a bundle is a file: it neither goes through a pipe nor comes from one", {
+        hint: `a file of that name is "smc bundle ${action} ./-"`,
+      });
     const { all, since, force, format, name } = options;
     if (action !== "create" && (all || force || since.length > 0 || format !== undefined))
       throw new SmcError("USAGE", '--all, --since, --format and --force go with "smc bundle create"');
