@@ -123,7 +123,7 @@ test(
   "S1.5 the daemon is killed while a job learns: train --resume finds it and shows it to its end",
   { timeout: SLOW_MS },
   async () => {
-    const words = ["--data", "good.csv", "--epochs", "100", "--name", "long"];
+    const words = ["--data", "good.csv", "--epochs", "300", "--name", "long"];
     const { job } = await box.json<TrainResult>(...OWN, ...words, "-d");
     while (!(await box.ok("jobs", "logs", "long")).includes('"epoch":2,'));
     await box.ok("jobs", "pause", "long");
@@ -133,7 +133,7 @@ test(
     await box.ok("jobs", "resume", "long");
     expect((await box.smc(["train", "--resume", "long"])).code).toBe(0);
     const epochs = (await box.ok("jobs", "epochs", "long", "-q")).trim().split("\n");
-    expect(epochs).toEqual(Array.from({ length: 100 }, (_, at) => String(at + 1)));
+    expect(epochs).toEqual(Array.from({ length: 300 }, (_, at) => String(at + 1)));
     expect((await box.json<JobsResult>("jobs", "show", job?.id ?? "")).jobs[0]).toMatchObject({ attempt: 1 });
   },
 );
