@@ -17,7 +17,7 @@ import { join } from "node:path";
 export const MIB = 1024 * 1024;
 const SMC = join(import.meta.dirname, "..", "bin", "smc");
 const PIECE_BYTES = 16 * MIB;
-/** More than the page cache and the programs of one step take. */
+/** More than one step with a file of 1 GiB takes for its programs and the page cache. */
 const MEMORY_TOUCHED_BYTES = 6 * 1024 * MIB;
 const TOUCH_MEMORY = `
   const pieces = [];

@@ -126,7 +126,8 @@ test("smc bundle create replaces a file only with --force, and leaves none that 
 test("smc bundle refuses words that it does not know", async () => {
   expect(await box.refused("bundle", "burn", "x.car")).toMatchObject({ code: "ARGUMENT_INVALID" });
   expect(await box.refused("bundle", "create")).toMatchObject({ code: "USAGE" });
-  expect(await box.refused("bundle", "create", "-")).toMatchObject({ code: "USAGE" });
+  for (const action of ["create", "import"])
+    expect(await box.refused("bundle", action, "-")).toMatchObject({ code: "USAGE" });
   expect(existsSync(join(box.work, "-"))).toBe(false);
   expect(await box.refused("bundle", "verify", "../one.car", "main")).toMatchObject({ code: "USAGE" });
   expect(await box.refused("bundle", "list", "--all", "../one.car")).toMatchObject({ code: "USAGE" });

@@ -211,10 +211,3 @@ export function fromErrno(error: unknown, what: string): unknown {
   const [code, text] = ERRNO[errno] ?? (["IO_FAILED", `I/O error ${errno}`] as const);
   return new SmcError(code, `${what}: ${text}`, { cause: error, details: { errno } });
 }
-
-/** The same failure, named after the path that the user knows. */
-export function renamed(error: unknown, what: string): unknown {
-  if (!isSmcError(error) || error.cause === undefined) return error;
-  const again = fromErrno(error.cause, what);
-  return isSmcError(again) ? again : error;
-}

@@ -25,12 +25,18 @@ export function interceptCalls(hook: ((what: string, path: string) => void) | un
   intercept = hook;
 }
 
-async function named<T>(what: string, path: string, action: () => Promise<T>): Promise<T> {
+/** `shown` is what a failure calls the file. */
+async function named<T>(
+  what: string,
+  path: string,
+  action: () => Promise<T>,
+  shown: string = path,
+): Promise<T> {
   try {
     intercept?.(what, path);
     return await action();
   } catch (error) {
-    throw fromErrno(error, `cannot ${what} '${show(path)}'`);
+    throw fromErrno(error, `cannot ${what} '${show(shown)}'`);
   }
 }
 
@@ -182,10 +188,12 @@ export async function openLog(path: string): Promise<FileHandle> {
 export class AppendFile implements AsyncDisposable {
   readonly path: string;
   readonly #handle: FileHandle;
+  readonly #shown: string;
 
-  private constructor(path: string, handle: FileHandle) {
+  private constructor(path: string, handle: FileHandle, shown: string = path) {
     this.path = path;
     this.#handle = handle;
+    this.#shown = shown;
   }
 
   static async open(path: string): Promise<AppendFile> {
@@ -193,10 +201,16 @@ export class AppendFile implements AsyncDisposable {
     return new AppendFile(path, await named("open", path, () => open(path, flags)));
   }
 
-  /** Creates a file that must not exist yet; its name is durable after `syncFolder`. */
-  static async create(path: string, options: { mode?: number } = {}): Promise<AppendFile> {
-    const create = () => open(path, CREATE_FLAGS, options.mode ?? 0o600);
-    return new AppendFile(path, await named("create", path, create));
+  /**
+   * Creates a file that must not exist yet; its name is durable after `syncFolder`. Failures call it `shownAs`: the
+   * name that it will have, and that the user knows.
+   */
+  static async create(
+    path: string,
+    { mode = 0o600, shownAs = path }: { mode?: number; shownAs?: string } = {},
+  ): Promise<AppendFile> {
+    const create = () => open(path, CREATE_FLAGS, mode);
+    return new AppendFile(path, await named("create", path, create, shownAs), shownAs);
   }
 
   /** Writes at `offset`; not durable. After an error the file must be truncated or closed. */
@@ -205,18 +219,18 @@ export class AppendFile implements AsyncDisposable {
     while (at < bytes.length) {
       const start = at;
       const write = () => this.#handle.write(bytes, start, bytes.length - start, offset + start);
-      const { bytesWritten } = await named("write", this.path, write);
+      const { bytesWritten } = await named("write", this.path, write, this.#shown);
       at += bytesWritten;
     }
   }
 
   /** Never call it again after it failed: what was written may be lost although the next call succeeds. */
   async sync(): Promise<void> {
-    await named("sync", this.path, () => this.#handle.datasync());
+    await named("sync", this.path, () => this.#handle.datasync(), this.#shown);
   }
 
   async truncate(sizeBytes: number): Promise<void> {
-    await named("truncate", this.path, () => this.#handle.truncate(sizeBytes));
+    await named("truncate", this.path, () => this.#handle.truncate(sizeBytes), this.#shown);
     await this.sync();
   }
 

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { lstat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { fromErrno, isSmcError, renamed, SmcError } from "./errors.ts";
+import { fromErrno, isSmcError, SmcError } from "./errors.ts";
 import { AppendFile, createFile, linkFile, removeFile, renamePath, syncFolder } from "./fs.ts";
 import { show } from "./show.ts";
 
@@ -28,7 +28,7 @@ export async function writeNewFile<T>(
   const temporary = besidePath(path);
   let filled: T;
   {
-    await using file = await createFor(path, temporary, mode);
+    await using file = await AppendFile.create(temporary, { mode, shownAs: path });
     try {
       filled = await fill(file);
       await file.sync();
@@ -41,14 +41,6 @@ export async function writeNewFile<T>(
   }
   await syncFolder(dirname(path));
   return filled;
-}
-
-async function createFor(path: string, temporary: string, mode: number): Promise<AppendFile> {
-  try {
-    return await AppendFile.create(temporary, { mode });
-  } catch (error) {
-    throw renamed(error, `cannot write '${show(path)}'`);
-  }
 }
 
 /** A small file of people, durably: after a kill it is old or new, and what is left beside it no worktree tracks. */

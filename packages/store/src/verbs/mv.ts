@@ -1,12 +1,12 @@
 /** `smc mv`: renames tracked files and folders, on the disk and in the stage. */
 import { posix } from "node:path";
 import type { Call } from "../call.ts";
-import { isSmcError, renamed, SmcError } from "../errors.ts";
+import { isSmcError, SmcError } from "../errors.ts";
 import { renamePath } from "../fs.ts";
 import { type Repository, requireWorktree } from "../repository.ts";
 import { show } from "../show.ts";
 import { assertNames } from "../worktree/edit.ts";
-import { holdFolder } from "../worktree/folders.ts";
+import { holdFolder, renamed } from "../worktree/folders.ts";
 import { type Located, locate } from "../worktree/locate.ts";
 import { linkInTheWay, resolvePath } from "../worktree/paths.ts";
 import { type Stage, type StageEntry, writeStage } from "../worktree/stage.ts";

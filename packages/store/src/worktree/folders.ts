@@ -6,7 +6,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { fromErrno, isSmcError, renamed, SmcError } from "../errors.ts";
+import { fromErrno, isSmcError, SmcError } from "../errors.ts";
 import { createOneFolder, removeEmptyFolder } from "../fs.ts";
 import { show } from "../show.ts";
 import { linkInTheWay } from "./paths.ts";
@@ -108,6 +108,13 @@ async function openFolder(path: string): Promise<HeldFolder> {
   if (kindOf(stat) !== "folder")
     throw Object.assign(new Error("not a folder"), { code: "ENOTDIR", syscall: "open" });
   return new HeldFolder(path, undefined);
+}
+
+/** The same failure, named after the path that the user knows. */
+export function renamed(error: unknown, what: string): unknown {
+  if (!isSmcError(error) || error.cause === undefined) return error;
+  const again = fromErrno(error.cause, what);
+  return isSmcError(again) ? again : error;
 }
 
 /** Removes folders from `folder` upwards as long as they are empty. The root stays. */

@@ -1,11 +1,11 @@
 /** A new file of the worktree that is no file of a commit: written aside, then moved to its place. */
 import { randomBytes } from "node:crypto";
 import { join, posix } from "node:path";
-import { isSmcError, renamed, SmcError } from "../errors.ts";
+import { isSmcError, SmcError } from "../errors.ts";
 import { createFolder, removeFile, renamePath } from "../fs.ts";
 import { show } from "../show.ts";
 import type { FileStat } from "../store.ts";
-import { holdFolder } from "./folders.ts";
+import { holdFolder, renamed } from "./folders.ts";
 import { locate } from "./locate.ts";
 import { linkInTheWay } from "./paths.ts";
 import { kindOf, lstatOne } from "./stat.ts";

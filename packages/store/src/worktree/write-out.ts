@@ -5,13 +5,13 @@
 import { randomBytes } from "node:crypto";
 import { join, posix } from "node:path";
 import { type Call, createPacer, type Progress } from "../call.ts";
-import { isSmcError, renamed, SmcError } from "../errors.ts";
+import { isSmcError, SmcError } from "../errors.ts";
 import { createFolder, createSymlink, removeFile, removeTree, renamePath } from "../fs.ts";
 import { TREE_DEPTH_MAX } from "../objects/names.ts";
 import { show } from "../show.ts";
 import type { FileStat, ObjectStore } from "../store.ts";
 import type { FlatEntry } from "../trees/tree-read.ts";
-import { type HeldFolder, holdFolder, removeEmptyFolders, removeHollowFolder } from "./folders.ts";
+import { type HeldFolder, holdFolder, removeEmptyFolders, removeHollowFolder, renamed } from "./folders.ts";
 import { cacheOf, comparePaths, type StatCache } from "./stage.ts";
 import { kindOf, lstatMany, lstatOne, nowNs } from "./stat.ts";
 
